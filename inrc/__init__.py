@@ -1,0 +1,1 @@
+"""inrc: compress any signal that can be asked at a coordinate."""

@@ -1,0 +1,86 @@
+"""Regular grids of any rank: coordinates, patches and their exact inverse."""
+
+from math import prod
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from inrc.errors import SignalError
+
+
+def coordinates(
+    shape: tuple[int, ...], low: float = -1.0, high: float = 1.0
+) -> Float[Tensor, "M D"]:
+    """Cell centres of a grid, row-major, every axis from `low` to `high`.
+
+    Cell i of n sits at low + (high - low) * (i + 0.5) / n, so that a grid twice as fine covers the
+    same extent.
+    """
+    axes = [low + (high - low) * (torch.arange(n, dtype=torch.float64) + 0.5) / n for n in shape]
+    mesh = torch.meshgrid(*axes, indexing="ij")
+    return torch.stack([axis.reshape(-1) for axis in mesh], dim=-1).float()
+
+
+def counts(shape: tuple[int, ...], patch: tuple[int, ...]) -> tuple[int, ...]:
+    """Number of patches along every axis; the last one may reach beyond the grid."""
+    if len(shape) != len(patch) or min(patch, default=1) < 1:
+        raise SignalError(f"a patch of {patch} does not fit a grid of shape {shape}")
+    return tuple(-(-n // p) for n, p in zip(shape, patch, strict=True))
+
+
+def split(array: Float[Tensor, "*shape C"], patch: tuple[int, ...]) -> Float[Tensor, "P M C"]:
+    """Cut a grid into patches, row-major; what is missing at the far ends is reflected."""
+    shape = tuple(array.shape[:-1])
+    for axis, (n, many, p) in enumerate(zip(shape, counts(shape, patch), patch, strict=True)):
+        if many * p != n:
+            array = array.index_select(axis, _reflected(n, many * p))
+    return rearrange(array, f"{_long(len(shape))} c -> {_parted(len(shape))} c", **_sizes(patch))
+
+
+def join(
+    parts: Float[Tensor, "P M C"], shape: tuple[int, ...], patch: tuple[int, ...]
+) -> Float[Tensor, "*shape C"]:
+    """The grid that `split` cut: exact inverse, what was padded is dropped."""
+    many = counts(shape, patch)
+    if parts.shape[:2] != (prod(many), prod(patch)):
+        raise SignalError(f"{tuple(parts.shape)} parts are not patches {patch} of a grid {shape}")
+    sizes = _sizes(patch) | {f"n{i}": n for i, n in enumerate(many)}
+    array = rearrange(parts, f"{_parted(len(shape))} c -> {_long(len(shape))} c", **sizes)
+    return array[tuple(slice(n) for n in shape)]
+
+
+def crop(
+    array: Float[Tensor, "*shape C"], patch: tuple[int, ...], start: Int[Tensor, "N D"]
+) -> Float[Tensor, "N M C"]:
+    """Patches that begin at the given cells, reflected where they reach beyond the grid."""
+    index = []
+    for axis, (n, p) in enumerate(zip(array.shape[:-1], patch, strict=True)):
+        reach = int(start[:, axis].max()) + p
+        cells = _reflected(n, max(reach, n))[start[:, axis, None] + torch.arange(p)]  # N p
+        spread = [1] * len(patch)
+        spread[axis] = p
+        index.append(cells.reshape(-1, *spread))
+    return array[tuple(index)].flatten(1, len(patch))
+
+
+def _reflected(n: int, length: int) -> Int[Tensor, "length"]:
+    """Cell numbers that continue 0..n-1 by reflection, as often as needed."""
+    period = max(2 * n - 2, 1)
+    cells = torch.arange(length) % period
+    return torch.where(cells < n, cells, period - cells)
+
+
+def _long(rank: int) -> str:
+    return " ".join(f"(n{i} p{i})" for i in range(rank))
+
+
+def _parted(rank: int) -> str:
+    parts = " ".join(f"n{i}" for i in range(rank))
+    cells = " ".join(f"p{i}" for i in range(rank))
+    return f"({parts}) ({cells})"
+
+
+def _sizes(patch: tuple[int, ...]) -> dict[str, int]:
+    return {f"p{i}": p for i, p in enumerate(patch)}

@@ -1,0 +1,178 @@
+"""The contract of a modality: how one kind of file becomes a Signal, and back.
+
+A Signal is where a field is asked (queries) and what it should answer there (features). It comes
+in P parts that share one description: the patches of an image, the time steps of a NetCDF file.
+Every part is one row of a batch and gets its own latent.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inrc.errors import SignalError
+
+CONTRACT = 1
+"""Version of this contract; a plugin states the one that it was written for."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Queries and features of one file, in P parts of M observations each.
+
+    `queries` may have one part that all share. `features` lie near [0, 1]. `shape` is the shape of
+    the whole, `prod(shape) == P * M` before patching pads it. `meta` holds plain values only
+    (None, bool, int, float, str, bytes, and lists, tuples or dicts with string keys of them):
+    what `Modality.write` needs. `weights` (0 where nothing is known, as on land for a sea
+    temperature) multiply the squared error of an observation; None means 1 everywhere.
+    """
+
+    queries: Float[Tensor, "#P M Q"]
+    features: Float[Tensor, "P M C"]
+    shape: tuple[int, ...]
+    meta: Mapping[str, Any]
+    weights: Float[Tensor, "#P M"] | None = None
+
+    def __post_init__(self) -> None:
+        p, m = self.features.shape[:2]
+        if self.queries.shape[0] not in (1, p) or self.queries.shape[1] != m:
+            raise SignalError(
+                f"signal: {tuple(self.queries.shape)} queries do not fit "
+                f"{tuple(self.features.shape)} features"
+            )
+
+    @property
+    def parts(self) -> int:
+        return self.features.shape[0]
+
+    def answer(self, features: Float[Tensor, "P M C"], queries: Tensor | None = None) -> "Signal":
+        """The same signal with other features (those that a codec decoded)."""
+        return replace(
+            self, features=features, queries=self.queries if queries is None else queries
+        )
+
+
+@dataclass(frozen=True)
+class View:
+    """What to decode instead of the original: another resolution, a part, other coordinates.
+
+    `scale` multiplies the number of points along every axis of the grid. `region` names half-open
+    intervals per axis in the units of the modality, (("lat", 30.0, 60.0), ("lon", 0.0, 40.0)).
+    `at` is a native file whose coordinates are asked instead (regridding).
+    """
+
+    scale: float | None = None
+    region: tuple[tuple[str, float, float], ...] = ()
+    at: Path | None = None
+
+    def __bool__(self) -> bool:
+        return self.scale is not None or bool(self.region) or self.at is not None
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Where a decoder asks the field: queries, and which encoded part answers each of them.
+
+    Part `i` of the decoded signal has queries `queries[i]` (or the shared one) and is answered by
+    the latent of encoded part `parts[i]`.
+    """
+
+    queries: Float[Tensor, "#P M Q"]
+    parts: tuple[int, ...]
+
+
+class Modality(ABC):
+    """How one kind of file becomes a Signal, and back. Holds settings, no state.
+
+    The settings are the arguments of `__init__`, kept as attributes of the same names: the model's
+    card stores them, and `type(self)(**self.settings())` must give an equal modality.
+    """
+
+    contract: ClassVar[int] = CONTRACT
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    unit: ClassVar[str]
+    """One observation, in the singular: a rate is counted in bits per `unit`."""
+    axes: ClassVar[tuple[str, ...]] = ()
+    """Names of the axes that `View.region` may cut."""
+
+    query_dim: int
+    point_dim: int
+    value_dim: int
+    feature_dim: int
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make an equal modality; plain values only."""
+
+    @abstractmethod
+    def read(self, path: Path) -> Signal:
+        """Read a native file.
+
+        Raises SignalError with one line (what, which file, what to do) for whatever is wrong.
+        """
+
+    @abstractmethod
+    def write(self, signal: Signal, path: Path) -> None:
+        """Write a joined signal as a native file, format by suffix."""
+
+    @abstractmethod
+    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+        """Where to ask to decode a file of this meta.
+
+        With an empty view: exactly the parts and queries that `split(read(path))` had. Raises
+        SignalError for a view that makes no sense here (unknown axis, empty region).
+        """
+
+    @abstractmethod
+    def measure(self, original: Path, decoded: Path) -> dict[str, float]:
+        """Quality of a decoded file beside its original, `psnr` (dB) among the measures."""
+
+    @abstractmethod
+    def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
+        """Write `count` small native files that look like the real thing: the offline default."""
+
+    def split(self, signal: Signal) -> Signal:
+        """Cut a signal into the parts that are encoded one by one; the default keeps its parts."""
+        return signal
+
+    def join(
+        self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View
+    ) -> Signal:
+        """Put the features decoded at `ask(meta, view)` together as the signal to write.
+
+        Its meta describes the file that results: with an empty view it equals `meta`.
+        """
+        ask = self.ask(meta, view)
+        return Signal(ask.queries, features, tuple(features.shape[:2]), meta)
+
+    def points(self, queries: Float[Tensor, "B M Q"]) -> Float[Tensor, "B M S D"]:
+        """The S points of the field that each query looks at; default: the query itself."""
+        return queries.unsqueeze(-2)
+
+    def observe(
+        self, values: Float[Tensor, "B M S F"], queries: Float[Tensor, "B M Q"]
+    ) -> Float[Tensor, "B M C"]:
+        """What is seen of the S values at a query's points; default: the only one."""
+        return values.squeeze(-2)
+
+    def picture(
+        self, original: Path, decoded: Path
+    ) -> "tuple[dict[str, Any], dict[str, Any]] | None":
+        """Two arrays to show side by side, as {"image": H W [3], "unit": str}; None if none."""
+        return None
+
+    def count(self, shape: tuple[int, ...]) -> int:
+        """Number of `unit`s in a signal of this shape: what a rate is divided by."""
+        return prod(shape)
+
+
+def flat(tensor: Tensor) -> Tensor:
+    """A contiguous float32 copy-or-view, as Signal wants it."""
+    return tensor.to(torch.float32).contiguous()
