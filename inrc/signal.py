@@ -123,6 +123,10 @@ class Modality(ABC):
         """Write a joined signal as a native file, format by suffix."""
 
     @abstractmethod
+    def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
+        """Shape of the whole signal, from its meta alone and before anything is allocated."""
+
+    @abstractmethod
     def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
         """Where to ask to decode a file of this meta.
 
