@@ -1,0 +1,24 @@
+"""Still images: 8 or 16 bits, grey or colour, with or without transparency.
+
+The DataModules are looked up when first asked for, so that a codec need not import a trainer.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from inrc_modalities.image.modality import Image
+
+if TYPE_CHECKING:
+    from inrc_modalities.image.cifar import CIFAR10
+    from inrc_modalities.image.data import Images, Kodak
+
+__all__ = ["CIFAR10", "Image", "Images", "Kodak"]
+
+_LATER = {"Images": "data", "Kodak": "data", "CIFAR10": "cifar"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a DataModule when it is first asked for."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -1,0 +1,122 @@
+"""CIFAR-10 as training data."""
+
+import pickle
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torchvision.datasets import CIFAR10 as Archive
+from torchvision.datasets.utils import check_integrity, extract_archive
+
+from inrc import grid
+from inrc.data import Rows
+from inrc.errors import SignalError
+from inrc_modalities.image.data import Images
+from inrc_modalities.image.pixels import Pixels
+from inrc_modalities.image.rows import MirroredRows
+from inrc_modalities.image.writing import save
+
+SIDE = 32
+
+
+class CIFAR10(Images):
+    """CIFAR-10: trains on its 50,000 training images, validates on its 10,000 test images.
+
+    `val_paths` are the first `val_files` test images, written as PNG files into
+    `root`/cifar10-test, because codecs are judged on files.
+
+    Licence: none is stated by the authors; it is distributed for research, with citation of
+    A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
+
+    Args:
+        root: folder with the archive (cifar-10-python.tar.gz), or what it unpacks to
+            (cifar-10-batches-py).
+        download: fetch the archive (170 MB) if it is not there.
+        flip: mirror half of the training rows left to right, anew in every epoch.
+        batch_size: rows per step and process.
+        val_files: test images that become files.
+        workers: processes that read ahead.
+
+    Raises:
+        SignalError: the data is missing, or differs from its MD5 sums.
+    """
+
+    archive: ClassVar[type[Archive]] = Archive
+    """Where the data comes from: `url`, `filename`, `tgz_md5` and the MD5 sums of its parts."""
+
+    def __init__(
+        self,
+        root: Path,
+        download: bool = False,
+        flip: bool = True,
+        batch_size: int = 64,
+        val_files: int = 1000,
+        workers: int = 0,
+    ) -> None:
+        super().__init__(root=root, flip=flip, batch_size=batch_size, workers=workers)
+        self.cifar_root = root
+        self.download = download
+        self.val_files = val_files
+
+    def prepare_data(self) -> None:
+        """Fetch (if that was asked for) and unpack the archive, and write the files to judge."""
+        root, archive = self.cifar_root, self.archive
+        tar = root / archive.filename
+        if self.download:
+            try:
+                archive(str(root), download=True)
+            except (OSError, RuntimeError) as error:
+                raise SignalError(f"{archive.url}: cannot be downloaded ({error})") from None
+        elif not (root / archive.base_folder).is_dir() and tar.is_file():
+            if not check_integrity(str(tar), archive.tgz_md5):
+                raise SignalError(f"{tar}: damaged; its MD5 sum is not {archive.tgz_md5}")
+            extract_archive(str(tar), str(root))
+        test = None
+        for number, path in enumerate(self._val_paths()):
+            if not path.is_file():
+                test = self._images(archive.test_list) if test is None else test
+                path.parent.mkdir(exist_ok=True)
+                save(Pixels(test[number], "RGB"), path)
+
+    def setup(self, stage: str) -> None:
+        """Read all images into memory, once."""
+        if self.train_rows is None:
+            train, test = (
+                self._rows(self._images(parts))
+                for parts in (self.archive.train_list, self.archive.test_list)
+            )
+            self.val_rows = test
+            self.train_rows = (
+                MirroredRows(train.queries, train.features, side=(SIDE, SIDE))
+                if self.flip
+                else train
+            )
+            self.val_paths = self._val_paths()[: len(test)]
+
+    def _val_paths(self) -> list[Path]:
+        folder = self.cifar_root / "cifar10-test"
+        return [folder / f"{number:05d}.png" for number in range(self.val_files)]
+
+    def _images(self, parts: list[list[str]]) -> NDArray[np.uint8]:
+        """Images N H W 3 of some parts, whose MD5 sums are checked before they are unpickled."""
+        planes = []
+        for name, md5 in parts:
+            path = self.cifar_root / self.archive.base_folder / name
+            if not path.is_file():
+                raise SignalError(
+                    f"{path}: CIFAR-10 is not here; put {self.archive.filename} from "
+                    f"{self.archive.url} into {self.cifar_root}, or set download: true"
+                )
+            if not check_integrity(str(path), md5):
+                raise SignalError(f"{path}: damaged; its MD5 sum is not {md5}; unpack it again")
+            with path.open("rb") as file:
+                planes.append(pickle.load(file, encoding="latin1")["data"])
+        pictures = np.concatenate(planes).reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+        return np.ascontiguousarray(pictures)
+
+    @staticmethod
+    def _rows(images: NDArray[np.uint8]) -> Rows:
+        features = torch.from_numpy(images.reshape(len(images), -1, 3)).float() / 255.0
+        return Rows(grid.coordinates((SIDE, SIDE))[None], features)

@@ -1,0 +1,190 @@
+"""Folders of images as training data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+
+from inrc import grid
+from inrc.data import Rows, SignalDataModule, read_rows
+from inrc.errors import SignalError, UsageError
+from inrc_modalities.image.modality import Image
+from inrc_modalities.image.rows import CroppedRows, MirroredRows, cut, stack
+
+
+class Images(SignalDataModule):
+    """Any folder of images, searched recursively.
+
+    `train_paths` and `val_paths` are the files of the two splits, known after `setup`.
+
+    Args:
+        root: folder of training images, or one image; None draws a small sample.
+        val_root: folder of validation images; None keeps a part of `root`, the last by name.
+        patch: side of the squares that an image is cut into; None for whole images, which must
+            then all have as many pixels.
+        channels: 1 grey, 2 grey and opacity, 3 RGB, 4 RGB and opacity.
+        flip: mirror half of the training rows left to right, anew in every epoch.
+        random_patches: train on so many patches per image and epoch, from random places, in the
+            place of the regular ones; needs `patch`. Row numbers then name no fixed content.
+        batch_size: rows per step and process.
+        val_fraction: share of `root` kept for validation where there is no `val_root`.
+        sample_folder: where the sample goes.
+        sample_count: images of the sample.
+        seed: of the sample.
+        workers: processes that read ahead.
+
+    Raises:
+        UsageError: random patches without a patch.
+        SignalError: a folder that is missing or holds no image, or images that do not fit.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        val_root: Path | None = None,
+        patch: int | None = None,
+        channels: int = 3,
+        flip: bool = False,
+        random_patches: int | None = None,
+        batch_size: int = 16,
+        val_fraction: float = 0.2,
+        sample_folder: Path = Path("runs/sample/image"),
+        sample_count: int = 32,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__(
+            Image(patch, channels),
+            root=root,
+            batch_size=batch_size,
+            val_fraction=val_fraction,
+            sample_folder=sample_folder,
+            sample_count=sample_count,
+            seed=seed,
+            workers=workers,
+        )
+        if random_patches is not None and (patch is None or random_patches < 1):
+            raise UsageError("images: random_patches must be 1 or more, and needs a patch")
+        self.val_root = val_root
+        self.patch = patch
+        self.flip = flip
+        self.random_patches = random_patches
+        self.train_paths: list[Path] = []
+        self.val_paths: list[Path] = []
+
+    def files(self) -> tuple[list[Path], list[Path]]:
+        """Training files and validation files."""
+        if self.val_root is None:
+            return super().files()
+        if self.root is None:
+            raise UsageError("images: a val_root needs a root to train on")
+        return found(self.root, self.modality.suffixes), found(
+            self.val_root, self.modality.suffixes
+        )
+
+    def setup(self, stage: str) -> None:
+        """Read all files into memory, once."""
+        if self.train_rows is None:
+            self.train_paths, self.val_paths = self.files()
+            self.val_rows = read_rows(self.modality, self.val_paths)
+            self.train_rows = self._training(self.train_paths)
+
+    def _training(self, paths: Sequence[Path]) -> Rows:
+        if self.random_patches is not None:
+            return self._cropped(paths, self.random_patches)
+        rows = read_rows(self.modality, paths)
+        if not self.flip:
+            return rows
+        if rows.queries.shape[0] > 1:
+            raise SignalError(
+                f"{self.root}: images of several shapes can only be flipped in patches"
+            )
+        side = (self.patch, self.patch) if self.patch else self.modality.read(paths[0]).shape
+        return MirroredRows(rows.queries, rows.features, rows.weights, side=(side[0], side[1]))
+
+    def _cropped(self, paths: Sequence[Path], count: int) -> Rows:
+        assert self.patch is not None
+        signals = (self.modality.read(path) for path in paths)
+        stacks = stack((s.features.reshape(*s.shape, -1), s.meta["depth"]) for s in signals)
+        drawn = cut(stacks, torch.arange(len(paths)).repeat_interleave(count), self.patch)
+        return CroppedRows(
+            grid.coordinates((self.patch, self.patch))[None],
+            drawn,
+            stacks=stacks,
+            per_image=count,
+            side=self.patch,
+            flip=self.flip,
+        )
+
+
+class Kodak(Images):
+    """Validation and test on the Kodak images, training on another folder.
+
+    The 24 photographs of 768 by 512 pixels that Eastman Kodak released for unrestricted use
+    (Kodak Lossless True Color Image Suite) are what image codecs are compared on, so nothing is
+    ever trained on them.
+
+    Args:
+        root: folder with kodim01.png to kodim24.png, or some of them.
+        train_root: folder of other photographs to train on.
+        patch: side of the squares that an image is cut into.
+        flip: mirror half of the training rows.
+        random_patches: train on so many patches per image and epoch, from random places.
+        batch_size: rows per step and process.
+        workers: processes that read ahead.
+
+    Raises:
+        SignalError: a folder without such files.
+    """
+
+    source: ClassVar[str] = "https://r0k.us/graphics/kodak/"
+
+    def __init__(
+        self,
+        root: Path,
+        train_root: Path,
+        patch: int | None = 32,
+        flip: bool = True,
+        random_patches: int | None = None,
+        batch_size: int = 64,
+        workers: int = 0,
+    ) -> None:
+        super().__init__(
+            root=train_root,
+            val_root=root,
+            patch=patch,
+            flip=flip,
+            random_patches=random_patches,
+            batch_size=batch_size,
+            workers=workers,
+        )
+        self.train_root = train_root
+
+    def files(self) -> tuple[list[Path], list[Path]]:
+        """The training folder's images, and the Kodak images; the latter never in the former."""
+        assert self.val_root is not None
+        kodak = sorted(self.val_root.glob("kodim*.png")) if self.val_root.is_dir() else []
+        if not kodak:
+            raise SignalError(
+                f"{self.val_root}: no kodim*.png here; download them from {self.source}"
+            )
+        return [
+            path
+            for path in found(self.train_root, self.modality.suffixes)
+            if not path.name.startswith("kodim")
+        ], kodak
+
+
+def found(root: Path, suffixes: Sequence[str]) -> list[Path]:
+    """The image files below a folder, in order of their names, or the one file given.
+
+    Raises:
+        SignalError: there is none.
+    """
+    if root.is_file():
+        return [root]
+    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes)
+    if not paths:
+        raise SignalError(f"{root}: no images here (looked for {', '.join(suffixes)})")
+    return paths

@@ -1,0 +1,210 @@
+"""The image plugin: pixels as answers at the centres of a grid."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import PIL.Image
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inrc import grid
+from inrc.errors import SignalError
+from inrc.signal import Ask, Modality, Signal, View
+from inrc_modalities.image import quality, sample, views
+from inrc_modalities.image.pixels import ICC_LIMIT, LAYOUTS, MODES, Pixels, loss, peak, recast
+from inrc_modalities.image.reading import load
+from inrc_modalities.image.writing import FORMATS, save
+
+
+class Image(Modality):
+    """A still image; features are pixel values over 255 or 65535, row by row.
+
+    A file with other channels than the model is converted where that loses nothing (grey to RGB,
+    opaque RGBA to RGB, colourless RGB to grey) and written back as it was. The picture is turned
+    as its EXIF orientation says; EXIF and text are not kept, a colour profile is unless it is sRGB
+    or large.
+
+    Args:
+        patch: side in pixels of the squares that are encoded one by one; None encodes the whole
+            image as one part.
+        channels: of the model: 1 grey, 2 grey and opacity, 3 RGB, 4 RGB and opacity.
+    """
+
+    name: ClassVar[str] = "image"
+    suffixes: ClassVar[tuple[str, ...]] = tuple(FORMATS)
+    unit: ClassVar[str] = "pixel"
+    axes: ClassVar[tuple[str, ...]] = ("y", "x")
+
+    def __init__(self, patch: int | None = None, channels: int = 3) -> None:
+        if patch is not None and patch < 1:
+            raise SignalError(f"image: a patch of {patch} pixels; give 1 or more, or none")
+        if channels not in LAYOUTS:
+            raise SignalError(f"image: {channels} channels; give 1, 2, 3 or 4")
+        self.patch = patch
+        self.channels = channels
+        self.query_dim = self.point_dim = 2
+        self.value_dim = self.feature_dim = channels
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make an equal modality."""
+        return {"patch": self.patch, "channels": self.channels}
+
+    def read(self, path: Path) -> Signal:
+        """Read an image file as one part of H*W observations.
+
+        Raises:
+            SignalError: what `load` refuses, or channels that the model cannot represent.
+        """
+        pixels = load(path)
+        layout = LAYOUTS[self.channels]
+        lost = loss(pixels, layout)
+        if lost is not None:
+            raise SignalError(
+                f"{path}: {pixels.mode} pixels would lose their {lost} in a model of "
+                f"{self.channels} channel(s); use a model of more channels, or convert the file"
+            )
+        array = recast(pixels.array, pixels.mode, layout, pixels.peak)
+        height, width = array.shape[:2]
+        meta = {
+            "shape": [height, width],
+            "mode": pixels.mode,
+            "depth": pixels.depth,
+            "suffix": path.suffix.lower(),
+            "icc": pixels.icc,
+        }
+        features = torch.from_numpy(array.astype(np.float32) / np.float32(pixels.peak))
+        return self._whole(features, meta)
+
+    def write(self, signal: Signal, path: Path) -> None:
+        """Write a joined signal; values are clamped to [0, 1] and rounded to the nearest level.
+
+        Raises:
+            SignalError: unknown suffix, pixels that the format cannot hold, or a failing disk.
+        """
+        shape, mode, depth = self.shape(signal.meta), signal.meta["mode"], signal.meta["depth"]
+        values = signal.features.detach().cpu().to(torch.float64).nan_to_num(0.0).clamp(0.0, 1.0)
+        if values.numel() != math.prod(shape) * self.channels:
+            raise SignalError(f"{path}: {tuple(values.shape)} values for an image of {shape}")
+        array = values.reshape(*shape, self.channels).numpy()
+        array = recast(array, LAYOUTS[self.channels], mode, 1.0)
+        if mode == "1":
+            array = np.floor(array + 0.5)
+        levels = np.floor(array * peak(depth) + 0.5).astype(np.uint16 if depth == 16 else np.uint8)
+        save(Pixels(levels, mode, signal.meta["icc"]), path)
+
+    def split(self, signal: Signal) -> Signal:
+        """Cut the image into patches that share one local grid; padded by reflection."""
+        if self.patch is None:
+            return signal
+        side = (self.patch, self.patch)
+        whole = signal.features.reshape(*self.shape(signal.meta), self.channels)
+        return Signal(
+            grid.coordinates(side)[None], grid.split(whole, side), signal.shape, signal.meta
+        )
+
+    def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
+        """Height and width, after checking everything that the meta declares.
+
+        Raises:
+            SignalError: a meta that no image can have, or larger than Pillow would open.
+        """
+        size, icc = meta.get("shape"), meta.get("icc")
+        if (
+            not isinstance(size, list | tuple)
+            or len(size) != 2
+            or not all(type(n) is int and n > 0 for n in size)
+            or meta.get("mode") not in MODES
+            or meta.get("depth") not in (8, 16)
+            or (meta["mode"] == "1" and meta["depth"] != 8)
+            or not (icc is None or (isinstance(icc, bytes) and len(icc) <= ICC_LIMIT))
+        ):
+            raise SignalError(f"image: a header that no image can have ({dict(meta)!r:.80})")
+        height, width = size
+        _check_size(height, width)
+        return height, width
+
+    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+        """Where to ask: the parts of `split`, or what a view needs of them.
+
+        `View.scale` and `View.at` sample the field at the centres of the new pixels; `View.region`
+        is in pixels of the original, and only the patches that it touches are asked.
+
+        Raises:
+            SignalError: a scale that is not positive, a result too large, both scale and at, an
+                unknown axis, an empty region.
+        """
+        shape = self.shape(meta)
+        if not view:
+            side = self._side(shape)
+            return Ask(
+                grid.coordinates(side)[None], tuple(range(math.prod(grid.counts(shape, side))))
+            )
+        y, x = self._axes(shape, view)
+        return Ask(views.queries(y, x), views.parts(y, x))
+
+    def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
+        """The image made of the patches decoded at `ask(meta, view)`."""
+        shape = self.shape(meta)
+        if not view:
+            return self._whole(grid.join(features, shape, self._side(shape)), meta)
+        canvas = views.join(features, *self._axes(shape, view))
+        return self._whole(canvas, {**meta, "shape": list(canvas.shape[:2])})
+
+    def measure(self, original: Path, decoded: Path) -> dict[str, float]:
+        """PSNR (dB), MS-SSIM or SSIM, and the largest error in levels, of the files as written."""
+        return quality.measure(original, decoded)
+
+    def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
+        """Write `count` seeded PNGs of 64 by 64 pixels in the layout of the model."""
+        return sample.write(folder, seed, count, LAYOUTS[self.channels])
+
+    def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Both images as H W (grey) or H W 3 of uint8, transparent pixels on white."""
+        first, second = (quality.shown(load(path)) for path in (original, decoded))
+        return {"image": first, "unit": "level"}, {"image": second, "unit": "level"}
+
+    def _side(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape if self.patch is None else (self.patch, self.patch)
+
+    def _whole(self, image: Float[Tensor, "H W C"], meta: Mapping[str, Any]) -> Signal:
+        shape = tuple(image.shape[:2])
+        features = image.reshape(1, -1, self.channels)
+        return Signal(grid.coordinates(shape)[None], features, shape, meta)
+
+    def _axes(self, shape: tuple[int, ...], view: View) -> tuple[views.Axis, views.Axis]:
+        region = {}
+        for name, low, high in view.region:
+            if name not in self.axes or name in region:
+                raise SignalError(f"region: {name!r} twice or unknown; an image has y and x")
+            region[name] = (low, high)
+        height, width = self._size(shape, view)
+        return (
+            views.axis("y", shape[0], self.patch, height, region.get("y")),
+            views.axis("x", shape[1], self.patch, width, region.get("x")),
+        )
+
+    @staticmethod
+    def _size(shape: tuple[int, ...], view: View) -> tuple[int, int]:
+        """Height and width that the whole image would have in this view."""
+        if view.at is not None:
+            if view.scale is not None:
+                raise SignalError("ask for a scale or for the size of another image, not for both")
+            height, width = load(view.at).array.shape[:2]
+            return height, width
+        scale = 1.0 if view.scale is None else view.scale
+        if not (math.isfinite(scale) and scale > 0):
+            raise SignalError(f"scale {scale}: give a number above 0")
+        # beyond this, products of sizes below would not be exact
+        height, width = (max(1, round(min(n * scale, 2.0**31))) for n in shape)
+        _check_size(height, width)
+        return height, width
+
+
+def _check_size(height: int, width: int) -> None:
+    limit = PIL.Image.MAX_IMAGE_PIXELS
+    if limit is not None and height * width > limit:
+        raise SignalError(f"image: {height} by {width} pixels are more than {limit}, the limit")
