@@ -1,0 +1,316 @@
+"""The `.inrc` file: exact round trips, few bytes, and nothing but ContainerError from bad data."""
+
+import lzma
+import math
+import struct
+import zlib
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inrc.container import Archive, Item, pack, packed, peek, unpack
+from inrc.errors import ContainerError
+
+ID = b"\x00\x01abc\xff"
+DEFAULT = Item("", {"shape": [4, 6], "attrs": {"units": "K", "scale": 0.1}, "dtype": "f4"}, 1)
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(width=64)
+    | st.text(max_size=8)
+    | st.binary(max_size=8)
+)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+metas = st.dictionaries(st.sampled_from("abcdef"), values, max_size=5)
+
+
+def archive(*items: Item, payload: bytes = b"payload") -> Archive:
+    return Archive(ID, 3, items, payload)
+
+
+def sealed(body: bytes) -> bytes:
+    """A body with a sound checksum, as a malicious writer would give it."""
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+def forged(block: bytes, count: int = 1, size: int | None = None) -> bytes:
+    size = len(block) if size is None else size
+    digits = bytearray()
+    while size > 127:
+        digits.append(size & 127 | 128)
+        size >>= 7
+    return sealed(b"\x89INR\x01" + ID + b"\x00" + bytes([count, *digits, size]) + block + b"xyz")
+
+
+@given(metas, st.lists(metas, min_size=1, max_size=4), st.binary(max_size=20))
+@settings(max_examples=150, deadline=None)
+def test_round_trip_is_exact(default: dict, found: list[dict], payload: bytes) -> None:
+    items = tuple(Item(f"d/{i}.nc", meta, i + 1) for i, meta in enumerate(found))
+    back = unpack(
+        pack(archive(*items, payload=payload), Item("", default, 1)), Item("", default, 1)
+    )
+    assert (back.model_id, back.rung, back.payload) == (ID, 3, payload)
+    assert [(i.name, i.parts) for i in back.items] == [(i.name, i.parts) for i in items]
+    # bytes tell 1 from 1.0 and True, 0.0 from -0.0, and know NaN and the order of keys
+    assert [packed(i.meta) for i in back.items] == [packed(m) for m in found]
+
+
+def test_default_item_costs_fourteen_bytes_before_the_payload() -> None:
+    data = pack(archive(DEFAULT), DEFAULT)
+    assert data.index(b"payload") == 14
+    assert len(data) == 14 + len(b"payload") + 4
+    assert unpack(data, DEFAULT).items == (DEFAULT,)
+
+
+def test_only_what_differs_is_stored() -> None:
+    meta = {**DEFAULT.meta, "attrs": {"units": "K", "scale": 0.2}}
+    data = pack(archive(Item("", meta, 1)), DEFAULT)
+    assert b"scale" in data and b"units" not in data and b"shape" not in data
+    assert len(data) == 14 + 30 + 7 + 4
+
+
+def test_many_similar_items_are_compressed() -> None:
+    items = tuple(
+        Item(f"t2m_{i:04}.nc", {**DEFAULT.meta, "time": 24.0 * i}, 1) for i in range(1000)
+    )
+    data = pack(archive(*items), DEFAULT)
+    assert unpack(data, DEFAULT).items == items
+    assert len(data) < 12_000
+
+
+def test_values_that_compress_badly_are_stored_as_they_are() -> None:
+    noise = bytes((i * 7919 + i * i * 31) % 251 for i in range(60))
+    data = pack(archive(Item("", {**DEFAULT.meta, "mask": noise}, 1)), DEFAULT)
+    assert noise in data
+
+
+def test_tuples_become_lists_and_the_order_of_keys_stays() -> None:
+    meta = {"dtype": "f4", "shape": (4, 6), "attrs": {"scale": 0.1, "units": "K"}}
+    back = unpack(pack(archive(Item("", meta, 1)), DEFAULT), DEFAULT).items[0].meta
+    assert back == {"dtype": "f4", "shape": [4, 6], "attrs": {"scale": 0.1, "units": "K"}}
+    assert list(back) == list(meta) and list(back["attrs"]) == ["scale", "units"]
+
+
+def test_items_do_not_share_what_one_of_them_changes() -> None:
+    one = {**DEFAULT.meta, "attrs": {"units": "C", "scale": 0.1}}
+    items = (Item("a", one, 1), Item("b", DEFAULT.meta, 2), Item("c", one, 1))
+    assert unpack(pack(archive(*items), DEFAULT), DEFAULT).items == items
+
+
+def test_peek_needs_no_model() -> None:
+    data = pack(archive(Item("a.nc", {**DEFAULT.meta, "dtype": "f8"}, 5)), DEFAULT)
+    seen = peek(data)
+    assert (seen.version, seen.model_id, seen.rung, seen.payload) == (1, ID, 3, b"payload")
+    assert [(e.name, e.patch, e.parts) for e in seen.entries] == [("a.nc", [{"dtype": "f8"}], 5)]
+    assert data[seen.header_size :].startswith(b"payload")
+
+
+class Odd:
+    """Not a plain value."""
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (Odd(), "meta.x: a Odd is not a plain value"),
+        ({"y": [1, Odd()]}, r"meta.x.y\[1\]"),
+        (1 << 64, "beyond 64 bits"),
+        (-(1 << 63) - 1, "beyond 64 bits"),
+        ({1: 2}, "the key 1 is no string"),
+        ({1.5}, "a set is not"),
+    ],
+)
+def test_what_is_not_plain_is_refused_by_name(value: Any, says: str) -> None:
+    with pytest.raises(ContainerError, match=says):
+        pack(archive(Item("", {"x": value}, 1)), DEFAULT)
+
+
+def test_endless_nesting_is_refused() -> None:
+    loop: dict[str, Any] = {}
+    loop["again"] = loop
+    with pytest.raises(ContainerError, match="nested too deeply"):
+        pack(archive(Item("", loop, 1)), DEFAULT)
+
+
+@pytest.mark.parametrize(
+    "name", ["../up", "/root", "a//b", "a/./b", "a\0b", "a\\b", "..", "n" * 5000]
+)
+def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
+    with pytest.raises(ContainerError, match="item name"):
+        pack(archive(Item(name, {}, 1)), DEFAULT)
+    with pytest.raises(ContainerError, match="item name"):
+        unpack(forged(b"\x00" + msgpack.packb([[name]])), DEFAULT)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Archive(b"short", 0, (DEFAULT,), b""),
+        Archive(ID, 256, (DEFAULT,), b""),
+        Archive(ID, -1, (DEFAULT,), b""),
+        Archive(ID, 0, (), b""),
+        Archive(ID, 0, (DEFAULT, DEFAULT), b""),
+        Archive(ID, 0, (Item("a", {}, 0),), b""),
+        Archive(ID, 0, (Item("a", {}, 1 << 31),), b""),
+    ],
+)
+def test_what_could_not_be_read_is_not_written(broken: Archive) -> None:
+    with pytest.raises(ContainerError):
+        pack(broken, DEFAULT)
+
+
+def small() -> bytes:
+    meta = {**DEFAULT.meta, "time": 1.5}
+    return pack(archive(Item("a.nc", meta, 2), Item("b.nc", meta, 1)), DEFAULT)
+
+
+def test_every_wrong_byte_and_every_wrong_bit_is_caught() -> None:
+    data = small()
+    for at in range(len(data)):
+        for wrong in range(1, 256):
+            bad = bytearray(data)
+            bad[at] ^= wrong
+            with pytest.raises(ContainerError):
+                unpack(bytes(bad), DEFAULT)
+
+
+def test_every_truncation_and_every_longer_file_is_caught() -> None:
+    data = small()
+    for length in range(len(data)):
+        with pytest.raises(ContainerError):
+            unpack(data[:length], DEFAULT)
+    for extra in range(256):
+        with pytest.raises(ContainerError):
+            unpack(data + bytes([extra]), DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "not an .inrc file"),
+        (b"CDF\x01 and so on, for long enough", "not an .inrc file"),
+        (b"\x89IN", "truncated"),
+        (b"\x89INR\x01ab", "truncated"),
+        (b"\x89INR\x07 of another layout altogether", "version 7 is newer than 1.*update inrc"),
+        (sealed(b"\x89INR\x00" + ID + b"\0\x01\0"), "version 0"),
+        (small()[:-1], "damaged or truncated"),
+    ],
+)
+def test_every_failure_has_its_own_line(data: bytes, says: str) -> None:
+    with pytest.raises(ContainerError, match=says) as caught:
+        unpack(data, DEFAULT)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.binary(max_size=60), st.sampled_from([0, 13]))
+@settings(max_examples=300, deadline=None)
+def test_random_bytes_raise_nothing_else(noise: bytes, at: int) -> None:
+    start = (b"\x89INR\x01" + ID + b"\0\x01")[:at]
+    for data in (start + noise, sealed(start + noise)):
+        try:
+            unpack(data, DEFAULT)
+        except ContainerError:
+            pass
+
+
+@given(st.sampled_from([0, 1, 2]), values | st.binary(max_size=40), st.integers(1, 3))
+@settings(max_examples=300, deadline=None)
+def test_malicious_headers_raise_nothing_else(way: int, value: Any, count: int) -> None:
+    raw = value if isinstance(value, bytes) else msgpack.packb([value] * count)
+    block = {
+        0: raw,
+        1: zlib.compress(raw, wbits=-15),
+        2: lzma.compress(raw, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2}]),
+    }[way]
+    try:
+        unpack(forged(bytes([way]) + block, count), DEFAULT)
+    except ContainerError:
+        pass
+
+
+def bomb(way: int, byte: bytes) -> bytes:
+    """A header of 65 MiB in some kilobytes."""
+    body = byte * (65 << 20)
+    if way == 1:
+        return b"\x01" + zlib.compress(body, 1, -15)
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0}]
+    return b"\x02" + lzma.compress(body, lzma.FORMAT_RAW, filters=filters)
+
+
+@pytest.mark.parametrize(
+    ("block", "says"),
+    [
+        (bomb(1, b"\0"), "more than 67108864 bytes"),
+        (bomb(2, b"\0"), "more than 67108864 bytes"),
+        (b"\x03" + msgpack.packb([["a"]]), "compression 3"),
+        (b"\x01\xff\xff", "cannot be read"),
+        (b"\x02\x05\x05", "cannot be read"),
+        (b"\x01" + zlib.compress(msgpack.packb([["a"]]), wbits=-15)[:-1], "ends elsewhere"),
+        (b"\x01" + zlib.compress(msgpack.packb([["a"]]), wbits=-15) + b"!", "ends elsewhere"),
+        (b"\x00", "cannot be read"),
+        (b"\x00\xdd\xff\xff\xff\xff", "cannot be read"),  # a list of 2**32 - 1
+        (b"\x00\xdf\xff\xff\xff\xff", "cannot be read"),  # a map as long
+        (b"\x00\xc6\xff\xff\xff\xff", "cannot be read"),  # as many bytes
+        (b"\x00" + b"\x91" * 100_000, "cannot be read"),
+        (b"\x00" + b"\x91" * 500 + b"\x01", "nested too deeply"),
+        (b"\x00" + msgpack.packb([["a"]]) + b"!", "left over"),
+        (b"\x00" + msgpack.packb([["a"], ["b"]]), "another number of items"),
+        (b"\x00" + msgpack.packb([["a", [], None, 1]]), "an item that is none"),
+        (b"\x00" + msgpack.packb([[7]]), "an item that is none"),
+        (b"\x00" + msgpack.packb([["a", 7]]), "no difference"),
+        (b"\x00" + msgpack.packb([["a", [], 0]]), "0 parts"),
+        (b"\x00" + msgpack.packb([["a", [], True]]), "True parts"),
+        (b"\x00" + msgpack.packb([["a", [], 1 << 40]]), "parts"),
+        (b"\x00" + msgpack.packb([["a", [{}, {}, ["nothing"]]]]), "lacks a key"),
+        (b"\x00" + msgpack.packb([["a", [{}, {"dtype": []}]]]), "lacks a map"),
+        (b"\x00" + msgpack.packb([["a", [1, 2, 3]]]), "cannot be read"),
+        (b"\x00" + msgpack.packb([["a", [{}, {}, [], {}]]]), "cannot be read"),
+        (b"\x00" + msgpack.packb([["a", [{"x": msgpack.Timestamp(1)}]]]), "plain value"),
+        (b"\x00" + msgpack.packb([["a", {b"x": 1}]]), "no string"),
+    ],
+)
+def test_forged_headers_are_named(block: bytes, says: str) -> None:
+    with pytest.raises(ContainerError, match=says) as caught:
+        unpack(forged(block), DEFAULT)
+    assert "\n" not in str(caught.value)
+
+
+def test_impossible_counts_and_sizes_are_named() -> None:
+    with pytest.raises(ContainerError, match="0 items"):
+        unpack(forged(b"", count=0), DEFAULT)
+    with pytest.raises(ContainerError, match="a header of 4000000000 bytes"):
+        unpack(forged(b"", size=4_000_000_000), DEFAULT)
+    with pytest.raises(ContainerError, match="without an end"):
+        unpack(sealed(b"\x89INR\x01" + ID + b"\0" + b"\xff" * 12), DEFAULT)
+    many = b"\xff\xff\xff\x7f\x00"  # more items than there may be
+    with pytest.raises(ContainerError, match="268435455 items"):
+        unpack(sealed(b"\x89INR\x01" + ID + b"\0" + many), DEFAULT)
+
+
+def test_small_patches_of_a_large_map_do_not_fill_the_memory() -> None:
+    wide = {f"k{i}": 0 for i in range(100_000)}
+    rows = [["0", wide]] + [[str(i), [{"x": i}]] for i in range(1, 500)]
+    block = b"\x01" + zlib.compress(msgpack.packb(rows), wbits=-15)
+    count = bytes([500 & 127 | 128, 500 >> 7])
+    size = bytes([len(block) & 127 | 128, len(block) >> 7 & 127 | 128, len(block) >> 14])
+    body = b"\x89INR\x01" + ID + b"\0" + count + size + block
+    with pytest.raises(ContainerError, match="keys together"):
+        unpack(sealed(body), DEFAULT)
+
+
+def test_nan_and_negative_zero_are_kept() -> None:
+    meta = {"fill": math.nan, "low": -0.0}
+    back = unpack(pack(archive(Item("", meta, 1)), DEFAULT), DEFAULT).items[0].meta
+    assert math.isnan(back["fill"]) and math.copysign(1.0, back["low"]) == -1.0
+    assert len(pack(archive(Item("", meta, 1)), Item("", meta, 1))) == 14 + 7 + 4

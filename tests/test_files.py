@@ -1,0 +1,55 @@
+"""Output files appear whole or not at all."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from inrc.errors import InrcError
+from inrc.files import whole
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("t2m.nc", "t2m.part.nc"), ("t1.nii.gz", "t1.part.nii.gz"), ("plain", "plain.part")],
+)
+def test_the_lent_name_keeps_the_suffix(tmp_path: Path, name: str, part: str) -> None:
+    with whole(tmp_path / name) as lent:
+        assert lent == tmp_path / part
+        lent.write_bytes(b"all")
+        assert not (tmp_path / name).exists()
+    assert (tmp_path / name).read_bytes() == b"all"
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt(), ValueError()]
+)
+def test_a_failure_leaves_what_was_there(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "t2m.nc"
+    path.write_bytes(b"old")
+    with pytest.raises(type(error)), whole(path, overwrite=True) as lent:
+        lent.write_bytes(b"half")
+        raise error
+    assert [p.name for p in tmp_path.iterdir()] == ["t2m.nc"]
+    assert path.read_bytes() == b"old"
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
+    path = tmp_path / "t2m.nc"
+    path.write_bytes(b"old")
+    with pytest.raises(InrcError, match=r"t2m.nc: exists already; use -f"), whole(path):
+        pytest.fail("nothing may be begun")
+    with whole(path, overwrite=True) as lent:
+        lent.write_bytes(b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InrcError, match="is a folder"), whole(tmp_path):
+        pytest.fail("nothing may be begun")
+    with (
+        pytest.raises(InrcError, match="nowhere: no such folder"),
+        whole(tmp_path / "nowhere" / "x"),
+    ):
+        pytest.fail("nothing may be begun")
