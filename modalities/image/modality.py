@@ -117,7 +117,7 @@ class Image(Modality):
             not isinstance(size, list | tuple)
             or len(size) != 2
             or not all(type(n) is int and n > 0 for n in size)
-            or meta.get("mode") not in MODES
+            or meta.get("mode") not in list(MODES)  # a list: it may be unhashable
             or meta.get("depth") not in (8, 16)
             or (meta["mode"] == "1" and meta["depth"] != 8)
             or not (icc is None or (isinstance(icc, bytes) and len(icc) <= ICC_LIMIT))

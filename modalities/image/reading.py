@@ -15,8 +15,8 @@ from tifffile import TiffFile, TiffPage
 from inrc.errors import SignalError
 from inrc_modalities.image.pixels import ICC_LIMIT, LAYOUTS, MODES, Pixels
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP")
-"""Pillow's decoders that are let near a file; MPO is what phones call a JPEG with extras."""
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
+"""Pillow's decoders that are let near a file."""
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -56,7 +56,7 @@ def load(path: Path) -> Pixels:
                 if isinstance(page, TiffPage) and page.bitspersample == 16:
                     return _deep_tiff(path, page, len(tiff.pages))
         with PIL.Image.open(path, formats=FORMATS) as image:
-            if image.format != "MPO":
+            if image.format != "MPO":  # what Pillow calls a JPEG with extras, from phones
                 _one_picture(path, getattr(image, "n_frames", 1))
             icc = _profile(image.info.get("icc_profile"))
             # PNG specification, IHDR: bit depth is the 25th byte
