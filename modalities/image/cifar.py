@@ -73,12 +73,14 @@ class CIFAR10(Images):
             if not check_integrity(str(tar), archive.tgz_md5):
                 raise SignalError(f"{tar}: damaged; its MD5 sum is not {archive.tgz_md5}")
             extract_archive(str(tar), str(root))
-        test = None
-        for number, path in enumerate(self._val_paths()):
-            if not path.is_file():
-                test = self._images(archive.test_list) if test is None else test
-                path.parent.mkdir(exist_ok=True)
-                save(Pixels(test[number], "RGB"), path)
+        missing = [n for n, path in enumerate(self._val_paths()) if not path.is_file()]
+        if missing:
+            test = self._images(archive.test_list)
+            paths = self._val_paths()
+            paths[0].parent.mkdir(exist_ok=True)
+            for number in missing:
+                if number < len(test):
+                    save(Pixels(test[number], "RGB"), paths[number])
 
     def setup(self, stage: str) -> None:
         """Read all images into memory, once."""

@@ -1,5 +1,6 @@
 """Image files to pixels: Pillow, and where it would cut 16 bits to 8, libpng and tifffile."""
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,6 +110,9 @@ def _deep_tiff(path: Path, page: TiffPage, pages: int) -> Pixels:
         raise PIL.Image.DecompressionBombError(
             f"{page.imagelength * page.imagewidth} pixels, the limit is {limit}"
         )
+    # tifffile would fill in zeros for strips that the file does not have
+    if not len(page.dataoffsets) == len(page.databytecounts) == math.prod(page.chunked):
+        raise SignalError(f"{path}: damaged; some of its strips are missing")
     array = page.asarray()
     if page.axes == "SYX":
         array = np.moveaxis(array, 0, -1)

@@ -1,0 +1,277 @@
+"""Folders of images, CIFAR-10 and Kodak as training data."""
+
+import hashlib
+import pickle
+import tarfile
+from pathlib import Path
+from typing import ClassVar
+
+import lightning
+import numpy as np
+import pytest
+import torch
+from jsonargparse import ArgumentParser
+from torch import Tensor
+from torchvision.datasets import CIFAR10 as Archive
+
+from inrc import grid
+from inrc.data import SignalDataModule
+from inrc.errors import SignalError, UsageError
+from inrc_modalities.image import CIFAR10, Image, Images, Kodak
+from inrc_modalities.image.pixels import Pixels
+from inrc_modalities.image.reading import load
+from inrc_modalities.image.writing import save
+
+
+def numbered(number: int, height: int = 12, width: int = 10, deep: bool = False) -> Pixels:
+    """An image whose pixels say which image, row and column they are."""
+    y, x = np.mgrid[:height, :width]
+    array = np.stack([y, x, 0 * y + number], axis=-1)
+    return Pixels(array.astype(np.uint16 if deep else np.uint8), "RGB")
+
+
+def folder(path: Path, count: int, first: int = 0) -> Path:
+    """A folder of numbered images."""
+    path.mkdir(parents=True)
+    for i in range(first, first + count):
+        save(numbered(i), path / f"{i:03d}.png")
+    return path
+
+
+def levels(features: Tensor) -> Tensor:
+    """Features as 8-bit levels."""
+    return (features * 255).round().long()
+
+
+def test_a_folder_is_read_once_and_kept_in_order(tmp_path: Path) -> None:
+    data = Images(folder(tmp_path / "a", 10), patch=4, val_fraction=0.3, batch_size=6)
+    data.prepare_data()
+    data.setup("fit")
+    assert [p.name for p in data.val_paths] == ["007.png", "008.png", "009.png"]
+    assert [p.name for p in data.train_paths] == [f"{i:03d}.png" for i in range(7)]
+    assert data.train_rows is not None and data.val_rows is not None
+    assert data.train_rows.features.shape == (7 * 9, 16, 3)
+    assert torch.equal(data.train_rows.queries, grid.coordinates((4, 4))[None])
+    assert levels(data.val_rows.features)[::9, 0, 2].tolist() == [7, 8, 9]
+    rows = data.train_rows
+    data.setup("validate")
+    assert data.train_rows is rows
+    assert sum(len(b.features) for b in data.train_dataloader()) == 60
+    assert data.modality.settings() == {"patch": 4, "channels": 3}
+
+
+def test_a_second_folder_is_for_validation(tmp_path: Path) -> None:
+    data = Images(folder(tmp_path / "a", 3), val_root=folder(tmp_path / "b", 2, first=50))
+    data.setup("fit")
+    assert data.train_rows is not None and data.val_rows is not None
+    assert levels(data.train_rows.features)[:, 0, 2].tolist() == [0, 1, 2]
+    assert levels(data.val_rows.features)[:, 0, 2].tolist() == [50, 51]
+    assert data.val_paths == sorted((tmp_path / "b").iterdir())
+
+
+def test_without_a_folder_a_sample_is_drawn(tmp_path: Path) -> None:
+    data = Images(patch=16, channels=1, sample_folder=tmp_path, sample_count=3, seed=5)
+    data.prepare_data()
+    data.setup("fit")
+    assert data.train_rows is not None and data.train_rows.features.shape == (32, 256, 1)
+    assert all(path.parent == tmp_path for path in data.val_paths + data.train_paths)
+
+
+@pytest.mark.parametrize("patch", [None, 5])
+def test_half_of_the_training_rows_are_mirrored(tmp_path: Path, patch: int | None) -> None:
+    lightning.seed_everything(0, verbose=False)
+    root = folder(tmp_path / "a", 40)
+    plain, flipped = Images(root, patch=patch), Images(root, patch=patch, flip=True)
+    for data in (plain, flipped):
+        data.setup("fit")
+    assert plain.train_rows is not None and flipped.train_rows is not None
+    index = list(range(len(plain.train_rows)))
+    height, width = (patch, patch) if patch else (12, 10)
+    before = plain.train_rows.__getitems__(index).features.unflatten(1, (height, width))
+    after = flipped.train_rows.__getitems__(index).features.unflatten(1, (height, width))
+    same = (after == before).flatten(1).all(1)
+    mirrored = (after == before.flip(2)).flatten(1).all(1)
+    assert (same ^ mirrored).all() and 0.2 < mirrored.float().mean() < 0.8
+    assert torch.equal(flipped.train_rows.first(4).features, plain.train_rows.features[:4])
+    again = flipped.train_rows.__getitems__(index).features.unflatten(1, (height, width))
+    assert not torch.equal(again, after)
+    assert plain.val_rows is not None and flipped.val_rows is not None
+    assert torch.equal(flipped.val_rows.__getitems__([0]).features, plain.val_rows.features[:1])
+
+
+def test_random_patches_come_from_their_image_and_from_everywhere(tmp_path: Path) -> None:
+    lightning.seed_everything(0, verbose=False)
+    root = folder(tmp_path / "a", 2)
+    save(numbered(2, 7, 30), root / "100.png")  # another size
+    save(numbered(3, 3, 3), root / "101.png")  # smaller than a patch
+    save(numbered(4 * 257, 12, 10, deep=True), root / "102.png")
+    val = folder(tmp_path / "b", 1)
+    data = Images(root, val, patch=4, random_patches=50, flip=False, batch_size=100)
+    data.setup("fit")
+    rows = data.train_rows
+    assert rows is not None and len(rows) == 250
+    index = torch.randperm(250)[:200].tolist()
+    batch = rows.__getitems__(index)
+    assert batch.index.tolist() == index and batch.queries.shape == (1, 16, 2)
+    deep = torch.tensor(index) // 50 == 4
+    found = torch.where(deep[:, None, None], batch.features * 65535, batch.features * 255).round()
+    assert (
+        found[:, :, 2] == (torch.tensor(index) // 50)[:, None] * (1 + 256 * deep[:, None])
+    ).all()
+    pictures = found.unflatten(1, (4, 4))
+    for image, (height, width) in enumerate([(12, 10), (12, 10), (7, 30), (3, 3), (12, 10)]):
+        mine = pictures[torch.tensor(index) // 50 == image]
+        corners = mine[:, 0, 0, :2].long()
+        assert corners.amin(0).tolist() == [0, 0]
+        assert (corners <= torch.tensor([max(height - 4, 0), max(width - 4, 0)])).all()
+        if image != 3:
+            assert len(corners.unique(dim=0)) > 15
+            assert torch.equal(mine[:, 3, 3, :2].long(), corners + 3)
+        else:
+            assert mine[:, :, 0, 0].unique(dim=0).tolist() == [[0, 1, 2, 1]]
+    assert not torch.equal(rows.__getitems__(index).features, batch.features)
+    assert torch.equal(rows.first(9).features, rows.features[:9])
+    assert sum(len(b.features) for b in data.train_dataloader()) == 200
+
+
+def test_random_patches_can_be_mirrored(tmp_path: Path) -> None:
+    lightning.seed_everything(0, verbose=False)
+    data = Images(folder(tmp_path / "a", 2), patch=4, random_patches=64, flip=True)
+    data.setup("fit")
+    assert data.train_rows is not None
+    columns = levels(data.train_rows.__getitems__(list(range(64))).features)[:, :2, 1]
+    assert {-1, 1} == set((columns[:, 1] - columns[:, 0]).tolist())
+
+
+def test_impossible_requests_are_refused(tmp_path: Path) -> None:
+    root = folder(tmp_path / "a", 2)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="patch"):
+        Images(root, random_patches=3)
+    with pytest.raises(UsageError, match="root"):
+        Images(val_root=root).setup("fit")
+    for wrong in (tmp_path / "empty", tmp_path / "nowhere"):
+        with pytest.raises(SignalError, match="no images"):
+            Images(root, val_root=wrong).setup("fit")
+    save(numbered(0, 10, 12), root / "turned.png")
+    with pytest.raises(SignalError, match="patches"):
+        Images(root, val_root=root, flip=True).setup("fit")
+    save(numbered(0, 10, 13), root / "wider.png")
+    with pytest.raises(SignalError, match=r"wider\.png.*set a patch"):
+        Images(root, val_root=root).setup("fit")
+
+
+def test_kodak_is_never_trained_on(tmp_path: Path) -> None:
+    root, train = folder(tmp_path / "kodak", 1), folder(tmp_path / "train", 3)
+    with pytest.raises(SignalError, match=r"kodim.*png here; download"):
+        Kodak(root, train).setup("fit")
+    for where in (root, train):
+        save(numbered(77), where / "kodim07.png")
+    data = Kodak(root, train, patch=4, random_patches=2)
+    data.setup("fit")
+    assert [p.name for p in data.val_paths] == ["kodim07.png"]
+    assert [p.name for p in data.train_paths] == ["000.png", "001.png", "002.png"]
+    assert data.val_rows is not None and data.train_rows is not None
+    assert len(data.val_rows) == 9 and len(data.train_rows) == 6
+
+
+class FakeArchive(Archive):  # type: ignore[misc]
+    """An archive of the layout of CIFAR-10, but small."""
+
+    url: ClassVar[str] = "https://nowhere.invalid/cifar-10-python.tar.gz"
+
+
+class FakeCIFAR10(CIFAR10):
+    """Reads the small archive."""
+
+    archive = FakeArchive
+
+
+@pytest.fixture
+def cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, np.ndarray]:
+    """A folder with a packed archive of 2 x 6 training and 4 test images, and these images."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
+    inside = tmp_path / "make" / FakeArchive.base_folder
+    inside.mkdir(parents=True)
+    sums = {}
+    for name, part in [("data_batch_1", slice(6)), ("data_batch_2", slice(6, 12)),
+                       ("test_batch", slice(12, 16))]:  # fmt: skip
+        planes = images[part].transpose(0, 3, 1, 2).reshape(-1, 3072)
+        content = pickle.dumps({"data": planes, "labels": [0] * len(planes)}, protocol=2)
+        (inside / name).write_bytes(content)
+        sums[name] = [name, hashlib.md5(content).hexdigest()]
+    root = tmp_path / "root"
+    root.mkdir()
+    with tarfile.open(root / FakeArchive.filename, "w:gz") as tar:
+        tar.add(inside, FakeArchive.base_folder)
+    packed = (root / FakeArchive.filename).read_bytes()
+    monkeypatch.setattr(FakeArchive, "tgz_md5", hashlib.md5(packed).hexdigest())
+    monkeypatch.setattr(FakeArchive, "train_list", [sums["data_batch_1"], sums["data_batch_2"]])
+    monkeypatch.setattr(FakeArchive, "test_list", [sums["test_batch"]])
+    return root, images
+
+
+def test_cifar_is_unpacked_and_keeps_its_splits(cifar: tuple[Path, np.ndarray]) -> None:
+    root, images = cifar
+    data = FakeCIFAR10(root, flip=False, val_files=3)
+    data.prepare_data()
+    data.setup("fit")
+    assert data.train_rows is not None and data.val_rows is not None
+    train = levels(data.train_rows.features).reshape(-1, 32, 32, 3).numpy()
+    assert np.array_equal(train, images[:12])
+    assert np.array_equal(levels(data.val_rows.features).reshape(-1, 32, 32, 3), images[12:])
+    assert len(data.val_paths) == 3
+    for path, image in zip(data.val_paths, images[12:], strict=False):
+        assert np.array_equal(load(path).array, image)
+    assert torch.equal(
+        Image().read(data.val_paths[1]).features, data.val_rows.__getitem__(1).features
+    )
+    stamps = [path.stat().st_mtime_ns for path in data.val_paths]
+    FakeCIFAR10(root, val_files=3).prepare_data()
+    assert [path.stat().st_mtime_ns for path in data.val_paths] == stamps
+
+
+def test_missing_or_damaged_cifar_is_explained(cifar: tuple[Path, np.ndarray]) -> None:
+    root, _ = cifar
+    with pytest.raises(SignalError, match=r"put cifar-10-python\.tar\.gz from .* download: true"):
+        FakeCIFAR10(root / "elsewhere").prepare_data()
+    FakeCIFAR10(root).prepare_data()
+    part = root / FakeArchive.base_folder / "data_batch_2"
+    part.write_bytes(part.read_bytes()[:-1] + b"x")
+    with pytest.raises(SignalError, match="data_batch_2: damaged"):
+        FakeCIFAR10(root).setup("fit")
+    other = root / "other"
+    other.mkdir()
+    (other / FakeArchive.filename).write_bytes(b"not the archive")
+    with pytest.raises(SignalError, match="MD5"):
+        FakeCIFAR10(other).prepare_data()
+
+
+def test_more_files_than_test_images_are_not_made(cifar: tuple[Path, np.ndarray]) -> None:
+    root, _ = cifar
+    data = FakeCIFAR10(root, val_files=99)
+    data.prepare_data()
+    data.setup("fit")
+    assert len(data.val_paths) == 4 == len(list((root / "cifar10-test").iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("Images", {"root": "a", "patch": 4, "flip": True, "random_patches": 3}),
+        ("Kodak", {"root": "a", "train_root": "a", "patch": 4}),
+        ("CIFAR10", {"root": "a"}),
+    ],
+)
+def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(SignalDataModule, "data")
+    made = parser.instantiate(
+        parser.parse_object(
+            {"data": {"class_path": f"inrc_modalities.image.{name}", "init_args": arguments}}
+        )
+    )
+    assert (made.data.query_dim, made.data.point_dim) == (2, 2)
+    assert made.data.value_dim == made.data.feature_dim == 3
+    assert isinstance(made.data.root, Path)
