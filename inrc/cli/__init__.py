@@ -1,0 +1,115 @@
+"""The command line: `inrc VERB ...`, and `lightning` for the verbs of training alone.
+
+Nothing heavy is imported before a verb needs it: `inrc info` must answer at once.
+"""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from inrc.cli import compress, decompress, info, modalities, verify
+from inrc.errors import InrcError, UsageError
+
+TRAINING = {
+    "fit": "train a codec model",
+    "validate": "measure a checkpoint on the validation files",
+    "test": "measure a checkpoint on the test files",
+    "predict": "decode the files of a data set with a checkpoint",
+}
+VERBS = (compress, decompress, info, verify, modalities)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `inrc`; the exit code is 0 if all went well, 1 if not, 2 if the command was wrong."""
+    return _guarded(_inrc, sys.argv[1:] if argv is None else list(argv))
+
+
+def lightning(argv: Sequence[str] | None = None) -> int:
+    """Run `lightning`: fit, validate, test and predict; exit codes as `main`."""
+    return _guarded(_lightning, sys.argv[1:] if argv is None else list(argv))
+
+
+def _inrc(argv: list[str]) -> int:
+    words = [word for word in argv if word != "--debug"]
+    if words and words[0] in TRAINING:
+        return _train(words)
+    parser = _parser("inrc", "Compress any signal that can be asked at a coordinate.")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    for verb in VERBS:
+        added = verbs.add_parser(verb.NAME, help=verb.HELP, description=verb.HELP)
+        added.set_defaults(run=verb.run)
+        verb.add(added)
+        _add_debug(added, argparse.SUPPRESS)
+    _add_training(verbs)
+    args = parser.parse_args(argv)
+    code: int = args.run(args)
+    return code
+
+
+def _lightning(argv: list[str]) -> int:
+    words = [word for word in argv if word != "--debug"]
+    if words and words[0] in TRAINING:
+        return _train(words)
+    parser = _parser("lightning", "Train and measure codec models.")
+    _add_training(parser.add_subparsers(metavar="VERB", required=True))
+    parser.parse_args(argv)
+    return 2
+
+
+def _train(words: list[str]) -> int:
+    from inrc.cli import fit  # a trainer takes seconds to import
+
+    return fit.run(words) or 0
+
+
+def _parser(program: str, purpose: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(program, description=purpose)
+    parser.add_argument("--version", action="version", version=f"{program} {version('inrc')}")
+    _add_debug(parser, False)
+    return parser
+
+
+def _add_debug(parser: argparse.ArgumentParser, default: Any) -> None:
+    parser.add_argument(
+        "--debug", action="store_true", default=default, help="show where a failure came from"
+    )
+
+
+def _add_training(verbs: Any) -> None:
+    for name, purpose in TRAINING.items():
+        verbs.add_parser(name, help=f"{purpose} (--help tells more)", add_help=False)
+
+
+def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
+    """Turn what a user can act on into one line and an exit code; the rest is a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # an arrow must not end a run
+    try:
+        code = run(argv)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except (InrcError, OSError, MemoryError, KeyboardInterrupt) as failure:
+        if "--debug" in argv:
+            raise
+        code, line = _explained(failure)
+        print(f"inrc: {line}", file=sys.stderr)
+        return code
+
+
+def _explained(failure: BaseException) -> tuple[int, str]:
+    if isinstance(failure, KeyboardInterrupt):
+        return 130, "interrupted"  # 128 + SIGINT, as shells have it
+    if isinstance(failure, MemoryError):
+        return 1, "not enough memory"
+    line = " ".join(str(failure).split())
+    if isinstance(failure, OSError) and failure.strerror:
+        line = f"{failure.filename}: {failure.strerror}" if failure.filename else failure.strerror
+    return 2 if isinstance(failure, UsageError) else 1, line

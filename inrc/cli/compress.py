@@ -1,0 +1,128 @@
+"""`inrc compress`: native files to one `.inrc` file."""
+
+import argparse
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inrc import registry
+from inrc.cli import screen
+from inrc.errors import InrcError, UsageError
+from inrc.files import refuse, whole
+
+if TYPE_CHECKING:
+    from inrc.model import Model
+
+NAME = "compress"
+HELP = "compress native files with a codec model"
+
+_PACKERS = (".gz", ".bz2", ".xz", ".zst")  # second suffixes of files that are packed as a whole
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add this verb's arguments."""
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="files or folders")
+    parser.add_argument("-o", dest="output", type=Path, metavar="OUT", help="the .inrc file")
+    parser.add_argument("-m", dest="model", type=Path, required=True, help="codec.safetensors")
+    parser.add_argument("-q", dest="rung", type=int, help="rung of the model's rate ladder")
+    parser.add_argument("--steps", type=int, help="steps of the search for the latents")
+    parser.add_argument("-f", dest="force", action="store_true", help="overwrite OUT")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--quiet", action="store_true", help="print nothing, measure nothing")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; 1 if any of the files could not be compressed, the others are kept.
+
+    Raises InrcError if no file could be, or nothing can be written.
+    """
+    start = time.monotonic()
+    output = output_for(args.inputs, args.output)
+    for path in args.inputs:
+        if not path.exists():
+            raise InrcError(f"{path}: no such file or folder")
+        if output.exists() and path.samefile(output):
+            raise UsageError(f"{path}: cannot be input and output")
+    refuse(output, args.force)
+    if args.steps is not None and args.steps < 1:
+        raise UsageError(f"--steps {args.steps}: give at least 1")
+
+    from inrc import codec
+    from inrc.model import Model
+
+    model = Model.load(args.model)
+    if args.rung is not None and not 0 <= args.rung < model.rungs:
+        raise UsageError(f"-q {args.rung}: this model has rungs 0 to {model.rungs - 1}")
+    paths = _files(args.inputs, model)
+    with screen.progress("compressing", args.quiet) as report:
+        made = codec.compress(paths, model, args.rung, args.steps, report)
+    for path, reason in made.failed:
+        screen.complain(reason if str(path) in reason else f"{path}: {reason}")
+    bad = {path for path, _ in made.failed}
+    good = [path for path in paths if path not in bad]
+    if not good:
+        raise InrcError(f"{output}: not written, none of the files could be compressed")
+    with whole(output, args.force) as part:
+        part.write_bytes(made.data)
+    if not args.quiet:
+        facts = _facts(good, output, made.data, model)
+        facts["seconds"] = time.monotonic() - start
+        if args.json:
+            failed = [{"file": str(path), "reason": reason} for path, reason in made.failed]
+            screen.say_json({**facts, "failed": failed})
+        else:
+            print(_summary(good, output, facts))
+    return 1 if bad else 0
+
+
+def output_for(inputs: list[Path], output: Path | None) -> Path:
+    """Name the .inrc file: beside its only input and named like it, unless told.
+
+    Raises UsageError if there are several inputs and no name.
+    """
+    if output is not None:
+        return output
+    if len(inputs) > 1:
+        raise UsageError("several inputs: name the .inrc file with -o")
+    path = inputs[0].resolve() if inputs[0].name in ("", "..") else inputs[0]
+    if path.is_dir():
+        return path.with_name(f"{path.name}.inrc")
+    if path.suffix.lower() in _PACKERS:
+        path = path.with_suffix("")
+    return path.with_suffix(".inrc")
+
+
+def _files(inputs: list[Path], model: "Model") -> list[Path]:
+    suffixes = registry.find(model.card["modality"]["name"]).suffixes
+    files: list[Path] = []
+    for path in inputs:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        inside = sorted(
+            file
+            for file in path.rglob("*")
+            if file.name.lower().endswith(suffixes) and file.is_file()
+        )
+        if not inside:
+            raise InrcError(f"{path}: no files in it end with {' '.join(suffixes)}")
+        files += inside
+    return list(dict.fromkeys(files))
+
+
+def _facts(good: list[Path], output: Path, data: bytes, model: "Model") -> dict[str, Any]:
+    from inrc import codec
+
+    return {
+        "input": [str(path) for path in good],
+        "output": str(output),
+        "bytes": len(data),
+        "measures": codec.measure(good, data, model),
+    }
+
+
+def _summary(good: list[Path], output: Path, facts: Mapping[str, Any]) -> str:
+    name = good[0].name if len(good) == 1 else f"{len(good)} files"
+    quality = f"PSNR {facts['measures']['psnr']:.1f} dB"
+    return f"{name} → {output.name}  {facts['bytes']:,} bytes  {quality}  {facts['seconds']:.1f} s"

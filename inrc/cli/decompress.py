@@ -1,0 +1,89 @@
+"""`inrc decompress`: a `.inrc` file to native files, whole or seen in another way."""
+
+import argparse
+import math
+from pathlib import Path
+
+from inrc import registry
+from inrc.cli import info, models, screen
+from inrc.container import Peek
+from inrc.errors import ContainerError, InrcError, UsageError
+
+NAME = "decompress"
+HELP = "decode a .inrc file to native files"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add this verb's arguments."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="a .inrc file")
+    parser.add_argument("-o", dest="output", type=Path, metavar="OUT", help="file, or folder")
+    parser.add_argument("-m", dest="model", type=Path, help=f"model (else from {models.SEARCH})")
+    parser.add_argument("--scale", type=float, help="times as many points along every axis")
+    parser.add_argument("--region", help="a part of it: lat=30:60,lon=0:40")
+    parser.add_argument("--at", type=Path, metavar="OTHER", help="ask where this native file does")
+    parser.add_argument("-f", dest="force", action="store_true", help="overwrite OUT")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def region(text: str) -> tuple[tuple[str, float, float], ...]:
+    """Read "lat=30:60,lon=0:40".
+
+    Raises UsageError if it is not written like that.
+    """
+    found = []
+    for piece in text.split(","):
+        axis, _, span = piece.partition("=")
+        low, _, high = span.partition(":")
+        try:
+            bounds = float(low), float(high)
+        except ValueError:
+            bounds = (math.nan, math.nan)
+        if not axis.strip() or not all(map(math.isfinite, bounds)):
+            raise UsageError(f"--region {text!r}: write it like lat=30:60,lon=0:40")
+        found.append((axis.strip(), *bounds))
+    if len({axis for axis, _, _ in found}) != len(found):
+        raise UsageError(f"--region {text!r}: an axis is named twice")
+    return tuple(found)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb.
+
+    Raises InrcError if the file is damaged, its model is missing, or nothing can be written.
+    """
+    cut = () if args.region is None else region(args.region)
+    if args.scale is not None and not 0 < args.scale < math.inf:
+        raise UsageError(f"--scale {args.scale}: give a number above 0")
+    if args.at is not None and not args.at.exists():
+        raise InrcError(f"{args.at}: no such file")
+    seen, _ = info.open_archive(args.file)
+
+    from inrc import codec
+    from inrc.signal import View
+
+    model = models.model_for(seen.model_id, args.model)
+    view = View(args.scale, cut, args.at)
+    suffix = registry.find(model.card["modality"]["name"]).suffixes[0]
+    output = _output(args, seen, suffix)
+    data = args.file.read_bytes()
+    try:
+        with screen.progress("decompressing", args.json) as report:
+            written = codec.decompress(data, model, output, view, args.force, report)
+    except ContainerError as error:
+        raise ContainerError(f"{args.file}: {error}") from error
+    if args.json:
+        screen.say_json({"file": str(args.file), "output": [str(path) for path in written]})
+    else:
+        for path in written:
+            print(f"{args.file.name} → {info.printable(str(path))}  {path.stat().st_size:,} bytes")
+    return 0
+
+
+def _output(args: argparse.Namespace, seen: Peek, suffix: str) -> Path:
+    """Beside the .inrc file and named like it: a folder for many items, else a native file."""
+    if args.output is not None:
+        output: Path = args.output
+        return output
+    if len(seen.entries) > 1:
+        return args.file.with_suffix("")
+    return args.file.with_suffix(Path(seen.entries[0].name).suffix or suffix)

@@ -1,0 +1,63 @@
+"""What commands say: results on stdout, everything else on stderr."""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+PATIENCE = 1.0
+"""Seconds that a command may take before it shows a progress bar."""
+
+Report = Callable[[int, int], None]
+"""Called with what is done and what there is to do."""
+
+
+def say_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object in one line; JSON knows no infinity, so it becomes null."""
+    print(json.dumps(_finite(value), ensure_ascii=False))
+
+
+def complain(line: str) -> None:
+    """Print one line that is no result."""
+    print(f"inrc: {' '.join(line.split())}", file=sys.stderr)
+
+
+@contextmanager
+def progress(label: str, quiet: bool) -> Iterator[Report]:
+    """Lend a function that shows a bar on a terminal once `PATIENCE` is over."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    start = time.monotonic()
+    bar: Any = None
+    task: Any = None
+
+    def report(done: int, total: int) -> None:
+        nonlocal bar, task
+        if bar is None:
+            if time.monotonic() - start < PATIENCE:
+                return
+            from rich.console import Console
+            from rich.progress import Progress
+
+            bar = Progress(console=Console(stderr=True), transient=True)
+            bar.start()
+            task = bar.add_task(label, total=total)
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield report
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,43 @@
+"""`inrc verify`: check that a `.inrc` file is as it was written."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from inrc.cli import info, models, screen
+from inrc.errors import ContainerError
+
+NAME = "verify"
+HELP = "check that a .inrc file is undamaged; with -m, that it decodes"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add this verb's arguments."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="a .inrc file")
+    parser.add_argument("-m", dest="model", type=Path, help="decode everything with this model")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb.
+
+    Raises ContainerError if the file is damaged, ModelError if the model is not its own.
+    """
+    seen, size = info.open_archive(args.file)
+    if args.model is not None:
+        from inrc import codec
+
+        model = models.model_for(seen.model_id, args.model)
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                codec.decompress(args.file.read_bytes(), model, Path(folder) / "decoded")
+        except ContainerError as error:
+            raise ContainerError(f"{args.file}: {error}") from error
+    if args.json:
+        decoded = args.model is not None
+        facts = info.describe(seen, size)
+        screen.say_json({"file": str(args.file), "sound": True, "decoded": decoded, **facts})
+    else:
+        checked = "checksum, structure" + (", every symbol" if args.model is not None else "")
+        print(f"{args.file}: sound ({checked})")
+    return 0
