@@ -1,6 +1,8 @@
 """Images: files to signals and back, views, and quality."""
 
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import Signal, View
+from inrc.testing import check_modality
 from inrc_modalities.image import Image
 from inrc_modalities.image.pixels import LAYOUTS, MODES, Pixels
 from inrc_modalities.image.reading import load
@@ -237,6 +240,24 @@ def test_levels_are_rounded_to_the_nearest_and_clamped(tmp_path: Path) -> None:
     signal = Signal(grid.coordinates((1, 7))[None], values.reshape(1, 7, 1), (1, 7), meta)
     modality.write(signal, tmp_path / "a.png")
     assert load(tmp_path / "a.png").array.ravel().tolist() == [0, 0, 1, 100, 255, 255, 0]
+
+
+@pytest.mark.parametrize("patch", [None, 8])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_law_of_modalities_is_kept(tmp_path: Path, patch: int | None, channels: int) -> None:
+    mode, paths = LAYOUTS[channels], [tmp_path / "a.png", tmp_path / "b.tif", tmp_path / "c.png"]
+    save(noise(mode), paths[0])
+    save(noise(mode, 16), paths[1])
+    save(noise("1"), paths[2])
+    (tmp_path / "empty").mkdir()
+    check_modality(Image(patch, channels), paths, tmp_path / "empty")
+
+
+def test_a_codec_needs_no_trainer() -> None:
+    code = "import sys, inrc_modalities.image; sys.exit('lightning' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    with pytest.raises(ImportError, match="Nothing"):
+        from inrc_modalities.image import Nothing  # noqa: F401
 
 
 # --- refusals ------------------------------------------------------------------------------------

