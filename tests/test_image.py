@@ -492,7 +492,7 @@ def test_measures_agree_with_scikit_image(tmp_path: Path, mode: str, depth: int,
         gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
     )  # fmt: skip
     assert found["psnr"] == pytest.approx(psnr, abs=1e-9)
-    assert found["ssim"] == pytest.approx(ssim, abs=1e-5)
+    assert found["ssim"] == pytest.approx(ssim, abs=5e-5)  # single precision
     assert found["max_error"] == np.abs(a.astype(float) - b).max()
 
 
