@@ -59,7 +59,7 @@ GRAPH = {name: imports(name, path, INRC | PLUGINS) for name, path in (INRC | PLU
 
 def room(module: str) -> str:
     """`inrc.cli.info` is in the room `cli`, `inrc_modalities.image.pixels` in `image`."""
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def arrows() -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import subprocess
 import sys
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from inrc import cli
-from inrc.cli import compress, decompress, info
-from inrc.container import Archive, Item, pack
+from inrc.cli import compress, decompress, info, screen
+from inrc.container import Archive, Entry, Item, pack
 from inrc.errors import SignalError, UsageError
 
 MODEL = bytes.fromhex("0123456789ab")
@@ -167,6 +168,16 @@ def test_a_folder_becomes_one_file_beside_it(
     assert compress.output_for([Path()], None) == tmp_path / "v1.2.inrc"
 
 
+def test_what_is_decoded_is_named_like_the_archive(tmp_path: Path) -> None:
+    file = tmp_path / "july.inrc"
+    named, nameless = (Entry(name, [], None) for name in ("t2m.tiff", ""))
+    assert decompress.output_for(file, None, [named], ".png") == tmp_path / "july.tiff"
+    assert decompress.output_for(file, None, [nameless], ".png") == tmp_path / "july.png"
+    assert decompress.output_for(file, tmp_path, [named], ".png") == tmp_path / "july.tiff"
+    assert decompress.output_for(file, Path("x.png"), [named], ".png") == Path("x.png")
+    assert decompress.output_for(file, None, [named, nameless], ".png") == tmp_path / "july"
+
+
 def test_regions_are_read() -> None:
     assert decompress.region("lat=30:60, lon=-5:1e1") == (("lat", 30.0, 60.0), ("lon", -5.0, 10.0))
     for bad in (
@@ -241,3 +252,39 @@ def test_a_reader_that_leaves_early_is_no_failure(archive: Path) -> None:
     command = f"{sys.executable} -m inrc.cli info {archive} | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_the_summary_says_size_rate_quality_and_time() -> None:
+    facts = {
+        "input": ["in/t2m.nc"],
+        "bytes": 1234,
+        "rate": 0.01234,
+        "unit": "bits/grid point",
+        "measures": {"psnr": 45.23},
+        "seconds": 1.24,
+    }
+    assert compress.summary(facts, Path("out/t2m.inrc")) == (
+        "t2m.nc → t2m.inrc  1,234 bytes  0.0123 bits/grid point  PSNR 45.2 dB  1.2 s"
+    )
+
+
+def test_json_knows_no_infinity(capsys: pytest.CaptureFixture[str]) -> None:
+    screen.say_json({"measures": [{"psnr": math.inf}, (math.nan, 1.5)], "name": "é"})
+    assert capsys.readouterr().out == '{"measures": [{"psnr": null}, [null, 1.5]], "name": "é"}\n'
+
+
+def test_a_bar_is_shown_on_a_terminal_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with screen.progress("compressing", quiet=False) as report:
+        report(1, 2)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(screen, "PATIENCE", 0.0)
+    with screen.progress("compressing", quiet=False) as report:
+        report(2, 2)
+    said = capsys.readouterr()
+    assert "compressing" in said.err and said.out == ""
+    with screen.progress("compressing", quiet=True) as report:
+        report(2, 2)
+    assert capsys.readouterr().err == ""

@@ -13,6 +13,7 @@ from inrc.files import refuse, whole
 
 if TYPE_CHECKING:
     from inrc.model import Model
+    from inrc.signal import Modality
 
 NAME = "compress"
 HELP = "compress native files with a codec model"
@@ -54,7 +55,9 @@ def run(args: argparse.Namespace) -> int:
     model = Model.load(args.model)
     if args.rung is not None and not 0 <= args.rung < model.rungs:
         raise UsageError(f"-q {args.rung}: this model has rungs 0 to {model.rungs - 1}")
-    paths = _files(args.inputs, model)
+    card = model.card["modality"]
+    modality = registry.find(card["name"])(**card["settings"])
+    paths = _files(args.inputs, modality.suffixes)
     with screen.progress("compressing", args.quiet) as report:
         made = codec.compress(paths, model, args.rung, args.steps, report)
     for path, reason in made.failed:
@@ -66,13 +69,13 @@ def run(args: argparse.Namespace) -> int:
     with whole(output, args.force) as part:
         part.write_bytes(made.data)
     if not args.quiet:
-        facts = _facts(good, output, made.data, model)
+        facts = _facts(good, made.data, model, modality)
         facts["seconds"] = time.monotonic() - start
         if args.json:
             failed = [{"file": str(path), "reason": reason} for path, reason in made.failed]
-            screen.say_json({**facts, "failed": failed})
+            screen.say_json({"output": str(output), **facts, "failed": failed})
         else:
-            print(_summary(good, output, facts))
+            print(summary(facts, output))
     return 1 if bad else 0
 
 
@@ -93,8 +96,8 @@ def output_for(inputs: list[Path], output: Path | None) -> Path:
     return path.with_suffix(".inrc")
 
 
-def _files(inputs: list[Path], model: "Model") -> list[Path]:
-    suffixes = registry.find(model.card["modality"]["name"]).suffixes
+def _files(inputs: list[Path], suffixes: tuple[str, ...]) -> list[Path]:
+    """All native files, those of a folder sorted; none twice."""
     files: list[Path] = []
     for path in inputs:
         if not path.is_dir():
@@ -111,18 +114,30 @@ def _files(inputs: list[Path], model: "Model") -> list[Path]:
     return list(dict.fromkeys(files))
 
 
-def _facts(good: list[Path], output: Path, data: bytes, model: "Model") -> dict[str, Any]:
+def _facts(good: list[Path], data: bytes, model: "Model", modality: "Modality") -> dict[str, Any]:
+    """Size, rate over all that the native files hold, and quality of the decoded files."""
     from inrc import codec
 
+    units = sum(modality.count(modality.read(path).shape) for path in good)
     return {
         "input": [str(path) for path in good],
-        "output": str(output),
         "bytes": len(data),
+        "rate": 8 * len(data) / units,
+        "unit": f"bits/{modality.unit}",
         "measures": codec.measure(good, data, model),
     }
 
 
-def _summary(good: list[Path], output: Path, facts: Mapping[str, Any]) -> str:
-    name = good[0].name if len(good) == 1 else f"{len(good)} files"
-    quality = f"PSNR {facts['measures']['psnr']:.1f} dB"
-    return f"{name} → {output.name}  {facts['bytes']:,} bytes  {quality}  {facts['seconds']:.1f} s"
+def summary(facts: Mapping[str, Any], output: Path) -> str:
+    """One line: what became what, its size, rate and quality, and how long it took."""
+    names = facts["input"]
+    name = Path(names[0]).name if len(names) == 1 else f"{len(names)} files"
+    return "  ".join(
+        (
+            f"{name} → {output.name}",
+            f"{facts['bytes']:,} bytes",
+            f"{facts['rate']:.3g} {facts['unit']}",
+            f"PSNR {facts['measures']['psnr']:.1f} dB",
+            f"{facts['seconds']:.1f} s",
+        )
+    )

@@ -2,12 +2,14 @@
 
 import argparse
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from inrc import registry
 from inrc.cli import info, models, screen
-from inrc.container import Peek
+from inrc.container import Entry
 from inrc.errors import ContainerError, InrcError, UsageError
+from inrc.files import refuse
 
 NAME = "decompress"
 HELP = "decode a .inrc file to native files"
@@ -64,7 +66,9 @@ def run(args: argparse.Namespace) -> int:
     model = models.model_for(seen.model_id, args.model)
     view = View(args.scale, cut, args.at)
     suffix = registry.find(model.card["modality"]["name"]).suffixes[0]
-    output = _output(args, seen, suffix)
+    output = output_for(args.file, args.output, seen.entries, suffix)
+    if len(seen.entries) == 1:
+        refuse(output, args.force)
     data = args.file.read_bytes()
     try:
         with screen.progress("decompressing", args.json) as report:
@@ -79,11 +83,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _output(args: argparse.Namespace, seen: Peek, suffix: str) -> Path:
-    """Beside the .inrc file and named like it: a folder for many items, else a native file."""
-    if args.output is not None:
-        output: Path = args.output
-        return output
-    if len(seen.entries) > 1:
-        return args.file.with_suffix("")
-    return args.file.with_suffix(Path(seen.entries[0].name).suffix or suffix)
+def output_for(file: Path, output: Path | None, entries: Sequence[Entry], suffix: str) -> Path:
+    """Name the output: beside the .inrc file and named like it, unless told.
+
+    Many items go to a folder, one to a native file; that may be put into a folder that exists.
+    """
+    if len(entries) > 1:
+        return output or file.with_suffix("")
+    native = file.with_suffix(Path(entries[0].name).suffix or suffix)
+    if output is None:
+        return native
+    return output / native.name if output.is_dir() else output
