@@ -1,0 +1,74 @@
+"""The interface of a bottleneck: how a latent becomes bits."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from inrc.entropy.coder import Tables
+
+
+class Bottleneck(nn.Module, ABC):
+    """One point of the rate-distortion curve.
+
+    `calibrate` fits it to the latents of training signals, `forward` is what training sees,
+    `quantize` and `dequantize` are what a file sees, `tabulate` freezes the integer tables.
+    """
+
+    weight: float
+    """What one unit of mean squared error is worth, in bits per observation."""
+
+    def __init__(self, latent_dim: int) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.tables: Tables | None = None
+
+    @abstractmethod
+    def calibrate(
+        self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "K K"], observations: int
+    ) -> None:
+        """Start from the latents of training signals of so many observations each.
+
+        `metric` says what an error of the latent does to the signal: mse ~ d^T metric d.
+        """
+
+    @abstractmethod
+    def forward(self, latents: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K"], Tensor]:
+        """Latents as the decoder will have them, and the bits (B) that they cost."""
+
+    @abstractmethod
+    def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B K"]:
+        """Integer symbols of the latents."""
+
+    @abstractmethod
+    def dequantize(self, symbols: Int[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+        """Latents of the symbols."""
+
+    @abstractmethod
+    def tabulate(self, latents: Float[Tensor, "N K"]) -> None:
+        """Freeze the integer tables, from the latents of training signals."""
+
+    def bits(self, symbols: Int[Tensor, "B K"]) -> Float[Tensor, "B"]:
+        """What the symbols cost under the frozen tables."""
+        assert self.tables is not None
+        bits = self.tables.bits(symbols.cpu().numpy().astype(np.int32))
+        return torch.from_numpy(bits).float().to(symbols.device)
+
+    def get_extra_state(self) -> dict[str, Tensor]:
+        """The tables travel with the weights."""
+        t = self.tables
+        if t is None:
+            return {}
+        arrays = {"counts": t.counts, "lengths": t.lengths, "offsets": t.offsets}
+        return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+
+    def set_extra_state(self, state: dict[str, Tensor]) -> None:
+        """Take the tables back."""
+        if state:
+            arrays: dict[str, NDArray[np.int32]] = {
+                name: tensor.cpu().numpy().astype(np.int32) for name, tensor in state.items()
+            }
+            self.tables = Tables(arrays["counts"], arrays["lengths"], arrays["offsets"])

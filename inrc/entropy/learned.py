@@ -1,0 +1,170 @@
+"""The learned bottleneck: a transform, CompressAI's factorised prior, and the way back."""
+
+import math
+
+import numpy as np
+import torch
+from compressai.entropy_models import EntropyBottleneck
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from inrc.entropy.bottleneck import Bottleneck
+from inrc.entropy.coder import tabulate
+
+LONGEST = 4096
+"""Entries of a table at most; rarer symbols are escaped."""
+PRIOR_COUNT = 100.0
+"""The learned density counts as much as this many training signals in the final tables."""
+
+
+class LearnedBottleneck(Bottleneck):
+    """VC-INR (arXiv:2301.09479), step 2: g_a, a learned factorised density, g_s.
+
+    The transforms start at the best linear ones. With mse ~ d^T H d for a latent error d, and the
+    covariance of the latents, the coordinates n = R^T H^(1/2) (z - mean) are uncorrelated and an
+    error in any of them is an error of the signal (the Karhunen-Loeve transform in the metric of
+    the signal). There one step fits all: at high resolution bits + weight * mse is least at
+    step = sqrt(6 / (weight * observations * ln 2)). Residual networks, zero at the start, bend
+    both transforms from there, and every step size is learned.
+
+    Symbols are rounded rate-distortion optimally: the nearest integer, its neighbour towards zero
+    or zero itself, whatever costs least in bits + weight * mse.
+
+    Args:
+        latent_dim: size of the latent.
+        weight: bits per observation that one unit of mean squared error is worth (lambda).
+        hidden: width of the residual networks; 0 leaves the transforms linear.
+    """
+
+    mean: Tensor
+    forth: Tensor
+    back: Tensor
+    spread: Tensor
+    observations: Tensor
+
+    def __init__(self, latent_dim: int, weight: float, hidden: int = 128) -> None:
+        super().__init__(latent_dim)
+        self.weight = weight
+        self.register_buffer("mean", torch.zeros(latent_dim))
+        self.register_buffer("forth", torch.eye(latent_dim))
+        self.register_buffer("back", torch.eye(latent_dim))
+        self.register_buffer("spread", torch.ones(latent_dim))
+        self.register_buffer("observations", torch.ones(()))
+        self.log_step = nn.Parameter(torch.zeros(latent_dim))
+        self.analysis = _residual(latent_dim, hidden)
+        self.synthesis = _residual(latent_dim, hidden)
+        self.density = EntropyBottleneck(latent_dim)
+        self.density.quantiles.requires_grad_(False)  # medians stay 0: symbols are plain integers
+
+    def calibrate(
+        self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "K K"], observations: int
+    ) -> None:
+        with torch.no_grad():
+            mean = latents.mean(0)
+            value, vector = torch.linalg.eigh(metric.double())
+            value = value.clamp_min(value.max() * 1e-9)
+            root = (vector * value.sqrt()) @ vector.T
+            whole = (latents - mean).double() @ root
+            spread, turn = torch.linalg.eigh(whole.T @ whole / max(len(latents), 1))
+            turn = turn.flip(1)
+            inverse = (vector / value.sqrt()) @ vector.T
+            self.mean.copy_(mean)
+            self.forth.copy_(root @ turn)
+            self.back.copy_(turn.T @ inverse)
+            step = math.sqrt(6.0 / (self.weight * observations * math.log(2.0)))
+            deviation = spread.flip(0).clamp_min(0.0).sqrt()
+            self.spread.copy_(deviation.clamp_min(float(deviation.max()) * 1e-6 + 1e-20))
+            self.observations.fill_(observations)
+            self.log_step.fill_(math.log(step))
+            self._widen(self.spread / step)
+
+    def _widen(self, deviation: Float[Tensor, "K"]) -> None:
+        """Start the density about as wide as the symbols are.
+
+        CompressAI starts every channel with the same `init_scale`; the spread of its logistic-like
+        start is about init_scale, so the same formula with one scale per channel fits each.
+        """
+        sizes = (1, *self.density.filters, 1)
+        scale = deviation.clamp(0.15, 1e4) ** (1.0 / (len(self.density.filters) + 1))
+        for i, size in enumerate(sizes[1:]):
+            start = torch.log(torch.expm1(1.0 / scale / size))  # K
+            matrix = getattr(self.density, f"_matrix{i}", None)
+            if matrix is None:
+                matrix = self.density.matrices[i]
+            matrix.copy_(start[:, None, None].expand_as(matrix))
+
+    def _analyse(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+        n = (latents - self.mean) @ self.forth
+        return (n + self.spread * self.analysis(n / self.spread)) * torch.exp(-self.log_step)
+
+    def _synthesise(self, symbols: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+        n = symbols * torch.exp(self.log_step)
+        return (n + self.spread * self.synthesis(n / self.spread)) @ self.back + self.mean
+
+    def forward(self, latents: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K"], Tensor]:
+        noisy, likelihood = self.density(self._analyse(latents), training=True)
+        return self._synthesise(noisy), -torch.log2(likelihood).sum(1)
+
+    def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B K"]:
+        with torch.no_grad():
+            y = self._analyse(latents)
+            nearest = torch.round(y)
+            if self.tables is None:
+                return nearest.int()
+            candidates = torch.stack([nearest, nearest - nearest.sign(), torch.zeros_like(y)])
+            step = torch.exp(self.log_step)
+            tables = self.tables
+            entry = tables.index(candidates.flatten(0, 1).cpu().numpy().astype(np.int32))
+            bits = torch.from_numpy(tables.costs[np.arange(self.latent_dim), entry])
+            bits = bits.view_as(candidates.cpu()).to(y)
+            error = self.weight * self.observations * ((candidates - y) * step).square()
+            best = (bits + error).argmin(0, keepdim=True)
+            return candidates.gather(0, best)[0].int()
+
+    def dequantize(self, symbols: Int[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+        with torch.no_grad():
+            return self._synthesise(symbols.to(self.mean.dtype))
+
+    def tabulate(self, latents: Float[Tensor, "N K"]) -> None:
+        """Tables from the learned density, corrected by the counts of the training symbols."""
+        self.tables = None
+        self._count(self.quantize(latents))
+        # once more with the symbols that rate-distortion optimal rounding picks
+        self._count(self.quantize(latents))
+
+    def _count(self, symbols: Int[Tensor, "N K"]) -> None:
+        s = symbols.cpu().numpy().astype(np.int64)
+        reach = np.clip(np.abs(s).max(0) + 2, 2, LONGEST // 2 - 1)  # beyond it is escaped
+        longest = int(reach.max())
+        grid = torch.arange(-longest, longest + 1, device=symbols.device, dtype=torch.float32)
+        with torch.no_grad():
+            grid = grid[:, None].expand(-1, self.latent_dim).contiguous()
+            _, likelihood = self.density(grid, training=False)
+        pmf = likelihood.double().cpu().numpy().T  # K 2*longest+1
+        weights = []
+        for k, r in enumerate(reach):
+            inside = pmf[k, longest - r : longest + r + 1]
+            outside = max(1.0 - float(inside.sum()), 1e-6)
+            seen = np.bincount(np.clip(s[:, k] + r, 0, 2 * r), minlength=2 * r + 1)
+            weights.append(np.append(PRIOR_COUNT * inside + seen, PRIOR_COUNT * outside))
+        self.tables = tabulate(weights, [-int(r) for r in reach])
+
+
+def _residual(size: int, hidden: int) -> nn.Module:
+    """A residual network that starts at zero; nothing at all for no hidden units."""
+    if hidden == 0:
+        return _Zero()
+    net = nn.Sequential(
+        nn.Linear(size, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
+        nn.Linear(hidden, size),
+    )  # fmt: skip
+    last = net[-1]
+    assert isinstance(last, nn.Linear)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return net
+
+
+class _Zero(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
