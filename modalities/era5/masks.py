@@ -1,0 +1,109 @@
+"""Where nothing is known, and which of the stored numbers said so; and what to show a field there.
+
+A code is 0 where a value is known, and k where the k-th kind of missing value stands.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from inrc.errors import SignalError
+from inrc_modalities.era5.packing import squeeze, unsqueeze
+
+_MOST = 255  # kinds of missing values that a byte can tell apart
+
+
+def codes(
+    stored: NDArray[Any], unknown: NDArray[np.bool_], where: str
+) -> tuple[list[bytes], NDArray[np.uint8]]:
+    """The kinds of missing values, bit by bit, and a code for every value.
+
+    Raises:
+        SignalError: more kinds than a byte can tell apart.
+    """
+    bits = stored.view(f"u{stored.dtype.itemsize}")
+    kinds, number = np.unique(bits[unknown], return_inverse=True)
+    if len(kinds) > _MOST:
+        raise SignalError(f"{where}: {len(kinds)} different missing values; {_MOST} at most")
+    found = np.zeros(stored.shape, np.uint8)
+    found[unknown] = number + 1
+    return [each.astype(each.dtype.newbyteorder("<")).tobytes() for each in kinds], found
+
+
+def restore(stored: NDArray[Any], kinds: list[bytes], found: NDArray[np.uint8]) -> NDArray[Any]:
+    """Put the missing values back, bit by bit."""
+    bits = stored.copy().view(f"u{stored.dtype.itemsize}")
+    for number, kind in enumerate(kinds, start=1):
+        bits[found == number] = np.frombuffer(kind, bits.dtype.newbyteorder("<"))[0]
+    return bits.view(stored.dtype)
+
+
+def pack(kinds: list[bytes], found: NDArray[np.uint8]) -> dict[str, Any]:
+    """Codes P L M as a plain value; one row where all parts, or all levels, have the same."""
+    parts = bool((found == found[:1]).all())
+    levels = bool((found == found[:, :1]).all())
+    rows = found[: 1 if parts else None, : 1 if levels else None]
+    rows = np.concatenate([rows[:1], rows[1:] ^ rows[:-1]])  # what changes from part to part
+    raw = np.packbits(rows.astype(bool)) if len(kinds) == 1 else rows
+    return {
+        "kinds": kinds,
+        "shared": [parts, levels],
+        "rows": squeeze(raw.tobytes()),
+    }
+
+
+def unpack(
+    plain: Mapping[str, Any], shape: tuple[int, int, int], itemsize: int
+) -> tuple[list[bytes], NDArray[np.uint8]]:
+    """The kinds and the codes #P #L M that `pack` was given.
+
+    Raises:
+        ValueError: it is none, or does not fit the shape.
+    """
+    kinds, (parts, levels) = list(plain["kinds"]), plain["shared"]
+    if not 1 <= len(kinds) <= _MOST or any(len(kind) != itemsize for kind in kinds):
+        raise ValueError("missing values of another type")
+    size = (1 if parts else shape[0], 1 if levels else shape[1], shape[2])
+    count = size[0] * size[1] * size[2]
+    if len(kinds) == 1:
+        raw = np.frombuffer(unsqueeze(plain["rows"], -(-count // 8)), np.uint8)
+        rows = np.unpackbits(raw, count=count)
+    else:
+        rows = np.frombuffer(unsqueeze(plain["rows"], count), np.uint8)
+    return kinds, np.bitwise_xor.accumulate(rows.reshape(size), axis=0)
+
+
+def fill(
+    values: NDArray[np.float64], unknown: NDArray[np.bool_], wraps: bool, middle: float
+) -> NDArray[np.float64]:
+    """Values ... H W with the nearest known one (in grid steps) where nothing is known.
+
+    `wraps`: the last column is beside the first. A grid without any known value gets `middle`.
+    """
+    if not unknown.any():
+        return values
+    filled = values.copy()
+    index, last = np.empty(0), None
+    for place in np.ndindex(*values.shape[:-2]):
+        mask = unknown[place]
+        if mask.all():
+            filled[place] = middle
+        elif mask.any():
+            if last is None or not np.array_equal(mask, last):
+                index, last = _nearest(mask, wraps), mask
+            filled[place] = values[place][index[0], index[1]]
+    return filled
+
+
+def _nearest(mask: NDArray[np.bool_], wraps: bool) -> NDArray[np.intp]:
+    """Row and column of the nearest known point, 2 H W."""
+    width = mask.shape[1]
+    pad = width // 2 if wraps else 0
+    wide = np.pad(mask, ((0, 0), (pad, pad)), mode="wrap")
+    index = distance_transform_edt(wide, return_distances=False, return_indices=True)
+    index = np.asarray(index)[:, :, pad : pad + width]
+    index[1] = (index[1] - pad) % width
+    return index

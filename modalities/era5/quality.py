@@ -1,0 +1,64 @@
+"""How good a decoded NetCDF file is beside its original."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrc import metrics
+from inrc.errors import SignalError
+from inrc_modalities.era5 import reading, storage
+from inrc_modalities.era5.reading import Layer
+from inrc_modalities.era5.survey import survey
+
+if TYPE_CHECKING:
+    from inrc_modalities.era5.modality import ERA5
+
+
+def measure(
+    model: "ERA5", first: list[Layer], second: list[Layer], original: Path, decoded: Path
+) -> dict[str, float]:
+    """Compare the variables of two files over all their parts, levels and grid points.
+
+    Returns for each variable `rmse_NAME` and `max_error_NAME` in its own units and `psnr_NAME`,
+    and `psnr`, the mean over variables. PSNR is in dB, of channels scaled to [0, 1] by the model's
+    ranges and with a peak of 1, as the papers report it; no grid point counts more than another.
+
+    Raises:
+        SignalError: other grids, parts or levels.
+    """
+    found: dict[str, float] = {}
+    scaled = [model.scaled(read, path) for read, path in ((first, original), (second, decoded))]
+    at = 0
+    for one, two in zip(first, second, strict=True):
+        name = one.field.name
+        if one.values.shape != two.values.shape:
+            raise SignalError(
+                f"{decoded}: {name} has parts, levels and grid {two.values.shape}, but {original} "
+                f"has {one.values.shape}"
+            )
+        channels = slice(at, at + one.values.shape[1])
+        at = channels.stop
+        found[f"rmse_{name}"] = metrics.rmse(one.known, two.known)
+        found[f"max_error_{name}"] = (
+            metrics.max_error(one.known, two.known)
+            if np.array_equal(one.unknown, two.unknown)
+            else np.inf
+        )
+        found[f"psnr_{name}"] = metrics.psnr(scaled[0][channels], scaled[1][channels], 1.0)
+    psnr = [value for key, value in found.items() if key.startswith("psnr_")]
+    # a lost mask is infinitely bad, whatever the others are
+    found["psnr"] = -np.inf if -np.inf in psnr else float(np.mean(psnr))
+    return found
+
+
+def picture(path: Path, names: list[str] | None) -> dict[str, Any]:
+    """One map, `image` (H W, north up, east to the right, NaN where unknown) in `unit`."""
+    layer = reading.layers(path, names, vertical=True)[0]
+    with storage.opened(path) as dataset:
+        found = survey(dataset, path)
+        lat, lon = (storage.raw(dataset[name]) for name in (found.lat, found.lon))
+    image: NDArray[np.float64] = layer.known[0, 0]
+    image = image[::-1] if lat[0] < lat[-1] else image
+    return {"image": image if lon[0] < lon[-1] else image[:, ::-1], "unit": layer.field.unit}
