@@ -67,20 +67,25 @@ class MetaSGD(nn.Module):
         weights: Float[Tensor, "#B M"] | None = None,
         steps: int | None = None,
         create_graph: bool = False,
+        chunk: int | None = None,
     ) -> Float[Tensor, "B K"]:
-        """Latents of the rows."""
+        """Latents of the rows; without a graph, `chunk` observations are held in memory at once."""
         latent = self.start.expand(features.shape[0], -1)
         with torch.enable_grad():
             for _ in range(self.steps if steps is None else steps):
                 if not create_graph:
-                    latent = latent.detach().requires_grad_()
-                if create_graph and self.recompute:
+                    latent = latent.detach()
+                    gradient = _gradient(
+                        predict, latent, queries, features, weights, chunk or features.shape[1]
+                    )
+                    latent = latent - self.rates * gradient
+                elif self.recompute:
                     latent = checkpoint(
-                        self._step, predict, latent, queries, features, weights, True,
+                        self._step, predict, latent, queries, features, weights,
                         use_reentrant=False,
                     )  # fmt: skip
                 else:
-                    latent = self._step(predict, latent, queries, features, weights, create_graph)
+                    latent = self._step(predict, latent, queries, features, weights)
         return latent if create_graph else latent.detach()
 
     def _step(
@@ -90,12 +95,11 @@ class MetaSGD(nn.Module):
         queries: Tensor,
         features: Tensor,
         weights: Tensor | None,
-        create_graph: bool,
     ) -> Tensor:
-        if create_graph and self.context < 1.0:
+        if self.context < 1.0:
             queries, features, weights = self._prune(predict, latent, queries, features, weights)
         loss = distortion(predict(latent, queries), features, weights).sum()
-        (gradient,) = torch.autograd.grad(loss, latent, create_graph=create_graph)
+        (gradient,) = torch.autograd.grad(loss, latent, create_graph=True)
         return latent - self.rates * gradient
 
     def _prune(
@@ -119,3 +123,25 @@ class MetaSGD(nn.Module):
             features[rows, best],
             None if weights is None else weights.expand_as(score)[rows, best],
         )
+
+
+def _gradient(
+    predict: Predict,
+    latent: Float[Tensor, "B K"],
+    queries: Float[Tensor, "#B M Q"],
+    features: Float[Tensor, "B M C"],
+    weights: Float[Tensor, "#B M"] | None,
+    chunk: int,
+) -> Float[Tensor, "B K"]:
+    """Gradient of each row's distortion, summed over chunks of its observations."""
+    if weights is None:
+        weights = features.new_ones(1, features.shape[1])
+    share = weights / weights.sum(1, keepdim=True).clamp_min(1e-12) / features.shape[2]
+    latent = latent.requires_grad_()
+    total = torch.zeros_like(latent)
+    for start in range(0, features.shape[1], chunk):
+        part = slice(start, start + chunk)
+        error = (predict(latent, queries[:, part]) - features[:, part]).square().sum(-1)
+        (gradient,) = torch.autograd.grad((share[:, part] * error).sum(), latent)
+        total += gradient
+    return total

@@ -1,7 +1,7 @@
 """Files to signals to batches: the base of every DataModule."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,14 +55,15 @@ class Rows(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         return self.__getitems__([index])
 
-    def first(self, count: int) -> "Rows":
-        """The first rows only."""
-        cut = {
-            name: tensor[:count]
-            for name, tensor in (("queries", self.queries), ("weights", self.weights))
-            if tensor is not None and tensor.shape[0] > 1
-        }
-        return replace(self, features=self.features[:count], **cut)
+    def select(self, index: Int[Tensor, "R"]) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Queries, features and weights of some rows, never changed at random."""
+        weights = None if self.weights is None else _take(self.weights, index)
+        return _take(self.queries, index), self.features[index], weights
+
+    def portions(self, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        """All rows, so many at a time."""
+        for start in range(0, len(self), size):
+            yield self.select(torch.arange(start, min(start + size, len(self))))
 
 
 def read_rows(modality: Modality, paths: Sequence[Path]) -> Rows:
@@ -206,8 +207,3 @@ class SignalDataModule(L.LightningDataModule):
 
 def _same(batch: Batch) -> Batch:
     return batch
-
-
-def chunks(length: int, size: int) -> Iterator[slice]:
-    """Slices of at most `size` that cover `length`."""
-    return (slice(start, min(start + size, length)) for start in range(0, length, size))

@@ -92,7 +92,7 @@ def test_half_of_the_training_rows_are_mirrored(tmp_path: Path, patch: int | Non
     same = (after == before).flatten(1).all(1)
     mirrored = (after == before.flip(2)).flatten(1).all(1)
     assert (same ^ mirrored).all() and 0.2 < mirrored.float().mean() < 0.8
-    assert torch.equal(flipped.train_rows.first(4).features, plain.train_rows.features[:4])
+    assert torch.equal(flipped.train_rows.select(torch.arange(4))[1], plain.train_rows.features[:4])
     again = flipped.train_rows.__getitems__(index).features.unflatten(1, (height, width))
     assert not torch.equal(again, after)
     assert plain.val_rows is not None and flipped.val_rows is not None
@@ -130,7 +130,7 @@ def test_random_patches_come_from_their_image_and_from_everywhere(tmp_path: Path
         else:
             assert mine[:, :, 0, 0].unique(dim=0).tolist() == [[0, 1, 2, 1]]
     assert not torch.equal(rows.__getitems__(index).features, batch.features)
-    assert torch.equal(rows.first(9).features, rows.features[:9])
+    assert torch.equal(rows.select(torch.arange(9))[1], rows.features[:9])
     assert sum(len(b.features) for b in data.train_dataloader()) == 200
 
 

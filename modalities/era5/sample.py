@@ -70,11 +70,13 @@ def write(folder: Path, seed: int, count: int) -> list[Path]:
 
 
 def create(seed: int) -> Planet:
-    """Continents, mountains and soils of a planet, about 30 % of it land."""
+    """Continents, mountains and soils of a planet, 30 % of its area land."""
     rng = np.random.default_rng((seed, 0))
     shape = _noise(rng, 2.4, 2)
     phi = np.deg2rad(_latitudes())[:, None]
-    level = np.quantile(np.repeat(shape, 1, axis=0), 0.7)
+    rank = np.argsort(shape, axis=None)
+    share = np.cumsum(np.broadcast_to(np.cos(phi), shape.shape).reshape(-1)[rank])
+    level = shape.reshape(-1)[rank[np.searchsorted(share, 0.7 * share[-1])]]
     above = (shape - level) / shape.std()
     land = 1.0 / (1.0 + np.exp(-above / 0.08))
     ridges = 1.0 - np.abs(_noise(rng, 2.0, 4))  # crests where noise crosses 0
@@ -87,8 +89,8 @@ def weather(planet: Planet, seed: int, hours: NDArray[np.int64]) -> tuple[Grid, 
     """Temperature at 2 m in K and geopotential at 500 hPa in m² s⁻², T H W each."""
     phi = np.deg2rad(_latitudes())[:, None]
     season = 2.0 * np.pi * ((hours / _YEAR) % 1.0)[:, None, None]
-    # warmest three weeks after the solstice on land, nine weeks after it at sea
-    on_land, at_sea = (-np.cos(season - lag) for lag in (0.52, 1.24))
+    # warmest four weeks after the solstice on land, ten weeks after it at sea
+    on_land, at_sea = (-np.cos(season - lag) for lag in (0.29, 1.03))
     flow = _flow(seed, hours)
     storms = np.clip(np.sin(2.0 * np.abs(phi)), 0.15, 1.0)  # weakest in the tropics
     # zonal mean, equator to pole, and the yearly swing, after ERA5's climatology
@@ -102,7 +104,7 @@ def weather(planet: Planet, seed: int, hours: NDArray[np.int64]) -> tuple[Grid, 
         - _LAPSE * planet.height
         + planet.texture * (1.0 + planet.land)
         + 5.5 * day * planet.land * np.cos(2.0 * np.pi * local / 24.0)
-        + flow[0] * storms * (2.2 + 3.0 * planet.land)
+        + flow[0] * storms * (3.0 + 3.5 * planet.land)
     )
     # sea water freezes: the air above it is hardly colder, until there is ice
     frozen = np.clip((271.35 - t2m) / 8.0, 0.0, 1.0)
@@ -111,7 +113,7 @@ def weather(planet: Planet, seed: int, hours: NDArray[np.int64]) -> tuple[Grid, 
         57_400.0
         - 7_200.0 * np.sin(phi) ** 2
         + 1_500.0 * np.sin(phi) * np.abs(np.sin(phi)) * at_sea
-        + 850.0 * storms * flow[1]
+        + 1_200.0 * storms * flow[1]
     )
     return t2m, z500
 
@@ -125,17 +127,18 @@ def _flow(seed: int, hours: NDArray[np.int64]) -> NDArray[np.float64]:
     basis, degree, order = _harmonics()
     size = (2, len(degree))
     spectrum = _spectrum(degree)
-    # what a day brings is unlike the day before after about a week: frequencies of 1/(2..12 d)
-    turn = 2.0 * np.pi / 24.0 / rng.uniform(2.0, 12.0, size) * np.sqrt(degree / _STORMS)
+    # large waves live for weeks, storms for days
+    turn = 2.0 * np.pi / 24.0 / rng.uniform(4.0, 24.0, size) * np.sqrt(degree / _STORMS)
     drift = np.deg2rad(0.35) * order * rng.uniform(0.6, 1.4, size)  # 10 m/s are 0.35° per hour
+    place = rng.uniform(0.0, 2.0 * np.pi, size)
     phase = rng.uniform(0.0, 2.0 * np.pi, (2, *size))
-    amplitude = rng.rayleigh(1.0, (2, *size))
+    amplitude = rng.rayleigh(np.sqrt(0.5), (2, *size))  # of variance 1 in sum, over a long time
     time = (hours - _EPOCH).astype(np.float64)[:, None, None]
     slow = sum(
-        a * np.cos(sign * turn * time * 0.5 + p)
+        a * np.cos(sign * turn * time + p)
         for a, p, sign in zip(amplitude, phase, (1.0, -1.0), strict=True)
     )
-    angle = drift * time
+    angle = drift * time + place
     weight = slow * np.sqrt(spectrum)  # T 2 N
     waves = np.stack([weight * np.cos(angle), -weight * np.sin(angle)], axis=-1)  # T 2 N 2
     field = np.einsum("tvnc,nchw->vthw", waves, basis, optimize=True)

@@ -26,10 +26,6 @@ class MirroredRows(Rows):
         batch = super().__getitems__(index)
         return batch._replace(features=mirror(batch.features, self.side))
 
-    def first(self, count: int) -> Rows:
-        """The first rows only, never mirrored."""
-        return Rows(self.queries, self.features, self.weights).first(count)
-
 
 @dataclass(frozen=True)
 class Stack:
@@ -69,10 +65,6 @@ class CroppedRows(Rows):
         if self.flip:
             features = mirror(features, (self.side, self.side))
         return Batch(self.queries, features, None, rows)
-
-    def first(self, count: int) -> Rows:
-        """The first rows of the fixed draw."""
-        return Rows(self.queries, self.features).first(count)
 
 
 def mirror(features: Float[Tensor, "B M C"], side: tuple[int, int]) -> Float[Tensor, "B M C"]:

@@ -1,0 +1,175 @@
+"""`inrc fit`: train from a recipe, and end with a codec that can be used."""
+
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from inrc import codec
+from inrc.container import Item
+from inrc.data import SignalDataModule
+from inrc.files import whole
+from inrc.model import Model
+from inrc.module import Compressor
+from inrc.plotting import beside
+
+ROW = "{:>4}  {:>10}  {:>10}  {:>9}  {:>9}  {:>10}  {:>8}"
+
+
+class Last(ModelCheckpoint):
+    """Keeps `last.ckpt` in the run's folder, so that `--ckpt_path last` goes on from there."""
+
+    def __init__(self, every: int = 250) -> None:
+        super().__init__(
+            save_last=True, save_top_k=0, every_n_train_steps=every, enable_version_counter=False
+        )
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Find the run's folder."""
+        self.dirpath = trainer.default_root_dir
+        super().setup(trainer, pl_module, stage)
+
+
+class Export(Callback):
+    """Writes `codec.safetensors` at the end of training, and says what it is worth.
+
+    Every rung compresses the validation files into a real archive, which is decoded and measured.
+    """
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Only if training came to its end: an interrupted one can be resumed."""
+        assert isinstance(pl_module, Compressor)
+        done = trainer.global_step >= sum(pl_module.stages) or trainer.fast_dev_run
+        if not done or not trainer.is_global_zero:
+            return
+        folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        export(pl_module, trainer.datamodule, folder)  # type: ignore[attr-defined]
+
+
+def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
+    """Write model, table and picture to a folder; prints the table and the next command."""
+    place = module.device
+    module.cpu().eval()
+    if not any(rung.tables for rung in module.network.ladder):
+        module.calibrate()
+    module.tabulate()
+    modality = data.modality
+    paths = data.val_paths
+    first = modality.split(modality.read((data.train_paths or paths)[0]))
+    about: dict[str, Any] = {
+        "torch": torch.__version__,
+        "training": {"data": type(data).__name__, "steps": list(module.stages)},
+    }
+    default = Item("", first.meta, first.parts)
+    model = Model.make(module.network, module.method, modality, default, about)
+    rows = [measured(model, paths, rung) for rung in range(model.rungs)]
+    model.card["results"] = rows
+    path = folder / "codec.safetensors"
+    with whole(path, overwrite=True) as part:
+        model.save(part)
+    _print(rows, modality.unit, path, paths)
+    _picture(model, paths[0], folder / "reconstruction.png")
+    module.to(place)
+    return model
+
+
+def measured(model: Model, paths: list[Path], rung: int) -> dict[str, Any]:
+    """One row of the rate-distortion table, from a real archive of these files."""
+    start = time.perf_counter()
+    made = codec.compress(paths, model, rung)
+    middle = time.perf_counter()
+    measures = codec.measure(paths, made.data, model)
+    return {
+        "rung": rung,
+        "files": len(paths),
+        "bytes": len(made.data),
+        "payload_bytes": made.payload,
+        "rate": 8 * len(made.data) / made.observations,
+        "encode_seconds": round(middle - start, 3),
+        "decode_and_measure_seconds": round(time.perf_counter() - middle, 3),
+        **measures,
+    }
+
+
+def _print(rows: list[dict[str, Any]], unit: str, path: Path, paths: list[Path]) -> None:
+    error = next((key for key in rows[0] if key.startswith("rmse")), "max_error")
+    print(f"\n{len(paths)} validation files in one archive; the model itself is not counted")
+    print(ROW.format("rung", "bytes", "payload", "bits/unit", error[:9], "PSNR dB", "seconds"))
+    for row in rows:
+        seconds = row["encode_seconds"] + row["decode_and_measure_seconds"]
+        print(
+            ROW.format(
+                row["rung"], f"{row['bytes']:,}", f"{row['payload_bytes']:,}",
+                f"{row['rate']:.4g}", f"{row.get(error, float('nan')):.4g}",
+                f"{row['psnr']:.2f}", f"{seconds:.1f}",
+            )
+        )  # fmt: skip
+    print(f"(unit: {unit})\n\nmodel: {path} ({path.stat().st_size:,} bytes)")
+    print(f"next:  inrc compress {paths[0]} -m {path} -o compressed.inrc")
+
+
+def _picture(model: Model, path: Path, target: Path) -> None:
+    """The first validation file beside what the finest rung makes of it."""
+    import tempfile
+
+    made = codec.compress([path], model, model.rungs - 1)
+    with tempfile.TemporaryDirectory() as folder:
+        decoded = Path(folder) / f"decoded{path.suffix}"
+        codec.decompress(made.data, model, decoded)
+        pair = model.modality.picture(path, decoded)
+    if pair is not None:
+        beside(*pair, target)
+
+
+class CLI(LightningCLI):
+    """Links what the data know to the model, so that no recipe repeats a number."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The links."""
+        parser.link_arguments("data.modality", "model.modality", apply_on="instantiate")
+        parser.link_arguments(
+            ("model.represent", "model.compress", "model.joint"),
+            "trainer.max_steps",
+            compute_fn=lambda *stages: sum(stages),
+        )
+
+    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        """Loggers and callbacks of every run, in the run's folder."""
+        config = self.config_init[self.subcommand]["trainer"]
+        root = config.get("default_root_dir") or "runs/last"
+        config["default_root_dir"] = str(root)
+        if config.get("logger") is None and not config.get("fast_dev_run"):
+            config["logger"] = [
+                TensorBoardLogger(root, name="logs", default_hp_metric=False),
+                CSVLogger(root, name="csv"),
+            ]
+        return super().instantiate_trainer(**kwargs)
+
+
+def run(argv: list[str]) -> int:
+    """Run fit, validate, test or predict with these arguments; the verb comes first."""
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    torch.set_float32_matmul_precision("highest")  # SIRENs lose 80 dB at TF32
+    CLI(
+        Compressor,
+        SignalDataModule,
+        subclass_mode_data=True,
+        save_config_kwargs={"overwrite": True},
+        trainer_defaults={
+            "inference_mode": False,
+            "check_val_every_n_epoch": None,
+            "val_check_interval": 250,
+            "gradient_clip_val": 1.0,
+            "log_every_n_steps": 10,
+            "callbacks": [Last(), Export()],
+        },
+        args=argv,
+    )
+    return 0

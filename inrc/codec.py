@@ -1,0 +1,210 @@
+"""Native files to the bytes of an archive, and back. Needs a model, but no trainer."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inrc import entropy
+from inrc.container import Archive, Item, pack, unpack
+from inrc.errors import ContainerError, ModelError, SignalError, UsageError
+from inrc.files import whole
+from inrc.model import Model
+from inrc.signal import View
+
+Report = Callable[[int, int], None]
+"""Progress: (done, of)."""
+
+LIMIT = 1 << 33
+"""Observations that one item may decode to; more is taken for damage or malice."""
+BATCH = 512
+"""Files that are read before they are encoded together."""
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """An archive, and what could not go into it."""
+
+    data: bytes
+    payload: int
+    items: tuple[Item, ...]
+    observations: int
+    failed: list[tuple[Path, str]]
+
+
+def compress(
+    paths: Sequence[Path],
+    model: Model,
+    rung: int | None = None,
+    steps: int | None = None,
+    report: Report | None = None,
+) -> Compressed:
+    """Encode files into one archive.
+
+    A file that cannot be read is listed in `failed` and left out. Without `rung` the middle of the
+    ladder is taken; `steps` are the gradient steps of encoding (default: as in training).
+
+    Raises SignalError if no file can be read, UsageError for a rung that the model has not.
+    """
+    number = model.rungs // 2 if rung is None else rung
+    if not 0 <= number < model.rungs:
+        raise UsageError(f"rung {number}: this model has rungs 0 to {model.rungs - 1}")
+    bottleneck = model.network.rung(number)
+    if bottleneck.tables is None:
+        raise ModelError("this model has no probability tables: its training did not end")
+    names = _names(paths)
+    items, symbols = [], []
+    failed: list[tuple[Path, str]] = []
+    observations = 0
+    for done, (path, name) in enumerate(zip(paths, names, strict=True)):
+        try:
+            signal = model.modality.split(model.modality.read(path))
+            if signal.features.shape[2] != model.modality.feature_dim:
+                raise SignalError(
+                    f"{path}: {signal.features.shape[2]} features, the model has "
+                    f"{model.modality.feature_dim}"
+                )
+            if not bool(torch.isfinite(signal.features).all()):
+                raise SignalError(f"{path}: non-finite values cannot be compressed")
+        except SignalError as error:
+            failed.append((path, str(error)))
+            continue
+        latents = model.network.encode(signal.queries, signal.features, signal.weights, steps)
+        symbols.append(bottleneck.quantize(latents).numpy().astype(np.int32))
+        items.append(Item(name, signal.meta, signal.parts))
+        observations += model.modality.count(signal.shape)
+        if report:
+            report(done + 1, len(paths))
+    if not items:
+        raise SignalError(failed[0][1] if failed else "no files to compress")
+    if len(items) == 1 and len(paths) == 1:
+        items = [Item("", items[0].meta, items[0].parts)]
+    payload = entropy.encode(np.concatenate(symbols), bottleneck.tables)
+    data = pack(Archive(model.id, number, tuple(items), payload), model.default)
+    return Compressed(data, len(payload), tuple(items), observations, failed)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Names of the items: relative to the folder that holds them all."""
+    if len(paths) < 2:
+        return [path.name for path in paths]
+    whole_paths = [path.resolve() for path in paths]
+    root = whole_paths[0].parent
+    while not all(path.is_relative_to(root) for path in whole_paths):
+        root = root.parent
+    return [path.relative_to(root).as_posix() for path in whole_paths]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An archive whose symbols are decoded; its fields are evaluated when they are asked."""
+
+    model: Model
+    archive: Archive
+    latents: Tensor
+    starts: tuple[int, ...]
+
+    def signal(self, number: int, view: View) -> Any:
+        """One item as the signal to write."""
+        modality, item = self.model.modality, self.archive.items[number]
+        ask = modality.ask(item.meta, view)
+        if not view and len(ask.parts) != item.parts:
+            raise ContainerError(f"item {number}: declares {item.parts} parts, has {len(ask.parts)}")
+        if any(not 0 <= part < item.parts for part in ask.parts):
+            raise ContainerError(f"item {number}: asks for parts that it has not")
+        if len(ask.parts) * ask.queries.shape[1] > LIMIT:
+            raise ContainerError(f"item {number}: more than {LIMIT} points")
+        rows = self.starts[number] + torch.tensor(ask.parts, dtype=torch.long)
+        features = self.model.network.decode(self.latents[rows], ask.queries)
+        return modality.join(features, item.meta, view)
+
+
+def open_archive(data: bytes, model: Model) -> Opened:
+    """Check an archive and decode its symbols.
+
+    Raises ContainerError if it is damaged or declares too much, ModelError if it needs another
+    model.
+    """
+    archive = unpack(data, model.default)
+    if archive.model_id != model.id:
+        raise ModelError(
+            f"the file needs model {archive.model_id.hex()}, this is model {model.id.hex()}"
+        )
+    if archive.rung >= model.rungs:
+        raise ContainerError(f"rung {archive.rung} is not in this model")
+    for number, item in enumerate(archive.items):
+        size = _size(model, item.meta, number)
+        if size > LIMIT or item.parts > max(size, 1):
+            raise ContainerError(
+                f"item {number}: declares {size} points in {item.parts} parts, beyond the limit of "
+                f"{LIMIT} points"
+            )
+    rows = sum(item.parts for item in archive.items)
+    bottleneck = model.network.rung(archive.rung)
+    assert bottleneck.tables is not None
+    symbols = entropy.decode(
+        archive.payload, rows, model.network.field.latent_dim, bottleneck.tables
+    )
+    starts = np.cumsum([0, *(item.parts for item in archive.items)])[:-1]
+    latents = bottleneck.dequantize(torch.from_numpy(symbols))
+    return Opened(model, archive, latents, tuple(int(s) for s in starts))
+
+
+def _size(model: Model, meta: Mapping[str, Any], number: int) -> int:
+    try:
+        return prod(int(n) for n in model.modality.shape(meta))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ContainerError(f"item {number}: its description does not make sense") from error
+
+
+def decompress(
+    data: bytes,
+    model: Model,
+    output: Path,
+    view: View | None = None,
+    overwrite: bool = False,
+    report: Report | None = None,
+) -> list[Path]:
+    """Decode an archive to native files: `output` is a file for one item, a folder for many.
+
+    Raises ContainerError and ModelError as `open_archive`, SignalError for a view that makes no
+    sense, InrcError if a file exists and may not be overwritten.
+    """
+    opened = open_archive(data, model)
+    items = opened.archive.items
+    written = []
+    for number, item in enumerate(items):
+        path = output
+        if len(items) > 1:
+            path = output / item.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+        signal = opened.signal(number, view or View())
+        with whole(path, overwrite) as part:
+            model.modality.write(signal, part)
+        written.append(path)
+        if report:
+            report(number + 1, len(items))
+    return written
+
+
+def measure(paths: Sequence[Path], data: bytes, model: Model) -> dict[str, float]:
+    """Mean measures of an archive's decoded files beside their originals, in the same order."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / f"decoded{paths[0].suffix}"
+        decoded = decompress(data, model, output)
+        rows = [model.modality.measure(a, b) for a, b in zip(paths, decoded, strict=True)]
+    return {key: fmean(row[key] for row in rows) for key in rows[0]}
+
+
+def latents(paths: Sequence[Path], model: Model, steps: int | None = None) -> Iterator[Tensor]:
+    """Unquantised latents of files, one tensor of parts x size per file."""
+    for path in paths:
+        signal = model.modality.split(model.modality.read(path))
+        yield model.network.encode(signal.queries, signal.features, signal.weights, steps)
