@@ -104,6 +104,6 @@ def _nearest(mask: NDArray[np.bool_], wraps: bool) -> NDArray[np.intp]:
     pad = width // 2 if wraps else 0
     wide = np.pad(mask, ((0, 0), (pad, pad)), mode="wrap")
     index = distance_transform_edt(wide, return_distances=False, return_indices=True)
-    index = np.asarray(index)[:, :, pad : pad + width]
+    index = np.asarray(index, np.intp)[:, :, pad : pad + width]
     index[1] = (index[1] - pad) % width
     return index

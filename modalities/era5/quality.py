@@ -41,11 +41,10 @@ def measure(
         channels = slice(at, at + one.values.shape[1])
         at = channels.stop
         found[f"rmse_{name}"] = metrics.rmse(one.known, two.known)
-        found[f"max_error_{name}"] = (
-            metrics.max_error(one.known, two.known)
-            if np.array_equal(one.unknown, two.unknown)
-            else np.inf
-        )
+        if not np.array_equal(one.unknown, two.unknown):
+            found |= {f"max_error_{name}": np.inf, f"psnr_{name}": -np.inf}
+            continue
+        found[f"max_error_{name}"] = metrics.max_error(one.known, two.known)
         found[f"psnr_{name}"] = metrics.psnr(scaled[0][channels], scaled[1][channels], 1.0)
     psnr = [value for key, value in found.items() if key.startswith("psnr_")]
     # a lost mask is infinitely bad, whatever the others are

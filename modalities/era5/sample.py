@@ -21,7 +21,7 @@ Grid = NDArray[np.float64]
 
 HEIGHT, WIDTH = 46, 90  # COIN++'s grid for ERA5: 721 by 1440, every 16th
 STEPS, HOURS = 6, 6  # time steps of a file, hours between them
-_DEGREES = 28  # of the harmonics; the grid resolves 45
+_DEGREES = 36  # of the harmonics; the grid resolves 45
 _EPOCH = 1_016_832  # hours from 1900-01-01 to 2016-01-01
 _YEAR = 8766.0  # hours
 _LAPSE = 6.5e-3  # K/m, ICAO standard atmosphere
@@ -113,7 +113,7 @@ def weather(planet: Planet, seed: int, hours: NDArray[np.int64]) -> tuple[Grid, 
         57_400.0
         - 7_200.0 * np.sin(phi) ** 2
         + 1_500.0 * np.sin(phi) * np.abs(np.sin(phi)) * at_sea
-        + 1_200.0 * storms * flow[1]
+        + 1_000.0 * storms * flow[1]
     )
     return t2m, z500
 
@@ -140,7 +140,7 @@ def _flow(seed: int, hours: NDArray[np.int64]) -> NDArray[np.float64]:
     )
     angle = drift * time + place
     weight = slow * np.sqrt(spectrum)  # T 2 N
-    waves = np.stack([weight * np.cos(angle), -weight * np.sin(angle)], axis=-1)  # T 2 N 2
+    waves = np.stack([weight * np.cos(angle), weight * np.sin(angle)], axis=-1)  # T 2 N 2
     field = np.einsum("tvnc,nchw->vthw", waves, basis, optimize=True)
     # warm air is thick: ridges are warm
     return np.stack([0.75 * field[1] + 0.66 * field[0], field[1]])

@@ -102,8 +102,9 @@ def create(dataset: netCDF4.Dataset, name: str, entry: Mapping[str, Any]) -> net
         options["chunksizes"] = tuple(store["chunks"])
     elif store.get("contiguous"):
         options["contiguous"] = True
-    if "endian" in store:
-        options["endian"] = store["endian"]
+    order = "="
+    if store.get("endian") == "big":  # must be said twice
+        options["endian"], order = "big", ">"
     if "filter" in store and kind != "str":
         options["compression"], level = store["filter"]
         options["complevel"] = level
@@ -112,7 +113,7 @@ def create(dataset: netCDF4.Dataset, name: str, entry: Mapping[str, Any]) -> net
         options["fletcher32"] = True
     variable = dataset.createVariable(
         name,
-        str if kind == "str" else kind,
+        str if kind == "str" else np.dtype(kind).newbyteorder(order),
         tuple(entry["dims"]),
         fill_value=attrs.pop("_FillValue", None),
         **options,
