@@ -404,7 +404,7 @@ def test_a_damaged_header_is_refused(tmp_path: Path) -> None:
         changed("variables", "t2m", "dims", to=["lat", "lon"]),
         changed("variables", "t2m", to=[]),
     ):
-        with pytest.raises(SignalError, match="^era5: "):
+        with pytest.raises(SignalError, match=r"^era5: "):
             model.shape(broken)
     for broken in (
         changed("variables", "t2m", "mask", to={"kinds": [b"1234"], "shared": [True, True],
@@ -736,7 +736,8 @@ def test_the_sample_is_a_plausible_planet(tmp_path: Path) -> None:
 
 def test_globes_are_pinned_from_the_beginning(tmp_path: Path) -> None:
     data = Globes(sample_folder=tmp_path, sample_count=5)
-    assert (data.query_dim, data.point_dim, data.value_dim, data.feature_dim) == (3, 3, 2, 2)
+    model = data.modality
+    assert (model.query_dim, model.point_dim, model.value_dim, model.feature_dim) == (3, 3, 2, 2)
     settings = data.modality.settings()
     assert settings["variables"] == ["t2m", "z500"] and settings["units"] == ["K", "m**2 s**-2"]
     data.setup("fit")

@@ -80,7 +80,6 @@ class Globes(SignalDataModule):
         self.hold_last = hold_last
         self.train_paths, self.val_paths = self.files()
         self.modality = modality.resolve(self.train_paths)
-        self.value_dim = self.feature_dim = self.modality.feature_dim
 
     def files(self) -> tuple[list[Path], list[Path]]:
         """Training files and validation files."""

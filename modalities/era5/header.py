@@ -142,13 +142,14 @@ class Header:
             SignalError: it cannot be read.
         """
         entry = self.entry(name)
-        if isinstance(entry["mask"], str):
-            entry["mask"] = self.entry(entry["mask"])["mask"]
-        if entry["mask"] is None:
+        packed = entry["mask"]
+        if isinstance(packed, str):
+            packed = self.entry(packed)["mask"]
+        if packed is None:
             return None
         size = (self.parts, self.levels(name), len(self.lat) * len(self.lon))
         try:
-            kinds, found = masks.unpack(entry["mask"], size, np.dtype(entry["dtype"]).itemsize)
+            kinds, found = masks.unpack(packed, size, np.dtype(entry["dtype"]).itemsize)
         except (KeyError, TypeError, ValueError) as error:
             raise SignalError(f"era5: a mask that cannot be read ({error!r:.80})") from None
         return kinds, np.broadcast_to(found, size)

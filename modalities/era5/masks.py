@@ -86,7 +86,8 @@ def fill(
     if not unknown.any():
         return values
     filled = values.copy()
-    index, last = np.empty(0), None
+    index: NDArray[np.intp] = np.empty((2, 0, 0), np.intp)
+    last: NDArray[np.bool_] | None = None
     for place in np.ndindex(*values.shape[:-2]):
         mask = unknown[place]
         if mask.all():

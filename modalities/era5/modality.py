@@ -13,9 +13,10 @@ from torch import Tensor
 
 from inrc.errors import SignalError
 from inrc.signal import Ask, Modality, Signal, View, flat
-from inrc_modalities.era5 import masks, quality, reading, sample, sphere, storage, views, writing
+from inrc_modalities.era5 import quality, reading, sample, sphere, storage, views, writing
+from inrc_modalities.era5.channels import Ranges, channels, label, order, scale
 from inrc_modalities.era5.header import Header
-from inrc_modalities.era5.reading import Layer
+from inrc_modalities.era5.reading import Layer, layers
 from inrc_modalities.era5.survey import survey
 
 
@@ -62,13 +63,13 @@ class ERA5(Modality):
     ) -> None:
         if variables is not None and (not variables or len(set(variables)) < len(variables)):
             raise SignalError(f"era5: variables {variables}: name each once, or give none")
-        channels = 1 if variables is None else len(variables)
+        width = 1 if variables is None else len(variables)
         if levels is not None:
-            channels = sum(max(1, len(each)) for each in levels)
+            width = sum(max(1, len(each)) for each in levels)
         if ranges is not None and (
             not (variables and levels and units)
             or not len(variables) == len(levels) == len(units)
-            or len(ranges) != channels
+            or len(ranges) != width
             or not all(len(r) == 2 and -np.inf < r[0] < r[1] < np.inf for r in ranges)
         ):
             raise SignalError(
@@ -83,7 +84,7 @@ class ERA5(Modality):
         self.area_weights = area_weights
         self.drop = drop
         self.query_dim = self.point_dim = 3
-        self.value_dim = self.feature_dim = channels
+        self.value_dim = self.feature_dim = width
 
     def settings(self) -> dict[str, Any]:
         """The arguments that make an equal modality."""
@@ -104,38 +105,27 @@ class ERA5(Modality):
             SignalError: a file that cannot be read, or differs from the first in its levels or
                 units, or a channel of which nothing is known.
         """
-        pinned: ERA5 | None = None
-        low = high = np.empty(0)
-        for path in paths:
-            wanted = self.variables if pinned is None else pinned.variables
-            read = reading.layers(path, wanted, self.levels_as_channels)
-            if pinned is None:
-                fields = [each.field for each in read]
-                pinned = ERA5(
-                    [field.name for field in fields],
-                    [list(field.levels) for field in fields],
-                    [field.unit for field in fields],
-                    None,
-                    self.levels_as_channels,
-                    self.area_weights,
-                    self.drop,
-                )
-                low, high = (np.full(pinned.feature_dim, end) for end in (np.inf, -np.inf))
-            known = [np.ma.array(v, mask=m) for v, m in pinned._channels(read, path)]
-            low = np.minimum(low, [each.min() if each.count() else np.inf for each in known])
-            high = np.maximum(high, [each.max() if each.count() else -np.inf for each in known])
-        if pinned is None:
+        if not paths:
             raise SignalError("era5: no files to find the ranges of variables in")
-        if not np.isfinite(low).all():
-            number = int(np.flatnonzero(~np.isfinite(low))[0])
+        names, levels, units = self.variables, self.levels or [], self.units or []
+        ranges: Ranges | None = None
+        for path in paths:
+            read = layers(path, names, self.levels_as_channels)
+            if ranges is None:
+                fields = [each.field for each in read]
+                names = [field.name for field in fields]
+                levels = [list(field.levels) for field in fields]
+                units = [field.unit for field in fields]
+                ranges = Ranges(sum(max(1, len(each)) for each in levels))
+            ranges.add(channels(read, levels, units, path))
+        assert names is not None and ranges is not None
+        for number in ranges.unknown():
             raise SignalError(
-                f"{paths[0]}: nothing is known of channel {number} ({pinned._label(number)}) in "
-                "any training file; leave it out"
+                f"{paths[0]}: nothing is known of {label(number, names, levels)}, here or in any "
+                "other training file; leave it out"
             )
-        # a constant needs a width all the same
-        high = np.where(high > low, high, low + np.maximum(1.0, np.abs(low)))
-        ranges = np.stack([low, high], axis=1).tolist()
-        return ERA5(**{**pinned.settings(), "ranges": ranges})
+        pinned = {"variables": names, "levels": levels, "units": units, "ranges": ranges.pairs()}
+        return ERA5(**{**self.settings(), **pinned})
 
     def read(self, path: Path) -> Signal:
         """Read a file as one part per globe.
@@ -154,14 +144,7 @@ class ERA5(Modality):
             lead = fields[0].lead
             read = [reading.layer(dataset, found, field, lead, path) for field in fields]
             header = Header.of(reading.describe(dataset, found, read, path, self.drop))
-        parts, points = header.parts, len(header.lat) * len(header.lon)
-        features = np.empty((parts, points, self.feature_dim), np.float32)
-        unknown = np.ones((parts, points), bool)
-        for number, (values, mask) in enumerate(self._channels(read, path)):
-            low, high = ranges[number]
-            filled = masks.fill(values, mask, header.wraps, (low + high) / 2)
-            features[..., number] = ((filled - low) / (high - low)).reshape(parts, points)
-            unknown &= mask.reshape(parts, points)
+        features, unknown = scale(self._channels(read, path), ranges, header.wraps)
         if unknown.all():
             raise SignalError(f"{path}: nothing but missing values in {', '.join(variables)}")
         return Signal(
@@ -169,7 +152,7 @@ class ERA5(Modality):
             torch.from_numpy(features),
             header.shape,
             header.meta,
-            self._weights(header, unknown),
+            sphere.weights(header.lat, len(header.lon), unknown, self.area_weights),
         )
 
     def write(self, signal: Signal, path: Path) -> None:
@@ -257,8 +240,7 @@ class ERA5(Modality):
         """Errors in native units, and PSNR in the model's ranges; see `quality.measure`."""
         self._pinned()
         first, second = (
-            reading.layers(path, self.variables, self.levels_as_channels)
-            for path in (original, decoded)
+            layers(path, self.variables, self.levels_as_channels) for path in (original, decoded)
         )
         return quality.measure(self, first, second, original, decoded)
 
@@ -283,57 +265,10 @@ class ERA5(Modality):
     def _channels(
         self, read: list[Layer], path: Path
     ) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
-        """Values and what is unknown of them, P H W each, in the order of the model's channels."""
-        channels = []
-        for each, levels, unit in zip(read, self.levels or [], self.units or [], strict=True):
-            name = f"{path}: {each.field.name}"
-            if each.field.unit != unit:
-                raise SignalError(
-                    f"{name} is in {each.field.unit or 'no units'}, but the model's is in "
-                    f"{unit or 'no units'}; convert it"
-                )
-            for number in order(each.field.levels, levels, name):
-                channels.append((each.values[:, number], each.unknown[:, number]))
-        return channels
+        return channels(read, self.levels or [], self.units or [], path)
 
     def _given(self, header: Header, name: str) -> list[int]:
         """For every level of the file, its number among the model's."""
         assert self.variables is not None and self.levels is not None
         own = self.levels[self.variables.index(name)]
         return order(own, header.heights(name), f"era5: the header's {name}")
-
-    def _weights(self, header: Header, unknown: NDArray[np.bool_]) -> Float[Tensor, "#P M"] | None:
-        if not (self.area_weights or unknown.any()):
-            return None
-        shared = unknown[:1] if (unknown == unknown[:1]).all() else unknown
-        weights = torch.from_numpy(~shared).float()
-        if self.area_weights:
-            weights = weights * sphere.areas(header.lat, len(header.lon))
-        return weights
-
-    def _label(self, channel: int) -> str:
-        labels = [
-            f"{name} {level:g}" if level is not None else name
-            for name, levels in zip(self.variables or [], self.levels or [], strict=True)
-            for level in (levels or [None])
-        ]
-        return labels[channel]
-
-
-def order(given: Sequence[float], wanted: Sequence[float], where: str) -> list[int]:
-    """For each wanted level, its number among the given ones; [0] without levels.
-
-    Raises:
-        SignalError: they are not the same levels.
-    """
-    if not given and not wanted:
-        return [0]
-    # Float32 and float64 files name the same levels
-    near = np.isclose(np.asarray(wanted)[:, None], np.asarray(given)[None], rtol=1e-5)
-    if near.shape[0] != near.shape[1] or not (near.sum(0) == 1).all():
-        lists = [", ".join(f"{each:g}" for each in some) or "none" for some in (given, wanted)]
-        raise SignalError(
-            f"{where} has levels {lists[0]:.80}, but {lists[1]:.80} belong there; select the "
-            "model's levels, or train a model of these"
-        )
-    return [int(row.argmax()) for row in near]

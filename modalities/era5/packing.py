@@ -96,7 +96,8 @@ def unpack(plain: dict[str, Any], dtype: str, shape: tuple[int, ...]) -> NDArray
     if "steps" in plain:
         planes = np.frombuffer(unsqueeze(plain["steps"], count * kind.itemsize), "u1")
         steps = np.ascontiguousarray(planes.reshape(kind.itemsize, count).T).view(kind)[:, 0]
-        return np.cumsum(steps, dtype=kind).reshape(shape)
+        total: NDArray[Any] = np.cumsum(steps, dtype=kind)
+        return total.reshape(shape)
     raw = unsqueeze(plain["bytes"], count * kind.itemsize)
     return np.frombuffer(raw, kind).reshape(shape)
 

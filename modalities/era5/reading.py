@@ -153,7 +153,7 @@ def _masked(layer: Layer, before: dict[str, Any]) -> dict[str, Any]:
 
 
 def _carried(
-    variable: netCDF4.Variable, where: str, axis: bool, drop: bool
+    variable: storage.Variable, where: str, axis: bool, drop: bool
 ) -> dict[str, Any] | None:
     """Values of a variable that is no field, to keep as they are; None to leave it out."""
     too_large = (

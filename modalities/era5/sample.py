@@ -149,7 +149,8 @@ def _flow(seed: int, hours: NDArray[np.int64]) -> NDArray[np.float64]:
 def _spectrum(degree: NDArray[np.float64]) -> NDArray[np.float64]:
     """Variance of each harmonic: degree k holds about k^-3 beyond the storms, in sum 1."""
     power = degree / (1.0 + (degree / _STORMS) ** 4)
-    return power / (2 * degree + 1) / (power / (2 * degree + 1)).sum()
+    each: NDArray[np.float64] = power / (2 * degree + 1)
+    return np.asarray(each / each.sum())
 
 
 def _noise(rng: np.random.Generator, slope: float, first: int) -> Grid:
@@ -158,7 +159,7 @@ def _noise(rng: np.random.Generator, slope: float, first: int) -> Grid:
     power = np.where(degree >= first, degree ** (-slope) / (2 * degree + 1), 0.0)
     weights = rng.normal(size=(len(degree), 2)) * np.sqrt(power / power.sum())[:, None]
     field: Grid = np.einsum("nc,nchw->hw", weights, basis, optimize=True)
-    return field / field.std()
+    return np.asarray(field / field.std())
 
 
 @lru_cache(maxsize=1)

@@ -32,6 +32,17 @@ def areas(lat: NDArray[np.float64], columns: int) -> Float[Tensor, " M"]:
     return torch.from_numpy(np.repeat(area, columns)).float()
 
 
+def weights(
+    lat: NDArray[np.float64], columns: int, unknown: NDArray[np.bool_], by_area: bool
+) -> Float[Tensor, "#P M"] | None:
+    """Area, or 1, of every point, and 0 where nothing is known (P M); None if all are 1."""
+    if not (by_area or unknown.any()):
+        return None
+    shared = unknown[:1] if (unknown == unknown[:1]).all() else unknown
+    found = torch.from_numpy(~shared).float()
+    return found * areas(lat, columns) if by_area else found
+
+
 def wraps(lon: NDArray[np.float64]) -> bool:
     """Longitudes go once around: from the last to the first is one more step."""
     span = abs(lon[-1] - lon[0])

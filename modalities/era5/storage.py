@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import netCDF4
 import numpy as np
@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 
 from inrc.errors import SignalError
 from inrc_modalities.era5 import packing
+
+if TYPE_CHECKING:
+    Variable: TypeAlias = netCDF4.Variable[Any]
+else:  # generic in the stubs only
+    Variable = netCDF4.Variable
 
 SUFFIXES = (".nc", ".nc4")
 FORMATS = (
@@ -52,15 +57,15 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
         dataset.close()
 
 
-def raw(variable: netCDF4.Variable) -> NDArray[Any]:
+def raw(variable: Variable) -> NDArray[Any]:
     """All values as they are stored, in the machine's byte order."""
-    if variable.dtype is str:
+    if is_text(variable):
         return np.asarray(variable[...], object)
     values = np.asarray(variable[...])
     return values.astype(values.dtype.newbyteorder("="))
 
 
-def attributes(owner: netCDF4.Dataset | netCDF4.Variable, where: str) -> dict[str, Any]:
+def attributes(owner: netCDF4.Dataset | Variable, where: str) -> dict[str, Any]:
     """Attributes as plain values, in their order.
 
     Raises:
@@ -75,14 +80,14 @@ def attributes(owner: netCDF4.Dataset | netCDF4.Variable, where: str) -> dict[st
     return found
 
 
-def describe(variable: netCDF4.Variable, where: str) -> dict[str, Any]:
+def describe(variable: Variable, where: str) -> dict[str, Any]:
     """Dtype, dimensions, attributes and storage of a variable, without its values.
 
     Raises:
         SignalError: a type made by a user.
     """
-    kind = "str" if variable.dtype is str else np.dtype(variable.dtype).str[1:]
-    plain = variable.dtype is str or isinstance(variable.datatype, np.dtype)
+    kind = "str" if is_text(variable) else np.dtype(variable.dtype).str[1:]
+    plain = is_text(variable) or isinstance(variable.datatype, np.dtype)
     if not plain or kind not in (*packing.DTYPES, "str"):
         raise SignalError(f"{where}: {variable.name} is of a type made by a user; remove it")
     return {
@@ -93,7 +98,7 @@ def describe(variable: netCDF4.Variable, where: str) -> dict[str, Any]:
     }
 
 
-def create(dataset: netCDF4.Dataset, name: str, entry: Mapping[str, Any]) -> netCDF4.Variable:
+def create(dataset: netCDF4.Dataset, name: str, entry: Mapping[str, Any]) -> Variable:
     """A variable that is as `describe` said, still without values."""
     store, kind = entry["store"], entry["dtype"]
     attrs = {key: packing.unpack_attribute(each) for key, each in entry["attrs"].items()}
@@ -102,7 +107,7 @@ def create(dataset: netCDF4.Dataset, name: str, entry: Mapping[str, Any]) -> net
         options["chunksizes"] = tuple(store["chunks"])
     elif store.get("contiguous"):
         options["contiguous"] = True
-    order = "="
+    order: Literal["=", ">"] = "="
     if store.get("endian") == "big":  # must be said twice
         options["endian"], order = "big", ">"
     if "filter" in store and kind != "str":
@@ -135,12 +140,18 @@ def check_suffix(path: Path) -> None:
         raise SignalError(f"{path}: cannot write {path.suffix!r}; use {' or '.join(SUFFIXES)}")
 
 
+def is_text(variable: Variable) -> bool:
+    """A variable of texts of any length, which has no numpy dtype."""
+    kind: Any = variable.dtype
+    return kind is str
+
+
 def one_line(error: BaseException) -> str:
     """What an error of another library says, in one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _storage(variable: netCDF4.Variable) -> dict[str, Any]:
+def _storage(variable: Variable) -> dict[str, Any]:
     filters, chunks = variable.filters(), variable.chunking()
     if filters is None:  # NetCDF 3 has none of all this
         return {}

@@ -116,8 +116,8 @@ def _axis(dataset: netCDF4.Dataset, path: Path, axis: str) -> str:
     )
 
 
-def _is(variable: netCDF4.Variable, axis: str) -> bool:
-    if variable.dtype is str or variable.dtype.kind not in "fiu":
+def _is(variable: storage.Variable, axis: str) -> bool:
+    if storage.is_text(variable) or variable.dtype.kind not in "fiu":
         return False
     standard = str(getattr(variable, "standard_name", "")).lower()
     if standard:
@@ -131,7 +131,7 @@ def _users(dataset: netCDF4.Dataset, dim: str) -> int:
 
 
 def _field(
-    dataset: netCDF4.Dataset, variable: netCDF4.Variable, grid: set[str], vertical: bool
+    dataset: netCDF4.Dataset, variable: storage.Variable, grid: set[str], vertical: bool
 ) -> Field:
     others = [dim for dim in variable.dimensions if dim not in grid]
     level = next((dim for dim in others if vertical and _is_vertical(dataset, dim)), None)
@@ -161,6 +161,6 @@ def _levels(dataset: netCDF4.Dataset, dim: str) -> tuple[float, ...]:
     """Values of the levels, or their numbers where the file names none."""
     coordinate = dataset.variables.get(dim)
     size = len(dataset.dimensions[dim])
-    if coordinate is None or coordinate.dimensions != (dim,) or coordinate.dtype is str:
+    if coordinate is None or coordinate.dimensions != (dim,) or storage.is_text(coordinate):
         return tuple(float(i) for i in range(size))
     return tuple(np.asarray(storage.raw(coordinate), np.float64).tolist())

@@ -88,7 +88,9 @@ class Packing:
                 self.dtype
             )
         toward = np.where(stored > 0, -1, 1)
-        return (stored.astype(object) + toward).astype(self.dtype)
+        # of unsigned numbers, adding -1 wraps around to one less
+        beside: NDArray[Any] = stored + toward.astype(self.dtype)
+        return beside
 
 
 def _stored(value: Any, dtype: np.dtype[Any]) -> Any:

@@ -179,10 +179,11 @@ def _sector(lon: NDArray[Any], low: float, high: float) -> NDArray[Any]:
     inside = inside[np.argsort(east[inside], kind="stable")]
     # whole turns only, so that a longitude that can be kept is kept to the last bit
     turns = np.rint((low + east[inside] - lon[inside]) / 360.0)
-    kept = lon[inside] + 360.0 * turns
-    kept = kept.astype(lon.dtype) if lon.dtype.kind == "f" or not turns.any() else kept
-    unique = np.concatenate([[True], np.diff(kept) > 0])  # 0 and 360 of a closed circle are one
-    kept = kept[unique]
+    around = lon[inside] + 360.0 * turns
+    if lon.dtype.kind == "f" or not turns.any():
+        around = around.astype(lon.dtype)
+    unique = np.concatenate([[True], np.diff(around) > 0])  # 0 and 360 of a closed circle are one
+    kept: NDArray[Any] = around[unique]
     return kept[::-1] if lon[-1] < lon[0] else kept
 
 
