@@ -71,6 +71,8 @@ class MetaSGD(nn.Module):
     ) -> Float[Tensor, "B K"]:
         """Latents of the rows; without a graph, `chunk` observations are held in memory at once."""
         latent = self.start.expand(features.shape[0], -1)
+        if not latent.requires_grad:  # a start that is not learned
+            latent = latent.detach().requires_grad_()
         with torch.enable_grad():
             for _ in range(self.steps if steps is None else steps):
                 if not create_graph:

@@ -111,7 +111,9 @@ def _gather(tensors: list[Tensor], parts: list[int]) -> Tensor:
 class SignalDataModule(L.LightningDataModule):
     """Files, split into training and validation, as batches of rows.
 
-    A subclass says which modality reads the files and, if it likes, where they come from.
+    A subclass says which modality reads the files and, if it likes, where they come from. From
+    `setup` on, `train_rows` and `val_rows` hold what the files hold, and `train_paths` and
+    `val_paths` name them: the end of training compresses the latter into real archives.
 
     Args:
         modality: how a file becomes a signal.
@@ -145,12 +147,10 @@ class SignalDataModule(L.LightningDataModule):
         self.sample_count = sample_count
         self.seed = seed
         self.workers = workers
-        self.query_dim = modality.query_dim
-        self.point_dim = modality.point_dim
-        self.value_dim = modality.value_dim
-        self.feature_dim = modality.feature_dim
         self.train_rows: Rows | None = None
         self.val_rows: Rows | None = None
+        self.train_paths: list[Path] = []
+        self.val_paths: list[Path] = []
 
     def files(self) -> tuple[list[Path], list[Path]]:
         """Training files and validation files."""
@@ -175,9 +175,9 @@ class SignalDataModule(L.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         if self.train_rows is None:
-            train, val = self.files()
-            self.train_rows = read_rows(self.modality, train)
-            self.val_rows = read_rows(self.modality, val)
+            self.train_paths, self.val_paths = self.files()
+            self.train_rows = read_rows(self.modality, self.train_paths)
+            self.val_rows = read_rows(self.modality, self.val_paths)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         assert self.train_rows is not None

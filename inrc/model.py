@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ from inrc.errors import InrcError, ModelError
 from inrc.methods import Method, Network
 from inrc.signal import Modality
 
+SEARCH = "INRC_MODELS"
+"""Environment variable: folders, separated as in PATH, where models are looked up by their id."""
 VERSION = 1
 """Version of the layout of a model file."""
 _STATE = "_extra_state"
@@ -144,3 +148,22 @@ def _identity(network: Network, card: Mapping[str, Any], default: Item) -> bytes
         hasher.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
         hasher.update(tensor.numpy().tobytes())
     return hasher.digest()[:ID_BYTES]
+
+
+def search(model_id: bytes) -> Model:
+    """The model of this id from the folders of INRC_MODELS; what is broken there is passed over.
+
+    Raises ModelError if it is nowhere to be found.
+    """
+    folders = [Path(folder) for folder in os.environ.get(SEARCH, "").split(os.pathsep) if folder]
+    for candidate in (file for folder in folders for file in sorted(folder.rglob("*.safetensors"))):
+        try:
+            model = Model.load(candidate)
+        except ModelError as error:
+            warnings.warn(str(error), stacklevel=2)
+            continue
+        if model.id == model_id:
+            return model
+    raise ModelError(
+        f"model {model_id.hex()} is needed: name it, or put its folder in {SEARCH}"
+    )

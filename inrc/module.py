@@ -59,6 +59,8 @@ class Compressor(L.LightningModule):
         super().__init__()
         self.method = method
         self.network = method.build(modality.point_dim, modality.value_dim, modality)
+        for rung in self.network.ladder:
+            rung.prepare()
         self.stages = (represent, compress, joint)
         self.observations = observations
         self.inner_observations = inner_observations

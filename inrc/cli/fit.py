@@ -60,6 +60,8 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     if not any(rung.tables for rung in module.network.ladder):
         module.calibrate()
     module.tabulate()
+    for rung in module.network.ladder:
+        rung.finish()
     modality = data.modality
     paths = data.val_paths
     first = modality.split(modality.read((data.train_paths or paths)[0]))
@@ -69,7 +71,7 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     }
     default = Item("", first.meta, first.parts)
     model = Model.make(module.network, module.method, modality, default, about)
-    rows = [measured(model, paths, rung) for rung in range(model.rungs)]
+    rows = [measured(model, paths, number) for number in range(model.rungs)]
     model.card["results"] = rows
     path = folder / "codec.safetensors"
     with whole(path, overwrite=True) as part:
@@ -80,14 +82,14 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     return model
 
 
-def measured(model: Model, paths: list[Path], rung: int) -> dict[str, Any]:
+def measured(model: Model, paths: list[Path], number: int) -> dict[str, Any]:
     """One row of the rate-distortion table, from a real archive of these files."""
     start = time.perf_counter()
-    made = codec.compress(paths, model, rung)
+    made = codec.compress(paths, model, number)
     middle = time.perf_counter()
     measures = codec.measure(paths, made.data, model)
     return {
-        "rung": rung,
+        "rung": number,
         "files": len(paths),
         "bytes": len(made.data),
         "payload_bytes": made.payload,

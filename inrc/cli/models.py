@@ -1,6 +1,6 @@
 """Where a verb finds its codec model."""
 
-import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from inrc.model import Model
 
 SEARCH = "INRC_MODELS"
-"""Environment variable: folders, separated as in PATH, where models are looked up by their id."""
+"""As `inrc.model.SEARCH`, here without importing torch."""
 
 
 def model_for(model_id: bytes, path: Path | None) -> "Model":
@@ -19,24 +19,18 @@ def model_for(model_id: bytes, path: Path | None) -> "Model":
 
     Raises ModelError if it is none, is another than the id says, or nowhere to be found.
     """
-    from inrc.model import Model
+    from inrc.model import Model, search
 
-    if path is not None:
-        model = Model.load(path)
-        if model.id != model_id:
-            raise ModelError(
-                f"{path}: this is model {model.id.hex()}, and the file needs {model_id.hex()}"
-            )
-        return model
-    folders = [Path(folder) for folder in os.environ.get(SEARCH, "").split(os.pathsep) if folder]
-    for candidate in (file for folder in folders for file in sorted(folder.rglob("*.safetensors"))):
-        try:
-            model = Model.load(candidate)
-        except ModelError as error:
-            screen.complain(f"warning: {candidate}: {error}")
-            continue
-        if model.id == model_id:
-            return model
-    raise ModelError(
-        f"model {model_id.hex()} is needed: name it with -m, or put its folder in {SEARCH}"
-    )
+    if path is None:
+        with warnings.catch_warnings(record=True) as broken:
+            warnings.simplefilter("always")
+            found = search(model_id)
+        for warning in broken:
+            screen.complain(f"warning: {warning.message}")
+        return found
+    model = Model.load(path)
+    if model.id != model_id:
+        raise ModelError(
+            f"{path}: this is model {model.id.hex()}, and the file needs {model_id.hex()}"
+        )
+    return model

@@ -14,8 +14,9 @@ from inrc.entropy.coder import Tables
 class Bottleneck(nn.Module, ABC):
     """One point of the rate-distortion curve.
 
-    `calibrate` fits it to the latents of training signals, `forward` is what training sees,
-    `quantize` and `dequantize` are what a file sees, `tabulate` freezes the integer tables.
+    Training calls `prepare`, `calibrate` (start from the latents of training signals), `forward`
+    in every step, `tabulate` (freeze the integer tables) and `finish`. A file sees no more than
+    `quantize`, `dequantize` and the tables.
     """
 
     weight: float
@@ -25,6 +26,12 @@ class Bottleneck(nn.Module, ABC):
         super().__init__()
         self.latent_dim = latent_dim
         self.tables: Tables | None = None
+
+    def prepare(self) -> None:
+        """Make what only training needs."""
+
+    def finish(self) -> None:
+        """Drop what only training needs; from here on the tables say it all."""
 
     @abstractmethod
     def calibrate(

@@ -1,15 +1,18 @@
 """The learned bottleneck: a transform, CompressAI's factorised prior, and the way back."""
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from compressai.entropy_models import EntropyBottleneck
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from inrc.entropy.bottleneck import Bottleneck
 from inrc.entropy.coder import tabulate
+
+if TYPE_CHECKING:
+    from compressai.entropy_models import EntropyBottleneck
 
 LONGEST = 4096
 """Entries of a table at most; rarer symbols are escaped."""
@@ -53,8 +56,18 @@ class LearnedBottleneck(Bottleneck):
         self.log_step = nn.Parameter(torch.zeros(latent_dim))
         self.analysis = _residual(latent_dim, hidden)
         self.synthesis = _residual(latent_dim, hidden)
-        self.density = EntropyBottleneck(latent_dim)
+        self.density: "EntropyBottleneck | None" = None
+
+    def prepare(self) -> None:
+        """The density; the tables that are made of it are all that a codec needs."""
+        from compressai.entropy_models import EntropyBottleneck  # takes seconds to import
+
+        self.density = EntropyBottleneck(self.latent_dim)
         self.density.quantiles.requires_grad_(False)  # medians stay 0: symbols are plain integers
+
+    def finish(self) -> None:
+        """Leave the density behind."""
+        self.density = None
 
     def calibrate(
         self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "K K"], observations: int
@@ -84,6 +97,7 @@ class LearnedBottleneck(Bottleneck):
         CompressAI starts every channel with the same `init_scale`; the spread of its logistic-like
         start is about init_scale, so the same formula with one scale per channel fits each.
         """
+        assert self.density is not None
         sizes = (1, *self.density.filters, 1)
         scale = deviation.clamp(0.15, 1e4) ** (1.0 / (len(self.density.filters) + 1))
         for i, size in enumerate(sizes[1:]):
@@ -102,6 +116,7 @@ class LearnedBottleneck(Bottleneck):
         return (n + self.spread * self.synthesis(n / self.spread)) @ self.back + self.mean
 
     def forward(self, latents: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K"], Tensor]:
+        assert self.density is not None
         noisy, likelihood = self.density(self._analyse(latents), training=True)
         return self._synthesise(noisy), -torch.log2(likelihood).sum(1)
 
