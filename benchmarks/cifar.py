@@ -46,7 +46,7 @@ def load(path: Path) -> Images:
     return np.asarray(images)
 
 
-def psnr(original: Images, decoded: NDArray[np.floating] | Images) -> float:
+def psnr(original: Images, decoded: NDArray[Any]) -> float:
     """Mean over images of 10 log10(255² / MSE), after rounding to 0..255; dB.
 
     An image without any error counts as 99 dB.
@@ -146,18 +146,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             unpack({"train": train, "test": test}, args.unpack)
         if args.json is None:
             return 0
-        results = {
-            "images": len(test),
-            "ordinary": ordinary(test),
-            **principal(train, test, args.components, args.steps),
-        }
+        rows = ordinary(test)
+        found = principal(train, test, args.components, args.steps)
     except InrcError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    save(results, args.json)
-    for row in results["exact"]:
+    save({"images": len(test), "ordinary": rows, **found}, args.json)
+    for row in found["exact"]:
         print(f"{row['components']} components, not quantised: {row['psnr']:.2f} dB")
-    for row in [*results["ordinary"], *results["coded"]]:
+    for row in [*rows, *found["coded"]]:
         setting = row.get("quality", f"K={row.get('components')} step={row.get('step')}")
         print(f"{row['codec']:10} {setting!s:18} {row['bpp']:.3f} bpp {row['psnr']:.2f} dB")
     return 0

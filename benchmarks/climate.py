@@ -73,7 +73,7 @@ def read(path: Path, hold: str, held: Sequence[int], level: str | None) -> Split
 
 def _fields(variable: Any, name: str, path: Path, hold: str, level: str | None) -> Array:
     """Values with the held-out dimension first and the vertical one before the grid."""
-    values = np.ma.filled(variable[:].astype(np.float32), np.nan)
+    values = np.ma.MaskedArray(variable[:], dtype=np.float32).filled(np.nan)
     if not np.isfinite(values).all():
         raise SignalError(f"{path}: {name} has missing values, which these codecs cannot store")
     lead = list(variable.dimensions[:-2])

@@ -115,7 +115,7 @@ def code(found: Components, test: Rows, many: int, step: float, tables: str) -> 
     frozen = TABLES[tables](np.rint(found.training[:, :many] / step).astype(np.int32))
     symbols = np.rint(coefficients / step).astype(np.int32)
     stream = encode(symbols, frozen)
-    decoded = decode(stream, *symbols.shape, frozen)
+    decoded = decode(stream, symbols.shape[0], symbols.shape[1], frozen)
     if not np.array_equal(decoded, symbols):
         raise SignalError("linear: the stream does not decode to what was encoded")
     return Coded(many, step, tables, len(stream), found.expand(decoded * step))

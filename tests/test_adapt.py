@@ -371,6 +371,20 @@ def test_what_is_not_learned_is_fixed() -> None:
     assert names == [{"start", "rates"}, {"start"}, {"rates"}]
 
 
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_fixed_start_lets_the_rest_learn(
+    field: Siren, queries: Tensor, features: Tensor, recompute: bool
+) -> None:
+    free, fixed = adapter(recompute=recompute), adapter(recompute=recompute)
+    fixed.start.requires_grad_(False)
+    others = [[*field.parameters(), each.rates] for each in (free, fixed)]
+    expected, found = (
+        torch.autograd.grad(outer(each, field, queries, features, None), parameters)
+        for each, parameters in zip((free, fixed), others, strict=True)
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
 def test_more_steps_fit_better(field: Siren, queries: Tensor, features: Tensor) -> None:
     predict = predictor(field)
     losses = []
