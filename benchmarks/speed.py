@@ -150,7 +150,9 @@ def main() -> None:
         ):
             rows[f"{method.name} {name}"] = measure(method, batch, args.repeats)
     machine = {"processor": platform.processor() or platform.machine(), "torch": torch.__version__}
-    print(json.dumps({"threads": args.threads, **machine, "points": POINTS, "rows": rows}, indent=1))
+    print(
+        json.dumps({"threads": args.threads, **machine, "points": POINTS, "rows": rows}, indent=1)
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Adapters: how the latent of a signal is found."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -24,7 +25,30 @@ def distortion(
     return (weights * error).sum(1) / weights.expand_as(error).sum(1).clamp_min(1e-12)
 
 
-class MetaSGD(nn.Module):
+class Adapter(nn.Module, ABC):
+    """Finds the latents of signals.
+
+    `steps` is the default number of steps. With `create_graph` the result may be differentiable
+    with respect to everything that `predict` depends on.
+    """
+
+    steps: int
+
+    @abstractmethod
+    def forward(
+        self,
+        predict: Predict,
+        queries: Float[Tensor, "#B M Q"],
+        features: Float[Tensor, "B M C"],
+        weights: Float[Tensor, "#B M"] | None = None,
+        steps: int | None = None,
+        create_graph: bool = False,
+        chunk: int | None = None,
+    ) -> Float[Tensor, "B K"]:
+        """Latents of the rows; without a graph, `chunk` observations are held in memory at once."""
+
+
+class MetaSGD(Adapter):
     """A few plain gradient steps from a learned start with learned step sizes per latent.
 
     phi <- phi - alpha o grad of the row's distortion (CAVIA, arXiv:1810.03642; Meta-SGD,
@@ -125,6 +149,80 @@ class MetaSGD(nn.Module):
             features[rows, best],
             None if weights is None else weights.expand_as(score)[rows, best],
         )
+
+
+class GaussNewton(Adapter):
+    """Gauss-Newton steps whose matrix is found once, at the start, for all rows.
+
+    phi <- phi - r P grad, P = (2 J^T W J / C)^-1 with J the derivative of the features with respect
+    to the latent at 0, mean over the observations. Where the field is linear in the latent the
+    first step, r = 1, is the weighted least-squares solution; after it r = `rate` keeps a field
+    that is bent from overshooting.
+
+    The result carries no graph. At the optimum of the latent none is needed: the gradient of the
+    distortion with respect to the field at a fixed latent is the whole gradient (variable
+    projection, Golub and Pereyra 1973).
+
+    Args:
+        latent_dim: size of the latent.
+        steps: steps, the first one included.
+        rate: size of those after the first, relative to a full step.
+        damping: added to the matrix, relative to its largest diagonal entry.
+    """
+
+    def __init__(
+        self, latent_dim: int, steps: int = 4, rate: float = 0.35, damping: float = 1e-6
+    ) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.steps = steps
+        self.rate = rate
+        self.damping = damping
+
+    def forward(
+        self,
+        predict: Predict,
+        queries: Float[Tensor, "#B M Q"],
+        features: Float[Tensor, "B M C"],
+        weights: Float[Tensor, "#B M"] | None = None,
+        steps: int | None = None,
+        create_graph: bool = False,
+        chunk: int | None = None,
+    ) -> Float[Tensor, "B K"]:
+        """Latents of the rows, never with a graph."""
+        chunk = chunk or features.shape[1]
+        if weights is None:
+            weights = features.new_ones(1, features.shape[1])
+        inverse = self._inverse(predict, queries, weights, chunk)
+        latent = features.new_zeros(features.shape[0], self.latent_dim)
+        for step in range(self.steps if steps is None else steps):
+            with torch.enable_grad():
+                gradient = _gradient(predict, latent, queries, features, weights, chunk)
+            rate = 1.0 if step == 0 else self.rate
+            latent = (latent - rate * gradient @ inverse).detach()
+        return latent
+
+    @torch.no_grad()
+    def _inverse(self, predict: Predict, queries: Tensor, weights: Tensor, chunk: int) -> Tensor:
+        """(2 J^T W J / C)^-1 at a latent of 0; rows with own queries or weights share their mean.
+
+        J is taken by differences, exact where the field is linear.
+        """
+        queries, weights = queries[:1], weights.mean(0, keepdim=True)
+        share = weights / weights.sum().clamp_min(1e-12)
+        size = 1e-2  # of the differences; features are near 1, and so are the axes of a basis
+        probes = torch.cat([queries.new_zeros(1, self.latent_dim),
+                            size * torch.eye(self.latent_dim, device=queries.device)])  # fmt: skip
+        total = queries.new_zeros(self.latent_dim, self.latent_dim)
+        part = max(1, chunk // (self.latent_dim + 1) * 16)
+        for start in range(0, queries.shape[1], part):
+            y = predict(probes, queries[:, start : start + part])
+            slope = (y[1:] - y[:1]) / size  # K M C
+            weighted = slope * share[:, start : start + part, None]
+            total += weighted.flatten(1) @ slope.flatten(1).T * (2.0 / y.shape[2])
+        bound = total.diagonal().max().clamp_min(1e-20)
+        eye = torch.eye(self.latent_dim, device=total.device)
+        return torch.linalg.inv((total + self.damping * bound * eye).double()).to(total)
 
 
 def _gradient(

@@ -160,6 +160,8 @@ def open_archive(data: bytes, model: Model) -> Opened:
 def _size(model: Model, meta: Mapping[str, Any], number: int) -> int:
     try:
         return prod(int(n) for n in model.modality.shape(meta))
+    except SignalError as error:
+        raise ContainerError(f"item {number}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ContainerError(f"item {number}: its description does not make sense") from error
 

@@ -58,6 +58,9 @@ def affine(h: Float[Tensor, "#B M I"], layer: Layer) -> Float[Tensor, "#B M O"]:
     if rows == 1:
         shared = torch.mm(h[0], weight[0]).unsqueeze(0)
         return shared + bias
+    if h.shape[0] == 1 and weight.shape[0] == rows:  # one product for all rows
+        every = torch.mm(h[0], weight.transpose(0, 1).flatten(1))  # M B*O
+        return every.unflatten(1, (rows, -1)).transpose(0, 1) + bias
     return torch.baddbmm(bias, h.expand(rows, -1, -1), weight.expand(rows, -1, -1))
 
 
@@ -78,6 +81,17 @@ class Field(nn.Module, ABC):
     @abstractmethod
     def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
         """The layers of every signal."""
+
+    def start(
+        self,
+        queries: Float[Tensor, "#N M D"],
+        features: Float[Tensor, "N M F"],
+        weights: Float[Tensor, "#N M"] | None,
+    ) -> None:
+        """Learn from all training signals at once what has a closed form; default: nothing.
+
+        Queries are points here: fields that use this need a modality whose queries are points.
+        """
 
     def forward(
         self, points: Float[Tensor, "#B M D"], layers: list[Layer]

@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inrc.adapt import MetaSGD
+from inrc.adapt import Adapter, GaussNewton, MetaSGD
+from inrc.basis import BasisField
 from inrc.entropy import Bottleneck, LearnedBottleneck, UniformBottleneck
 from inrc.errors import ModelError
 from inrc.fields import Field, GatedSiren, ShiftSiren
@@ -22,6 +23,7 @@ ENCODE_CHUNK = 1 << 22
 """The same for encoding, where the activations of every layer are kept for the backward pass."""
 
 
+@runtime_checkable
 class Observer(Protocol):
     """How a query looks at the field: the two tensor functions of a modality."""
 
@@ -38,7 +40,7 @@ class Network(nn.Module):
     """What one model is made of: a field, an adapter and a ladder of bottlenecks."""
 
     def __init__(
-        self, field: Field, adapter: MetaSGD, ladder: list[Bottleneck], observer: Observer
+        self, field: Field, adapter: Adapter, ladder: list[Bottleneck], observer: Observer
     ) -> None:
         super().__init__()
         self.field = field
@@ -238,3 +240,33 @@ class VCINR(Method):
         )  # fmt: skip
 
 
+
+
+@dataclass
+class Basis(Method):
+    """A continuous basis: closed-form start, Gauss-Newton encoding, learned bottleneck. Ours.
+
+    The linear part is the Karhunen-Loeve transform of the training signals as functions; a
+    network bends it. Only that network is trained.
+    """
+
+    name = "basis"
+    latent_dim: int = 128
+    features: int = 512
+    w0: float = 60.0
+    curve: int = 512
+    steps: int = 4
+    rate: float = 0.35
+    weights: list[float] = field(default_factory=lambda: [1e2, 1e3, 1e4, 1e5])
+    hidden: int = 128
+
+    def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
+        """See the table."""
+        return Network(
+            BasisField(
+                point_dim, value_dim, self.latent_dim, self.features, self.w0, self.curve
+            ),
+            GaussNewton(self.latent_dim, self.steps, self.rate),
+            [LearnedBottleneck(self.latent_dim, w, self.hidden) for w in self.weights],
+            observer,
+        )

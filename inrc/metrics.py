@@ -24,7 +24,9 @@ def psnr(
 ) -> float:
     """Peak signal-to-noise ratio in dB, 10 log10(peak² / MSE); infinite where nothing differs."""
     error = mse(original, decoded)
-    return math.inf if error == 0.0 else 10.0 * math.log10(peak * peak / error)
+    if error in (0.0, math.inf):
+        return math.inf if error == 0.0 else -math.inf
+    return 10.0 * math.log10(peak * peak / error)
 
 
 def rmse(original: NDArray[np.generic], decoded: NDArray[np.generic]) -> float:
@@ -35,5 +37,8 @@ def rmse(original: NDArray[np.generic], decoded: NDArray[np.generic]) -> float:
 def max_error(original: NDArray[np.generic], decoded: NDArray[np.generic]) -> float:
     """Largest absolute error in the units of the data, over the finite values of the original."""
     a = np.asarray(original, np.float64)
+    b = np.asarray(decoded, np.float64)
     known = np.isfinite(a)
-    return float(np.max(np.abs(a - np.asarray(decoded, np.float64))[known], initial=0.0))
+    if a.shape != b.shape or not np.array_equal(known, np.isfinite(b)):
+        return math.inf
+    return float(np.max(np.abs(a[known] - b[known]), initial=0.0))

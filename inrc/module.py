@@ -19,6 +19,9 @@ from inrc.signal import Modality
 SKETCH = 512
 """Training rows from which the bottlenecks are started."""
 
+CLOSED_FORM = 20_000
+"""Training rows that a closed form looks at, at most."""
+
 
 class Compressor(L.LightningModule):
     """Trains one model in up to three stages, told apart by the number of steps done.
@@ -76,10 +79,12 @@ class Compressor(L.LightningModule):
         network = self.network
         learners = [*network.field.parameters(), *network.adapter.parameters()]
         bottlenecks = [p for p in network.ladder.parameters() if p.requires_grad]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in learners if p.requires_grad], "lr": self.rate}
-        ]
-        schedules = [lambda step: self._schedule(step, (True, False, True))]
+        learners = [p for p in learners if p.requires_grad]
+        groups: list[dict[str, Any]] = []
+        schedules = []
+        if learners:
+            groups.append({"params": learners, "lr": self.rate})
+            schedules.append(lambda step: self._schedule(step, (True, False, True)))
         if bottlenecks:
             groups.append({"params": bottlenecks, "lr": self.bottleneck_rate})
             schedules.append(lambda step: self._schedule(step, (False, True, True)))
@@ -104,6 +109,13 @@ class Compressor(L.LightningModule):
         warm = min(1.0, (done + 1) / max(self.warmup, 1))
         cosine = 0.5 + 0.5 * math.cos(math.pi * min(done / length, 1.0))
         return warm * cosine * (0.1 if stage == 2 else 1.0)
+
+    def on_train_start(self) -> None:
+        """Find what has a closed form, from all training signals."""
+        if self.global_step == 0:
+            rows: Rows = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
+            every = torch.linspace(0, len(rows) - 1, min(CLOSED_FORM, len(rows))).long()
+            self.network.field.start(*self._here(rows.select(every)))
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Start the bottlenecks from the latents when their stage begins."""

@@ -4,19 +4,19 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 import xarray as xr
 from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
-from inrc.codec import Opened, open_archive
 from inrc.container import peek
 from inrc.errors import SignalError
-from inrc.model import Model, search
-from inrc.signal import Signal, View
+
+if TYPE_CHECKING:
+    from inrc.codec import Opened
+    from inrc.signal import Signal
 
 
 class InrcBackend(BackendEntrypoint):
@@ -40,6 +40,10 @@ class InrcBackend(BackendEntrypoint):
         decode_times: bool = True,
     ) -> xr.Dataset:
         """Raises ContainerError, ModelError and SignalError as decompressing does."""
+        # xarray imports every engine at its first open_dataset: torch must not come with this one
+        from inrc.codec import open_archive
+        from inrc.model import Model, search
+
         path = Path(filename_or_obj)
         try:
             data = path.read_bytes()
@@ -65,7 +69,7 @@ class InrcBackend(BackendEntrypoint):
 class _Decoded:
     """The native file that an item decodes to: first its outline, then its values."""
 
-    def __init__(self, opened: Opened, number: int, suffix: str, decode_times: bool) -> None:
+    def __init__(self, opened: "Opened", number: int, suffix: str, decode_times: bool) -> None:
         self.opened = opened
         self.number = number
         self.suffix = suffix
@@ -74,6 +78,10 @@ class _Decoded:
 
     def outline(self) -> xr.Dataset:
         """Everything but the values, which are decoded when they are asked."""
+        import torch
+
+        from inrc.signal import View
+
         model = self.opened.model
         meta = self.opened.archive.items[self.number].meta
         ask = model.modality.ask(meta, View())
@@ -92,11 +100,13 @@ class _Decoded:
 
     def values(self, name: str) -> np.ndarray[Any, Any]:
         """Values of a variable; the first question decodes the item."""
+        from inrc.signal import View
+
         if self.whole is None:
             self.whole = self._written(self.opened.signal(self.number, View()))
         return np.asarray(self.whole[name].values)
 
-    def _written(self, signal: Signal) -> xr.Dataset:
+    def _written(self, signal: "Signal") -> xr.Dataset:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"decoded{self.suffix}"
             self.opened.model.modality.write(signal, path)

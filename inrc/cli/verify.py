@@ -1,7 +1,6 @@
 """`inrc verify`: check that a `.inrc` file is as it was written."""
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from inrc.cli import info, models, screen
@@ -29,8 +28,7 @@ def run(args: argparse.Namespace) -> int:
 
         model = models.model_for(seen.model_id, args.model)
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                codec.decompress(args.file.read_bytes(), model, Path(folder) / "decoded")
+            codec.open_archive(args.file.read_bytes(), model)
         except ContainerError as error:
             raise ContainerError(f"{args.file}: {error}") from error
     if args.json:
