@@ -83,7 +83,7 @@ class BasisField(Field):
         output = self.centre + latent @ self.axes  # B H*F
         if self.curve is not None:
             # the output is small beside the linear part, and so are useful learning rates
-            output = output + self.curve(latent / self.scale) * self.scale.max() / 32.0
+            output = output + self.curve(latent / self.scale) * self.scale.max() / 12.0
         weight = output.unflatten(-1, (self.size, self.value_dim))
         none = weight.new_zeros(1, 1, 1)
         return [

@@ -203,6 +203,11 @@ class GatedSiren(Siren):
         with torch.no_grad():
             nn.init.zeros_(self.block[2].weight)
             nn.init.zeros_(self.block[2].bias)
+            # of U: with torch's default the derivative of the field with respect to the latent is
+            # so small that a step of 1e4 would be needed (largest eigenvalue of J^T J / M 7e-6
+            # against 0.5 for shifts, at 64x5); it grows with the square of this
+            factors = self.leave.weight.unflatten(0, (self.gated, 2, width, rank))
+            factors[:, 0] *= 16.0
             start = self._factors(torch.zeros(1, latent_dim))
             target = torch.randn_like(start)
             target[:, :, 0] = 0.0

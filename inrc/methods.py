@@ -219,7 +219,7 @@ class VCINR(Method):
     rank: int = 4
     hyper_width: int = 128
     steps: int = 3
-    rate: float = 1.0
+    rate: float = 30.0
     context: float = 1.0
     recompute: bool = False
     weights: list[float] = field(default_factory=lambda: [1e2, 1e3, 1e4, 1e5])

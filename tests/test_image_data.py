@@ -273,5 +273,5 @@ def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None
         )
     )
     assert (made.data.query_dim, made.data.point_dim) == (2, 2)
-    assert made.data.value_dim == made.data.feature_dim == 3
+    assert made.data.modality.value_dim == made.data.modality.feature_dim == 3
     assert isinstance(made.data.root, Path)

@@ -15,7 +15,7 @@ from inrc.data import Rows
 from inrc.errors import SignalError
 from inrc_modalities.image.data import Images
 from inrc_modalities.image.pixels import Pixels
-from inrc_modalities.image.rows import MirroredRows
+from inrc_modalities.image.rows import MovedRows
 from inrc_modalities.image.writing import save
 
 SIDE = 32
@@ -91,7 +91,7 @@ class CIFAR10(Images):
             )
             self.val_rows = test
             self.train_rows = (
-                MirroredRows(train.queries, train.features, side=(SIDE, SIDE))
+                MovedRows(train.queries, train.features, side=(SIDE, SIDE))
                 if self.flip
                 else train
             )

@@ -10,7 +10,7 @@ from inrc import grid
 from inrc.data import Rows, SignalDataModule, read_rows
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.image.modality import Image
-from inrc_modalities.image.rows import CroppedRows, MirroredRows, cut, stack
+from inrc_modalities.image.rows import CroppedRows, MovedRows, cut, stack
 
 
 class Images(SignalDataModule):
@@ -25,6 +25,7 @@ class Images(SignalDataModule):
             then all have as many pixels.
         channels: 1 grey, 2 grey and opacity, 3 RGB, 4 RGB and opacity.
         flip: mirror half of the training rows left to right, anew in every epoch.
+        shift: move training rows by up to so many pixels, anew in every step.
         random_patches: train on so many patches per image and epoch, from random places, in the
             place of the regular ones; needs `patch`. Row numbers then name no fixed content.
         batch_size: rows per step and process.
@@ -46,6 +47,7 @@ class Images(SignalDataModule):
         patch: int | None = None,
         channels: int = 3,
         flip: bool = False,
+        shift: int = 0,
         random_patches: int | None = None,
         batch_size: int = 16,
         val_fraction: float = 0.2,
@@ -69,6 +71,7 @@ class Images(SignalDataModule):
         self.val_root = val_root
         self.patch = patch
         self.flip = flip
+        self.shift = shift
         self.random_patches = random_patches
         self.train_paths: list[Path] = []
         self.val_paths: list[Path] = []
@@ -94,14 +97,17 @@ class Images(SignalDataModule):
         if self.random_patches is not None:
             return self._cropped(paths, self.random_patches)
         rows = read_rows(self.modality, paths)
-        if not self.flip:
+        if not self.flip and not self.shift:
             return rows
         if rows.queries.shape[0] > 1:
             raise SignalError(
-                f"{self.root}: images of several shapes can only be flipped in patches"
+                f"{self.root}: images of several shapes can only be flipped or moved in patches"
             )
         side = (self.patch, self.patch) if self.patch else self.modality.read(paths[0]).shape
-        return MirroredRows(rows.queries, rows.features, rows.weights, side=(side[0], side[1]))
+        return MovedRows(
+            rows.queries, rows.features, rows.weights,
+            side=(side[0], side[1]), flip=self.flip, shift=self.shift,
+        )  # fmt: skip
 
     def _cropped(self, paths: Sequence[Path], count: int) -> Rows:
         assert self.patch is not None

@@ -12,19 +12,25 @@ from inrc.data import Batch, Rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class MirroredRows(Rows):
-    """Rows of which half, drawn anew each time, are mirrored left to right.
+class MovedRows(Rows):
+    """Rows that are mirrored left to right, half of them, and moved by a few pixels, each time anew.
 
     `side` is height and width of the grid of a row; its coordinates must be symmetric, as those
-    of `inrc.grid.coordinates` are, because the queries stay.
+    of `inrc.grid.coordinates` are, because the queries stay. All rows of a batch are moved alike,
+    by up to `shift` pixels, and what leaves the picture is replaced by reflection.
     """
 
     side: tuple[int, int]
+    flip: bool = True
+    shift: int = 0
 
     def __getitems__(self, index: Sequence[int]) -> Batch:
-        """Rows by number, half of them mirrored."""
+        """Rows by number, moved."""
         batch = super().__getitems__(index)
-        return batch._replace(features=mirror(batch.features, self.side))
+        features = mirror(batch.features, self.side) if self.flip else batch.features
+        if self.shift:
+            features = move(features, self.side, self.shift)
+        return batch._replace(features=features)
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,17 @@ def mirror(features: Float[Tensor, "B M C"], side: tuple[int, int]) -> Float[Ten
     pictures = features.unflatten(1, side)
     chosen = torch.rand(features.shape[0], device=features.device) < 0.5
     return torch.where(chosen[:, None, None, None], pictures.flip(2), pictures).flatten(1, 2)
+
+
+def move(features: Float[Tensor, "B M C"], side: tuple[int, int], most: int) -> Tensor:
+    """Move all rows by the same few pixels, drawn at random, with reflection at the edges."""
+    pictures = features.unflatten(1, side)
+    for axis, size in enumerate(side, 1):
+        by = int(torch.randint(-most, most + 1, ()))
+        cells = (torch.arange(size) + by).abs()
+        cells = torch.where(cells < size, cells, 2 * size - 2 - cells).clamp(0, size - 1)
+        pictures = pictures.index_select(axis, cells)
+    return pictures.flatten(1, 2)
 
 
 def cut(stacks: tuple[Stack, ...], images: Int[Tensor, " B"], side: int) -> Float[Tensor, "B M C"]:
