@@ -167,7 +167,7 @@ class GaussNewton(Adapter):
         latent_dim: size of the latent.
         steps: steps, the first one included.
         rate: size of those after the first, relative to a full step.
-        damping: added to the matrix, relative to its largest diagonal entry.
+        damping: eigenvalues below this share of the largest one count as zero.
     """
 
     def __init__(
@@ -220,9 +220,10 @@ class GaussNewton(Adapter):
             slope = (y[1:] - y[:1]) / size  # K M C
             weighted = slope * share[:, start : start + part, None]
             total += weighted.flatten(1) @ slope.flatten(1).T * (2.0 / y.shape[2])
-        bound = total.diagonal().max().clamp_min(1e-20)
-        eye = torch.eye(self.latent_dim, device=total.device)
-        return torch.linalg.inv((total + self.damping * bound * eye).double()).to(total)
+        value, vector = torch.linalg.eigh(total.double())
+        # what the signal does not feel stays where it is
+        inverse = torch.where(value > self.damping * value[-1], 1.0 / value, 0.0)
+        return ((vector * inverse) @ vector.T).to(total)
 
 
 def _gradient(

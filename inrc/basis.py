@@ -1,6 +1,7 @@
 """The continuous basis: a field whose best linear part is found in closed form."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -8,9 +9,11 @@ from torch import Tensor, nn
 
 from inrc.fields import Field, Layer, affine, sine
 
-KEEP = 1e-9
-"""Directions of the trunk's span with less than this share of the largest energy are dropped; they
-are rounding noise of the float64 eigenvalue problem times a safety factor."""
+KEEP = 1e-8
+"""Energy that every direction of the trunk is credited with, as a share of a sine's: float32 sines,
+6e-8 off, are then amplified to 6e-4 at most, 64 dB below a signal of unit size."""
+SCALES = 3
+"""Scales of the frequencies that are tried, each half the one before."""
 
 
 class BasisField(Field):
@@ -28,8 +31,10 @@ class BasisField(Field):
         point_dim: D.
         value_dim: F.
         latent_dim: K.
-        features: sines of the trunk.
-        w0: twice the highest frequency, in radians per unit of a coordinate.
+        features: sines of the trunk, one of them constant.
+        span: functions of the trunk that the output layer sees.
+        w0: twice the highest frequency, in radians per unit of a coordinate, at most; `start` tries
+            fractions of it and keeps the one whose span is nearest to the signals.
         hidden: width of g; 0 keeps the code linear.
     """
 
@@ -45,24 +50,32 @@ class BasisField(Field):
         point_dim: int,
         value_dim: int,
         latent_dim: int,
-        features: int = 512,
-        w0: float = 60.0,
+        features: int = 1024,
+        span: int = 384,
+        w0: float = 80.0,
         hidden: int = 512,
     ) -> None:
         super().__init__(point_dim, value_dim, latent_dim)
         self.size = features
-        span = features * value_dim
-        self.register_buffer("frequencies", (torch.rand(point_dim, features) - 0.5) * w0)
-        self.register_buffer("phases", (torch.rand(features) * 2 - 1) * math.pi)
-        self.register_buffer("mix", torch.eye(features))
-        self.register_buffer("centre", torch.zeros(span))
-        self.register_buffer("axes", torch.zeros(latent_dim, span))
+        self.span = span
+        self._kept: tuple[Any, Tensor, Tensor] | None = None
+        self._started = 0
+        outputs = span * value_dim
+        frequencies = (torch.rand(point_dim, features) - 0.5) * w0
+        frequencies[:, 0] = 0.0  # and a phase that makes the first one constant
+        phases = (torch.rand(features) * 2 - 1) * math.pi
+        phases[0] = math.pi / 2
+        self.register_buffer("frequencies", frequencies)
+        self.register_buffer("phases", phases)
+        self.register_buffer("mix", torch.eye(features, span))
+        self.register_buffer("centre", torch.zeros(outputs))
+        self.register_buffer("axes", torch.zeros(latent_dim, outputs))
         self.register_buffer("scale", torch.ones(latent_dim))
         self.curve: nn.Module | None = None
         if hidden:
             self.curve = nn.Sequential(
                 nn.Linear(latent_dim, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
-                nn.Linear(hidden, span),
+                nn.Linear(hidden, outputs),
             )  # fmt: skip
             last = self.curve[-1]
             assert isinstance(last, nn.Linear)
@@ -73,18 +86,31 @@ class BasisField(Field):
     def width(self) -> int:
         return self.size
 
+    @property
+    def row_width(self) -> int:
+        return 4 * self.value_dim
+
     def features(
         self, points: Float[Tensor, "#B M D"], layers: list[Layer]
     ) -> Float[Tensor, "#B M H"]:
-        """The trunk, orthonormal over the training points."""
-        return affine(sine(affine(points, layers[0])), layers[1])
+        """The trunk, orthonormal over the training points; that of the last points is kept.
+
+        Every step of an encoder, and every chunk of rows, asks at the same points.
+        """
+        key = (points.data_ptr(), points.shape, points.stride(), points._version, self._started)
+        if self._kept is None or self._kept[0] != key:
+            with torch.no_grad():
+                trunk = affine(sine(affine(points, layers[0])), layers[1])
+            # the points are kept too, so that no other tensor can take their place in memory
+            self._kept = (key, points, trunk)
+        return self._kept[2]
 
     def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
         output = self.centre + latent @ self.axes  # B H*F
         if self.curve is not None:
             # the output is small beside the linear part, and so are useful learning rates
             output = output + self.curve(latent / self.scale) * self.scale.max() / 12.0
-        weight = output.unflatten(-1, (self.size, self.value_dim))
+        weight = output.unflatten(-1, (self.span, self.value_dim))
         none = weight.new_zeros(1, 1, 1)
         return [
             Layer(self.frequencies.unsqueeze(0), self.phases.expand(1, 1, -1)),
@@ -99,17 +125,30 @@ class BasisField(Field):
         features: Float[Tensor, "N M F"],
         weights: Float[Tensor, "#N M"] | None,
     ) -> None:
-        """Orthonormalise the trunk and find the principal axes of the signals in its span."""
-        raw = torch.sin(queries @ self.frequencies + self.phases).double()  # #N M H
-        share = torch.ones_like(raw[..., 0]) if weights is None else weights.double()
-        share = share / share.sum(1, keepdim=True)  # #N M
-        energy = torch.einsum("nmh,nm,nmg->hg", raw, share, raw) / max(len(raw), len(share))
-        value, vector = torch.linalg.eigh(energy)
-        kept = value > value[-1] * KEEP
-        mix = torch.where(kept, vector / value.clamp_min(1e-30).sqrt(), 0.0)
-        self.mix.copy_(mix)
-        trunk = (raw @ mix).to(features)  # #N M H
-        codes = self._project(trunk, features, share.to(features)).flatten(1)  # N H*F
+        """Find the trunk's scale and mix, and the principal axes of the signals in its span."""
+        self._started += 1
+        share = weights if weights is not None else torch.ones_like(queries[..., 0])
+        share = share.double() / share.double().sum(1, keepdim=True)  # #N M
+        few = torch.linspace(0, len(features) - 1, min(64, len(features))).long()
+        tried = [
+            self._spanned(self.frequencies / 2**half, *_rows(few, queries, features, share))
+            for half in range(SCALES)
+        ]
+        best = min(range(SCALES), key=lambda half: tried[half][1])
+        self.frequencies /= 2**best
+        mix = tried[best][0]
+        codes = self._codes(mix, queries, features, share)  # N H F
+        # what the output layer sees: where the signals are, all channels together
+        columns = codes.permute(1, 0, 2).flatten(1).double()  # H N*F
+        if columns.shape[1] < columns.shape[0]:
+            turn = torch.linalg.svd(columns, full_matrices=False)[0]
+        else:
+            turn = torch.linalg.eigh(columns @ columns.T)[1].flip(1)
+        turn = turn[:, : self.span]
+        self.mix.zero_()[:, : turn.shape[1]] = mix @ turn
+        kept = torch.zeros(len(codes), self.span, self.value_dim).to(codes)
+        kept[:, : turn.shape[1]] = torch.einsum("nhf,hg->ngf", codes, turn.to(codes))
+        codes = kept.flatten(1)  # N span*F
         centre = codes.mean(0)
         rank = min(self.latent_dim, len(codes) - 1, codes.shape[1])
         generator_state = torch.get_rng_state()
@@ -124,18 +163,55 @@ class BasisField(Field):
         self.scale.fill_(float(spread[0]) if rank else 1.0)
         self.scale[:rank] = spread.clamp_min(float(spread[0]) * 1e-4)
 
-    @staticmethod
-    def _project(
-        trunk: Float[Tensor, "#N M H"], features: Float[Tensor, "N M F"], share: Tensor
-    ) -> Float[Tensor, "N H F"]:
-        """Least-squares coefficients of the signals.
+    def _spanned(
+        self, frequencies: Tensor, queries: Tensor, features: Tensor, share: Tensor
+    ) -> tuple[Tensor, float]:
+        """The mix that makes a trunk orthonormal, and what signals lose by projection on it."""
+        raw = torch.sin(queries @ frequencies + self.phases).double()  # #N M H
+        many = max(len(raw), len(share))
+        if len(raw) == 1:
+            energy = torch.einsum("mh,m,mg->hg", raw[0], share.mean(0), raw[0])
+        else:
+            energy = torch.einsum("nmh,nm,nmg->hg", raw, share.expand(many, -1), raw) / many
+        energy.diagonal().add_(KEEP * energy.diagonal().mean())
+        lower = torch.linalg.cholesky(energy)
+        mix = torch.linalg.solve_triangular(lower.mT, torch.eye(len(lower)).to(lower), upper=True)
+        trunk = raw @ mix
+        codes = _project(trunk, features.double(), share)
+        error = (features - torch.einsum("nmh,nhf->nmf", trunk, codes)).square().sum(-1)
+        return mix, float((error * share).sum())
 
-        The trunk is orthonormal on shared points; otherwise every signal has its own Gram matrix,
-        held up by a small ridge where a mask leaves a direction unseen.
-        """
-        target = torch.einsum("nmh,nmf->nhf", trunk * share.unsqueeze(-1), features)
-        if len(trunk) == 1 and len(share) == 1:
-            return target
-        gram = torch.einsum("nmh,nm,nmg->nhg", trunk, share, trunk)
-        ridge = 1e-4 * torch.eye(gram.shape[-1], device=gram.device, dtype=gram.dtype)
-        return torch.linalg.solve(gram + ridge, target)
+    def _codes(
+        self, mix: Tensor, queries: Tensor, features: Tensor, share: Tensor
+    ) -> Float[Tensor, "N H F"]:
+        """Coefficients of all signals, in portions where they do not share their points."""
+        size = len(features) if len(queries) == len(share) == 1 else 16
+        found = []
+        for start in range(0, len(features), size):
+            index = torch.arange(start, min(start + size, len(features)))
+            q, x, w = _rows(index, queries, features, share)
+            trunk = torch.sin(q @ self.frequencies + self.phases).double() @ mix
+            found.append(_project(trunk.to(x), x, w.to(x)))
+        return torch.cat(found)
+
+
+def _rows(index: Tensor, *tensors: Tensor) -> list[Tensor]:
+    """Some rows of each; what all rows share stays."""
+    return [t if len(t) == 1 else t[index.to(t.device)] for t in tensors]
+
+
+def _project(
+    trunk: Float[Tensor, "#N M H"], features: Float[Tensor, "N M F"], share: Float[Tensor, "#N M"]
+) -> Float[Tensor, "N H F"]:
+    """Least-squares coefficients of signals.
+
+    The trunk is orthonormal on points that all share; otherwise every signal has its own Gram
+    matrix, held up by a small ridge where a mask leaves a direction unseen.
+    """
+    if len(trunk) == 1 and len(share) == 1:
+        return torch.einsum("mh,nmf->nhf", trunk[0] * share[0, :, None], features)
+    weighted = trunk * share.unsqueeze(-1)
+    target = torch.einsum("nmh,nmf->nhf", weighted.expand(len(features), -1, -1), features)
+    gram = weighted.mT @ trunk
+    ridge = 1e-4 * torch.eye(gram.shape[-1], device=gram.device, dtype=gram.dtype)
+    return torch.linalg.solve(gram + ridge, target)

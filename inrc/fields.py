@@ -78,6 +78,11 @@ class Field(nn.Module, ABC):
     def width(self) -> int:
         """Units of the widest layer: what memory is planned by."""
 
+    @property
+    def row_width(self) -> int:
+        """Units that are held per row and point; fewer than `width` if rows share a trunk."""
+        return self.width
+
     @abstractmethod
     def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
         """The layers of every signal."""

@@ -71,9 +71,7 @@ class Network(nn.Module):
         steps: int | None = None,
     ) -> Float[Tensor, "B K"]:
         """Latents of signals, without a graph, in chunks of bounded memory."""
-        samples = self.observer.points(queries[:1, :1]).shape[2]
-        points = max(1, ENCODE_CHUNK // (self.field.width * samples))
-        size = max(1, points // features.shape[1])
+        size, points = self._plan(ENCODE_CHUNK, queries, features.shape[0])
         latents = [
             self.adapter(
                 self.predict,
@@ -92,10 +90,7 @@ class Network(nn.Module):
         self, latent: Float[Tensor, "B K"], queries: Float[Tensor, "#B M Q"]
     ) -> Float[Tensor, "B M C"]:
         """`predict` in chunks of rows and queries, so that activations stay small."""
-        samples = self.observer.points(queries[:1, :1]).shape[2]
-        limit = max(1, CHUNK // (self.field.width * samples))
-        rows = max(1, min(latent.shape[0], limit // queries.shape[1]))
-        columns = min(queries.shape[1], max(1, limit // rows))
+        rows, columns = self._plan(CHUNK, queries, latent.shape[0])
         out = []
         for start in range(0, latent.shape[0], rows):
             asked = _rows(queries, start, rows)
@@ -106,6 +101,13 @@ class Network(nn.Module):
             ]
             out.append(answers[0] if len(answers) == 1 else torch.cat(answers, 1))
         return out[0] if len(out) == 1 else torch.cat(out)
+
+    def _plan(self, units: int, queries: Tensor, rows: int) -> tuple[int, int]:
+        """How many rows and queries at a time keep a layer within so many activations."""
+        samples = self.observer.points(queries[:1, :1]).shape[2]
+        own, shared = self.field.row_width * samples, self.field.width * samples
+        columns = max(1, min(queries.shape[1], units // shared))
+        return max(1, min(rows, units // (own * columns))), columns
 
     def metric(
         self,
@@ -252,8 +254,9 @@ class Basis(Method):
 
     name = "basis"
     latent_dim: int = 128
-    features: int = 512
-    w0: float = 60.0
+    features: int = 1024
+    span: int = 384
+    w0: float = 80.0
     curve: int = 512
     steps: int = 4
     rate: float = 0.35
@@ -264,8 +267,9 @@ class Basis(Method):
         """See the table."""
         return Network(
             BasisField(
-                point_dim, value_dim, self.latent_dim, self.features, self.w0, self.curve
-            ),
+                point_dim, value_dim, self.latent_dim, self.features, self.span, self.w0,
+                self.curve,
+            ),  # fmt: skip
             GaussNewton(self.latent_dim, self.steps, self.rate),
             [LearnedBottleneck(self.latent_dim, w, self.hidden) for w in self.weights],
             observer,
