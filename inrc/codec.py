@@ -116,7 +116,9 @@ class Opened:
         modality, item = self.model.modality, self.archive.items[number]
         ask = modality.ask(item.meta, view)
         if not view and len(ask.parts) != item.parts:
-            raise ContainerError(f"item {number}: declares {item.parts} parts, has {len(ask.parts)}")
+            raise ContainerError(
+                f"item {number}: declares {item.parts} parts, has {len(ask.parts)}"
+            )
         if any(not 0 <= part < item.parts for part in ask.parts):
             raise ContainerError(f"item {number}: asks for parts that it has not")
         if len(ask.parts) * ask.queries.shape[1] > LIMIT:

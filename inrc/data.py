@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning as L
 import torch
@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     queries: Float[Tensor, "#B M Q"]
     features: Float[Tensor, "B M C"]
     weights: Float[Tensor, "#B M"] | None
-    index: Int[Tensor, "B"]
+    rows: Int[Tensor, "B"]
 
     def pick(self, observations: Int[Tensor, "N"]) -> "Batch":
         """The same rows at some of their observations."""
@@ -205,5 +205,6 @@ class SignalDataModule(L.LightningDataModule):
         )
 
 
-def _same(batch: Batch) -> Batch:
+def _same(batch: Any) -> Any:
+    """`Rows` is asked a whole batch at a time and has collated it."""
     return batch

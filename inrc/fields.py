@@ -7,6 +7,7 @@ and is computed once: activations grow a batch axis only at the first layer that
 
 import math
 from abc import ABC, abstractmethod
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -47,12 +48,12 @@ class _SinCos(torch.autograd.Function):
 def sine(u: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """Elementwise sine; cheap to differentiate twice, in place where nothing is differentiated."""
     if torch.is_grad_enabled() and u.requires_grad:
-        return _SinCos.apply(u)[0]
+        return _SinCos.apply(u)[0]  # type: ignore[no-untyped-call]
     return u.sin_()
 
 
 def affine(h: Float[Tensor, "#B M I"], layer: Layer) -> Float[Tensor, "#B M O"]:
-    """h W + b; whatever has one row is broadcast, and stays so as long as everything does."""
+    """The map h W + b; whatever has one row is broadcast, and stays so as long as everything does."""
     weight, bias = layer
     rows = max(h.shape[0], weight.shape[0])
     if rows == 1:
@@ -131,7 +132,7 @@ class Siren(Field):
         sizes = [point_dim, *[width] * depth, value_dim]
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for i, (rows, columns) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for i, (rows, columns) in enumerate(pairwise(sizes)):
             bound = 1.0 / rows if i == 0 else math.sqrt(6.0 / rows) / w0
             self.weights.append(nn.Parameter(torch.empty(rows, columns).uniform_(-bound, bound)))
             self.biases.append(nn.Parameter(torch.empty(columns).uniform_(-bound, bound)))
@@ -201,13 +202,12 @@ class GatedSiren(Siren):
         self.rank = rank
         self.gated = depth - 1  # hidden-to-hidden matrices
         self.enter = nn.Linear(latent_dim, hyper_width)
-        self.block = nn.Sequential(
-            nn.Linear(hyper_width, hyper_width), nn.LeakyReLU(), nn.Linear(hyper_width, hyper_width)
-        )
+        last = nn.Linear(hyper_width, hyper_width)
+        self.block = nn.Sequential(nn.Linear(hyper_width, hyper_width), nn.LeakyReLU(), last)
         self.leave = nn.Linear(hyper_width, self.gated * 2 * width * rank)
         with torch.no_grad():
-            nn.init.zeros_(self.block[2].weight)
-            nn.init.zeros_(self.block[2].bias)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
             # of U: with torch's default the derivative of the field with respect to the latent is
             # so small that a step of 1e4 would be needed (largest eigenvalue of J^T J / M 7e-6
             # against 0.5 for shifts, at 64x5); it grows with the square of this
@@ -216,7 +216,7 @@ class GatedSiren(Siren):
             start = self._factors(torch.zeros(1, latent_dim))
             target = torch.randn_like(start)
             target[:, :, 0] = 0.0
-            self.leave.bias += (target - start).flatten()
+            self.leave.bias.add_((target - start).flatten())
 
     def _factors(self, latent: Float[Tensor, "B K"]) -> Float[Tensor, "B L 2 H r"]:
         h = nn.functional.leaky_relu(self.enter(latent))
@@ -233,5 +233,3 @@ class GatedSiren(Siren):
             Layer(gates[:, i] * layer.weight, layer.bias) for i, layer in enumerate(layers[1:-1])
         ]
         return [layers[0], *bent, layers[-1]]
-
-

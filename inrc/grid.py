@@ -4,7 +4,7 @@ from math import prod
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from inrc.errors import SignalError
@@ -52,8 +52,8 @@ def join(
 
 
 def crop(
-    array: Float[Tensor, "*shape C"], patch: tuple[int, ...], start: Int[Tensor, "N D"]
-) -> Float[Tensor, "N M C"]:
+    array: Shaped[Tensor, "*shape C"], patch: tuple[int, ...], start: Int[Tensor, "N D"]
+) -> Shaped[Tensor, "N M C"]:
     """Patches that begin at the given cells, reflected where they reach beyond the grid."""
     index = []
     for axis, (n, p) in enumerate(zip(array.shape[:-1], patch, strict=True)):

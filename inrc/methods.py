@@ -48,6 +48,11 @@ class Network(nn.Module):
         self.ladder = nn.ModuleList(ladder)
         self.observer = observer
 
+    @property
+    def rungs(self) -> list[Bottleneck]:
+        """The ladder, with the type of what it holds."""
+        return [self.rung(number) for number in range(len(self.ladder))]
+
     def rung(self, number: int) -> Bottleneck:
         """A bottleneck of the ladder, 0 the one with the lowest rate."""
         rung = self.ladder[number]
@@ -106,7 +111,8 @@ class Network(nn.Module):
         """How many rows and queries at a time keep a layer within so many activations."""
         samples = self.observer.points(queries[:1, :1]).shape[2]
         own, shared = self.field.row_width * samples, self.field.width * samples
-        columns = max(1, min(queries.shape[1], units // shared))
+        # a trunk that rows share is one layer without a graph; what rows have of their own is kept
+        columns = max(1, min(queries.shape[1], units // own, 8 * units // shared))
         return max(1, min(rows, units // (own * columns))), columns
 
     def metric(
@@ -242,8 +248,6 @@ class VCINR(Method):
         )  # fmt: skip
 
 
-
-
 @dataclass
 class Basis(Method):
     """A continuous basis: closed-form start, Gauss-Newton encoding, learned bottleneck. Ours.
@@ -267,9 +271,14 @@ class Basis(Method):
         """See the table."""
         return Network(
             BasisField(
-                point_dim, value_dim, self.latent_dim, self.features, self.span, self.w0,
+                point_dim,
+                value_dim,
+                self.latent_dim,
+                self.features,
+                self.span,
+                self.w0,
                 self.curve,
-            ),  # fmt: skip
+            ),
             GaussNewton(self.latent_dim, self.steps, self.rate),
             [LearnedBottleneck(self.latent_dim, w, self.hidden) for w in self.weights],
             observer,

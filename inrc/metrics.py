@@ -19,9 +19,7 @@ def mse(original: NDArray[np.generic], decoded: NDArray[np.generic]) -> float:
     return float(np.mean((a[known] - b[known]) ** 2)) if known.any() else 0.0
 
 
-def psnr(
-    original: NDArray[np.generic], decoded: NDArray[np.generic], peak: float
-) -> float:
+def psnr(original: NDArray[np.generic], decoded: NDArray[np.generic], peak: float) -> float:
     """Peak signal-to-noise ratio in dB, 10 log10(peak² / MSE); infinite where nothing differs."""
     error = mse(original, decoded)
     if error in (0.0, math.inf):

@@ -88,7 +88,7 @@ class Model:
         try:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
             card = json.loads(metadata["card"])
             version = card["version"]
         except (SafetensorError, OSError) as error:
@@ -164,6 +164,4 @@ def search(model_id: bytes) -> Model:
             continue
         if model.id == model_id:
             return model
-    raise ModelError(
-        f"model {model_id.hex()} is needed: name it, or put its folder in {SEARCH}"
-    )
+    raise ModelError(f"model {model_id.hex()} is needed: name it, or put its folder in {SEARCH}")

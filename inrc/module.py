@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
@@ -45,6 +46,8 @@ class Compressor(L.LightningModule):
             signal's metric, instead of errors of the signal: cheaper, nearly as good.
     """
 
+    metric: Tensor
+
     def __init__(
         self,
         method: Method,
@@ -62,7 +65,7 @@ class Compressor(L.LightningModule):
         super().__init__()
         self.method = method
         self.network = method.build(modality.point_dim, modality.value_dim, modality)
-        for rung in self.network.ladder:
+        for rung in self.network.rungs:
             rung.prepare()
         self.stages = (represent, compress, joint)
         self.observations = observations
@@ -74,7 +77,7 @@ class Compressor(L.LightningModule):
         self.register_buffer("metric", torch.eye(self.network.field.latent_dim))
         self._ends = [sum(self.stages[: i + 1]) for i in range(3)]
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """One Adam; what a stage does not train has a rate of zero there."""
         network = self.network
         learners = [*network.field.parameters(), *network.adapter.parameters()]
@@ -134,7 +137,7 @@ class Compressor(L.LightningModule):
         q, x, w = self._here(rows)
         latents = self.network.encode(q, x, w)
         self.metric.copy_(self.network.metric(latents, q, w))
-        for rung in self.network.ladder:
+        for rung in self.network.rungs:
             rung.calibrate(latents, self.metric, x.shape[1])
 
     def _here(
@@ -152,11 +155,9 @@ class Compressor(L.LightningModule):
         """Freeze the integer tables of every bottleneck, from all training rows."""
         rows: Rows = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
         latents = torch.cat(
-            [
-                self.network.encode(*self._here(part)) for part in rows.portions(SKETCH)
-            ]
+            [self.network.encode(*self._here(part)) for part in rows.portions(SKETCH)]
         )
-        for rung in self.network.ladder:
+        for rung in self.network.rungs:
             rung.tabulate(latents)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -183,7 +184,7 @@ class Compressor(L.LightningModule):
     def _ladder_loss(self, latent: Tensor, batch: Batch) -> Tensor:
         loss = latent.new_zeros(())
         size = batch.features.shape[1] if self.observations is None else self.row_size
-        for number, rung in enumerate(self.network.ladder):
+        for number, rung in enumerate(self.network.rungs):
             decoded, bits = rung(latent)
             if self.latent_distortion:
                 error = decoded - latent
@@ -219,7 +220,7 @@ class Compressor(L.LightningModule):
         self._report("val/psnr", latent, batch, prog_bar=True)
         if self.global_step <= self._ends[0]:
             return
-        for number, rung in enumerate(self.network.ladder):
+        for number, rung in enumerate(self.network.rungs):
             symbols = rung.quantize(latent)
             rate = rung.bits(symbols).mean() / batch.features.shape[1]
             last = number == len(self.network.ladder) - 1

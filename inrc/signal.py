@@ -146,9 +146,7 @@ class Modality(ABC):
         """Cut a signal into the parts that are encoded one by one; the default keeps its parts."""
         return signal
 
-    def join(
-        self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View
-    ) -> Signal:
+    def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
         """Put the features decoded at `ask(meta, view)` together as the signal to write.
 
         Its meta describes the file that results: with an empty view it equals `meta`.

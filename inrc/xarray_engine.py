@@ -1,4 +1,4 @@
-"""`xr.open_dataset("t2m.inrc", engine="inrc")`: the decoded file, evaluated only when it is read."""
+"""`xr.open_dataset("t2m.inrc", engine="inrc")`: the decoded file, read only when asked for."""
 
 import os
 import tempfile
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
@@ -98,7 +99,7 @@ class _Decoded:
         }
         return outline.assign(lazy)
 
-    def values(self, name: str) -> np.ndarray[Any, Any]:
+    def values(self, name: str) -> NDArray[Any]:
         """Values of a variable; the first question decodes the item."""
         from inrc.signal import View
 
@@ -115,7 +116,9 @@ class _Decoded:
                     return dataset.load()
             except ValueError as error:
                 name = self.opened.model.modality.name
-                raise SignalError(f"{name} files are not opened by xarray: decompress it") from error
+                raise SignalError(
+                    f"{name} files are not opened by xarray: decompress it"
+                ) from error
 
 
 class _Values(BackendArray):

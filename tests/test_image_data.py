@@ -112,7 +112,7 @@ def test_random_patches_come_from_their_image_and_from_everywhere(tmp_path: Path
     assert rows is not None and len(rows) == 250
     index = torch.randperm(250)[:200].tolist()
     batch = rows.__getitems__(index)
-    assert batch.index.tolist() == index and batch.queries.shape == (1, 16, 2)
+    assert batch.rows.tolist() == index and batch.queries.shape == (1, 16, 2)
     deep = torch.tensor(index) // 50 == 4
     found = torch.where(deep[:, None, None], batch.features * 65535, batch.features * 255).round()
     assert (
@@ -272,6 +272,6 @@ def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None
             {"data": {"class_path": f"inrc_modalities.image.{name}", "init_args": arguments}}
         )
     )
-    assert (made.data.query_dim, made.data.point_dim) == (2, 2)
+    assert (made.data.modality.query_dim, made.data.modality.point_dim) == (2, 2)
     assert made.data.modality.value_dim == made.data.modality.feature_dim == 3
     assert isinstance(made.data.root, Path)

@@ -45,7 +45,8 @@ class Export(Callback):
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Only if training came to its end: an interrupted one can be resumed."""
         assert isinstance(pl_module, Compressor)
-        done = trainer.global_step >= sum(pl_module.stages) or trainer.fast_dev_run
+        tried = bool(getattr(trainer, "fast_dev_run", False))  # set by a function of another file
+        done = tried or trainer.global_step >= sum(pl_module.stages)
         if not done or not trainer.is_global_zero:
             return
         folder = Path(trainer.default_root_dir)
@@ -57,10 +58,10 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     """Write model, table and picture to a folder; prints the table and the next command."""
     place = module.device
     module.cpu().eval()
-    if not any(rung.tables for rung in module.network.ladder):
+    if not any(rung.tables for rung in module.network.rungs):
         module.calibrate()
     module.tabulate()
-    for rung in module.network.ladder:
+    for rung in module.network.rungs:
         rung.finish()
     modality = data.modality
     paths = data.val_paths

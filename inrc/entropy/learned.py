@@ -56,7 +56,7 @@ class LearnedBottleneck(Bottleneck):
         self.log_step = nn.Parameter(torch.zeros(latent_dim))
         self.analysis = _residual(latent_dim, hidden)
         self.synthesis = _residual(latent_dim, hidden)
-        self.density: "EntropyBottleneck | None" = None
+        self.density: EntropyBottleneck | None = None
 
     def prepare(self) -> None:
         """The density; the tables that are made of it are all that a codec needs."""
@@ -154,6 +154,7 @@ class LearnedBottleneck(Bottleneck):
         grid = torch.arange(-longest, longest + 1, device=symbols.device, dtype=torch.float32)
         with torch.no_grad():
             grid = grid[:, None].expand(-1, self.latent_dim).contiguous()
+            assert self.density is not None
             _, likelihood = self.density(grid, training=False)
         pmf = likelihood.double().cpu().numpy().T  # K 2*longest+1
         weights = []

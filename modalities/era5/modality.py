@@ -242,7 +242,7 @@ class ERA5(Modality):
         first, second = (
             layers(path, self.variables, self.levels_as_channels) for path in (original, decoded)
         )
-        return quality.measure(self, first, second, original, decoded)
+        return quality.measure(self.scaled, first, second, original, decoded)
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
         """Write `count` files of a made-up planet's t2m and z500, six time steps each."""

@@ -1,7 +1,8 @@
 """How good a decoded NetCDF file is beside its original."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,24 +13,25 @@ from inrc_modalities.era5 import reading, storage
 from inrc_modalities.era5.reading import Layer
 from inrc_modalities.era5.survey import survey
 
-if TYPE_CHECKING:
-    from inrc_modalities.era5.modality import ERA5
-
 
 def measure(
-    model: "ERA5", first: list[Layer], second: list[Layer], original: Path, decoded: Path
+    scale: Callable[[list[Layer], Path], NDArray[np.float64]],
+    first: list[Layer],
+    second: list[Layer],
+    original: Path,
+    decoded: Path,
 ) -> dict[str, float]:
     """Compare the variables of two files over all their parts, levels and grid points.
 
     Returns for each variable `rmse_NAME` and `max_error_NAME` in its own units and `psnr_NAME`,
-    and `psnr`, the mean over variables. PSNR is in dB, of channels scaled to [0, 1] by the model's
-    ranges and with a peak of 1, as the papers report it; no grid point counts more than another.
+    and `psnr`, the mean over variables. PSNR is in dB, of channels scaled to [0, 1] by `scale`
+    and with a peak of 1, as the papers report it; no grid point counts more than another.
 
     Raises:
         SignalError: other grids, parts or levels.
     """
     found: dict[str, float] = {}
-    scaled = [model.scaled(read, path) for read, path in ((first, original), (second, decoded))]
+    scaled = [scale(read, path) for read, path in ((first, original), (second, decoded))]
     at = 0
     for one, two in zip(first, second, strict=True):
         name = one.field.name

@@ -91,9 +91,7 @@ class CIFAR10(Images):
             )
             self.val_rows = test
             self.train_rows = (
-                MovedRows(train.queries, train.features, side=(SIDE, SIDE))
-                if self.flip
-                else train
+                MovedRows(train.queries, train.features, side=(SIDE, SIDE)) if self.flip else train
             )
             self.val_paths = self._val_paths()[: len(test)]
 

@@ -13,7 +13,7 @@ from inrc.data import Batch, Rows
 
 @dataclass(frozen=True, kw_only=True)
 class MovedRows(Rows):
-    """Rows that are mirrored left to right, half of them, and moved by a few pixels, each time anew.
+    """Rows that are mirrored left to right, half of them, and moved by a few pixels, ever anew.
 
     `side` is height and width of the grid of a row; its coordinates must be symmetric, as those
     of `inrc.grid.coordinates` are, because the queries stay. All rows of a batch are moved alike,
