@@ -193,7 +193,7 @@ class GaussNewton(Adapter):
         chunk = chunk or features.shape[1]
         if weights is None:
             weights = features.new_ones(1, features.shape[1])
-        inverse = self._inverse(predict, queries, weights, chunk)
+        inverse = self._inverse(predict, queries, weights, chunk, features.shape[2])
         latent = features.new_zeros(features.shape[0], self.latent_dim)
         for step in range(self.steps if steps is None else steps):
             with torch.enable_grad():
@@ -203,7 +203,9 @@ class GaussNewton(Adapter):
         return latent
 
     @torch.no_grad()
-    def _inverse(self, predict: Predict, queries: Tensor, weights: Tensor, chunk: int) -> Tensor:
+    def _inverse(
+        self, predict: Predict, queries: Tensor, weights: Tensor, chunk: int, channels: int
+    ) -> Tensor:
         """(2 J^T W J / C)^-1 at a latent of 0; rows with own queries or weights share their mean.
 
         J is taken by differences, exact where the field is linear.
@@ -214,7 +216,8 @@ class GaussNewton(Adapter):
         probes = torch.cat([queries.new_zeros(1, self.latent_dim),
                             size * torch.eye(self.latent_dim, device=queries.device)])  # fmt: skip
         total = queries.new_zeros(self.latent_dim, self.latent_dim)
-        part = max(1, chunk // (self.latent_dim + 1) * 16)
+        # a quarter GiB of float32 for the features of all probes
+        part = max(1, min(chunk, (1 << 26) // ((self.latent_dim + 1) * channels)))
         for start in range(0, queries.shape[1], part):
             y = predict(probes, queries[:, start : start + part])
             slope = (y[1:] - y[:1]) / size  # K M C

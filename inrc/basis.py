@@ -12,6 +12,8 @@ from inrc.fields import Field, Layer, affine, sine
 KEEP = 1e-8
 """Energy that every direction of the trunk is credited with, as a share of a sine's: float32 sines,
 6e-8 off, are then amplified to 6e-4 at most, 64 dB below a signal of unit size."""
+FEW = 8
+"""With fewer training signals than this times the latents, half of them stand for the unseen."""
 SCALES = 3
 """Scales of the frequencies that are tried, each half the one before."""
 
@@ -138,30 +140,44 @@ class BasisField(Field):
         self.frequencies /= 2**best
         mix = tried[best][0]
         codes = self._codes(mix, queries, features, share)  # N H F
-        # what the output layer sees: where the signals are, all channels together
-        columns = codes.permute(1, 0, 2).flatten(1).double()  # H N*F
-        if columns.shape[1] < columns.shape[0]:
-            turn = torch.linalg.svd(columns, full_matrices=False)[0]
-        else:
-            turn = torch.linalg.eigh(columns @ columns.T)[1].flip(1)
-        turn = turn[:, : self.span]
-        self.mix.zero_()[:, : turn.shape[1]] = mix @ turn
-        kept = torch.zeros(len(codes), self.span, self.value_dim).to(codes)
-        kept[:, : turn.shape[1]] = torch.einsum("nhf,hg->ngf", codes, turn.to(codes))
-        codes = kept.flatten(1)  # N span*F
         centre = codes.mean(0)
-        rank = min(self.latent_dim, len(codes) - 1, codes.shape[1])
-        generator_state = torch.get_rng_state()
-        torch.manual_seed(0)  # the same axes on every process
-        _, deviation, axes = torch.pca_lowrank(
-            codes - centre, min(rank + 32, *codes.shape), center=False, niter=4
-        )
-        torch.set_rng_state(generator_state)
-        self.centre.copy_(centre)
-        self.axes.zero_()[:rank] = axes.T[:rank]
-        spread = deviation[:rank] / math.sqrt(len(codes))
-        self.scale.fill_(float(spread[0]) if rank else 1.0)
-        self.scale[:rank] = spread.clamp_min(float(spread[0]) * 1e-4)
+        learned = len(codes)
+        if learned < FEW * self.latent_dim:
+            learned = (learned + 1) // 2  # the others show what unseen signals are like
+        rows = (codes[:learned] - centre) / math.sqrt(learned)
+        generator = torch.Generator().manual_seed(0)  # the same axes on every process
+        if learned < len(codes):
+            unseen = _left_over(codes[learned:] - centre, rows)
+            guess = self._smooth(mix.to(codes), len(centre), generator)
+            guess *= (unseen / guess.square().sum().clamp_min(1e-30)).sqrt()
+            rows = torch.cat([rows, guess])
+        # what the output layer sees: where the signals are, all channels together
+        turn = _principal(torch.cat([rows, centre[None]]).permute(1, 0, 2).flatten(1), self.span)
+        self.mix.zero_()[:, : turn.shape[1]] = mix.to(turn) @ turn
+        axes = _principal(torch.einsum("nhf,hg->gfn", rows, turn).flatten(0, 1), self.latent_dim)
+        self.centre.zero_().view(self.span, -1)[: turn.shape[1]] = turn.T @ centre
+        shape = (self.latent_dim, self.span, self.value_dim)
+        kept = self.axes.zero_().view(shape)[: axes.shape[1], : turn.shape[1]]
+        kept.copy_(axes.T.unflatten(1, (turn.shape[1], self.value_dim)))
+        found = torch.einsum("nhf,hg->ngf", codes - centre, turn).flatten(1) @ axes
+        spread = found.square().mean(0).sqrt()
+        self.scale.fill_(float(spread.max()))
+        self.scale[: len(spread)] = spread.clamp_min(float(spread.max()) * 1e-4)
+
+    def _smooth(self, mix: Tensor, size: int, generator: torch.Generator) -> Tensor:
+        """Signals that nothing is known of but that they are smooth, as codes: N H F.
+
+        The amplitude of a sine of frequency k falls like 1 / (1 + k^2): energy spectra of the
+        atmosphere and of pictures fall like k^-3 to k^-2.
+        """
+        k = self.frequencies.square().sum(0)
+        amplitude = 1.0 / (1.0 + k)
+        shape = (2 * self.latent_dim // self.value_dim + 1, size)
+        sines = torch.randn(shape, generator=generator).to(mix) * amplitude.to(mix)
+        # Phi a = (Phi mix) (mix^-1 a): upper triangular, as `_spanned` made it
+        codes = torch.linalg.solve_triangular(mix.double(), sines.double().T, upper=True).T.to(mix)
+        one = torch.eye(self.value_dim, device=mix.device)
+        return torch.einsum("nh,fg->nfhg", codes, one).flatten(0, 1)
 
     def _spanned(
         self, frequencies: Tensor, queries: Tensor, features: Tensor, share: Tensor
@@ -193,6 +209,23 @@ class BasisField(Field):
             trunk = torch.sin(q @ self.frequencies + self.phases).double() @ mix
             found.append(_project(trunk.to(x), x, w.to(x)))
         return torch.cat(found)
+
+
+def _left_over(codes: Tensor, rows: Tensor) -> Tensor:
+    """Mean energy of signals outside the span of others."""
+    basis = torch.linalg.svd(rows.flatten(1), full_matrices=False)[2]  # R H*F
+    flat = codes.flatten(1)
+    return (flat - flat @ basis.T @ basis).square().sum(1).mean()
+
+
+def _principal(columns: Float[Tensor, "H N"], count: int) -> Float[Tensor, "H R"]:
+    """Directions of the largest energy, at most `count`; float64 inside, signs as they fall."""
+    if columns.shape[1] < columns.shape[0]:
+        turn = torch.linalg.svd(columns.double(), full_matrices=False)[0]
+    else:
+        moment = columns.double() @ columns.double().T
+        turn = torch.linalg.eigh(moment)[1].flip(1)
+    return turn[:, :count].to(columns)
 
 
 def _rows(index: Tensor, *tensors: Tensor) -> list[Tensor]:

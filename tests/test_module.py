@@ -36,9 +36,7 @@ def state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
-def test_each_stage_trains_what_it_should_and_nothing_else(
-    tmp_path: Path, method: Method
-) -> None:
+def test_each_stage_trains_what_it_should_and_nothing_else(tmp_path: Path, method: Method) -> None:
     L.seed_everything(0, verbose=False)
     rows = data(tmp_path)
     module = Compressor(method, rows.modality, represent=3, compress=3, joint=2, warmup=1)
@@ -46,9 +44,7 @@ def test_each_stage_trains_what_it_should_and_nothing_else(
     first = trainer(tmp_path, 3, enable_checkpointing=False)
     first.fit(module, rows)
     represented = state(module.network)
-    assert any(
-        not torch.equal(start[n], represented[n]) for n in start if n.startswith("field")
-    )
+    assert any(not torch.equal(start[n], represented[n]) for n in start if n.startswith("field"))
     assert all(torch.equal(start[n], represented[n]) for n in start if n.startswith("ladder"))
     second = trainer(tmp_path, 8, enable_checkpointing=False)
     second.fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step.total.completed = 3  # noqa: E501
