@@ -53,7 +53,7 @@ def sine(u: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 
 def affine(h: Float[Tensor, "#B M I"], layer: Layer) -> Float[Tensor, "#B M O"]:
-    """The map h W + b; whatever has one row is broadcast, and stays so as long as everything does."""
+    """The map h W + b; what has one row is broadcast, and stays so as long as everything does."""
     weight, bias = layer
     rows = max(h.shape[0], weight.shape[0])
     if rows == 1:
