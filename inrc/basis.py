@@ -162,7 +162,7 @@ class BasisField(Field):
         found = torch.einsum("nhf,hg->ngf", codes - centre, turn).flatten(1) @ axes
         spread = found.square().mean(0).sqrt()
         self.scale.fill_(float(spread.max()))
-        self.scale[: len(spread)] = spread.clamp_min(float(spread.max()) * 1e-4)
+        self.scale[: len(spread)] = spread.clamp_min(float(spread.max()) * 1e-2)
 
     def _smooth(self, mix: Tensor, size: int, generator: torch.Generator) -> Tensor:
         """Signals that nothing is known of but that they are smooth, as codes: N H F.

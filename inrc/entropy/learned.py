@@ -86,10 +86,12 @@ class LearnedBottleneck(Bottleneck):
             self.back.copy_(turn.T @ inverse)
             step = math.sqrt(6.0 / (self.weight * observations * math.log(2.0)))
             deviation = spread.flip(0).clamp_min(0.0).sqrt()
-            self.spread.copy_(deviation.clamp_min(float(deviation.max()) * 1e-6 + 1e-20))
+            # a coordinate that the training signals hardly use may be far out in another signal:
+            # in units of a step, not of its spread, it stays within what the networks have seen
+            self.spread.copy_(deviation.clamp_min(step))
             self.observations.fill_(observations)
             self.log_step.fill_(math.log(step))
-            self._widen(self.spread / step)
+            self._widen(deviation / step)
 
     def _widen(self, deviation: Float[Tensor, "K"]) -> None:
         """Start the density about as wide as the symbols are.

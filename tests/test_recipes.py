@@ -1,0 +1,88 @@
+"""Every recipe runs, alone and with every method, and ends with a codec that can be used."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from inrc.cli import lightning, main
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+NAMES = ["era5.yaml", "image.yaml"]
+METHODS = ["basis.yaml", "coinpp.yaml", "vcinr.yaml"]
+
+
+def arguments(folder: Path, *configs: Path) -> list[str]:
+    """`fit` from these files, on a small sample of its own and nothing that is shared."""
+    return [
+        "fit",
+        *(word for config in configs for word in ("--config", str(config))),
+        f"--trainer.default_root_dir={folder / 'run'}",
+        "--trainer.accelerator=cpu",
+        "--trainer.enable_progress_bar=false",
+        f"--data.init_args.sample_folder={folder / 'sample'}",
+        "--data.init_args.sample_count=5",
+        "--data.init_args.batch_size=4",
+    ]
+
+
+def test_every_recipe_is_named_here() -> None:
+    assert sorted(path.name for path in RECIPES.glob("*.yaml")) == NAMES
+    assert sorted(path.name for path in (RECIPES / "methods").glob("*.yaml")) == METHODS
+
+
+@pytest.mark.parametrize("method", [None, *METHODS])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_takes_one_step(
+    name: str, method: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    overlay = [] if method is None else [RECIPES / "methods" / method]
+    words = arguments(tmp_path, RECIPES / name, *overlay)
+    assert main([*words, "--trainer.fast_dev_run=true"]) == 0
+    assert (tmp_path / "run" / "codec.safetensors").is_file()
+
+
+@pytest.mark.parametrize("program", [main, lightning], ids=["inrc", "lightning"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_ends_with_a_codec_that_can_be_used(
+    name: str,
+    program: Callable[[list[str]], int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [*arguments(tmp_path, RECIPES / name), "--model.represent=4", "--model.compress=3"]
+    assert program(words) == 0
+    said = capsys.readouterr().out
+    folder = tmp_path / "run"
+    model = folder / "codec.safetensors"
+    assert {"codec.safetensors", "reconstruction.png", "last.ckpt"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert list(folder.rglob("events.out.tfevents.*")) and list(folder.rglob("metrics.csv"))
+    assert "PSNR" in said and "bits/unit" in said
+    (command,) = [line for line in said.splitlines() if line.startswith("next:")]
+
+    # what the last line says works as it stands
+    verb = command.removeprefix("next:").split()
+    assert verb[0] == "inrc" and str(model) in verb
+    assert main(verb[1:]) == 0
+    original = Path(verb[2])
+    decoded = tmp_path / f"decoded{original.suffix}"
+    assert main(["decompress", "compressed.inrc", "-m", str(model), "-o", str(decoded)]) == 0
+    assert decoded.stat().st_size > 0
+    capsys.readouterr()
+    assert main(["info", "compressed.inrc", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("words", [["fit"], ["fit", "--help"]])
+def test_fit_explains_itself(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        lightning(words)
+    said = capsys.readouterr()
+    assert ended.value.code == (0 if "--help" in words else 2)
+    assert "--data" in said.out + said.err or "model" in said.err
