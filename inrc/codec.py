@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from inrc import entropy
@@ -17,7 +18,7 @@ from inrc.container import Archive, Item, pack, unpack
 from inrc.errors import ContainerError, ModelError, SignalError, UsageError
 from inrc.files import whole
 from inrc.model import Model
-from inrc.signal import View
+from inrc.signal import Ask, Signal, View
 
 Report = Callable[[int, int], None]
 """Progress: (done, of)."""
@@ -25,7 +26,7 @@ Report = Callable[[int, int], None]
 LIMIT = 1 << 33
 """Observations that one item may decode to; more is taken for damage or malice."""
 BATCH = 512
-"""Files that are read before they are encoded together."""
+"""Parts of several files that are encoded or decoded together, at least."""
 
 
 @dataclass(frozen=True)
@@ -60,28 +61,34 @@ def compress(
     if bottleneck.tables is None:
         raise ModelError("this model has no probability tables: its training did not end")
     names = _names(paths)
-    items, symbols = [], []
+    items: list[Item] = []
+    symbols: list[NDArray[np.int32]] = []
+    waiting: list[Signal] = []
     failed: list[tuple[Path, str]] = []
     observations = 0
+
+    def flush() -> None:
+        if waiting:
+            latents = _encode(waiting, model, steps)
+            symbols.append(bottleneck.quantize(latents).numpy().astype(np.int32))
+            waiting.clear()
+
     for done, (path, name) in enumerate(zip(paths, names, strict=True)):
         try:
-            signal = model.modality.split(model.modality.read(path))
-            if signal.features.shape[2] != model.modality.feature_dim:
-                raise SignalError(
-                    f"{path}: {signal.features.shape[2]} features, the model has "
-                    f"{model.modality.feature_dim}"
-                )
-            if not bool(torch.isfinite(signal.features).all()):
-                raise SignalError(f"{path}: non-finite values cannot be compressed")
+            signal = _read(path, model)
         except SignalError as error:
             failed.append((path, str(error)))
             continue
-        latents = model.network.encode(signal.queries, signal.features, signal.weights, steps)
-        symbols.append(bottleneck.quantize(latents).numpy().astype(np.int32))
+        if waiting and not _alike(waiting[-1], signal):
+            flush()
+        waiting.append(signal)
+        if sum(each.parts for each in waiting) >= BATCH:
+            flush()
         items.append(Item(name, signal.meta, signal.parts))
         observations += model.modality.count(signal.shape)
         if report:
             report(done + 1, len(paths))
+    flush()
     if not items:
         raise SignalError(failed[0][1] if failed else "no files to compress")
     if len(items) == 1 and len(paths) == 1:
@@ -89,6 +96,31 @@ def compress(
     payload = entropy.encode(np.concatenate(symbols), bottleneck.tables)
     data = pack(Archive(model.id, number, tuple(items), payload), model.default)
     return Compressed(data, len(payload), tuple(items), observations, failed)
+
+
+def _read(path: Path, model: Model) -> Signal:
+    signal = model.modality.split(model.modality.read(path))
+    if signal.features.shape[2] != model.modality.feature_dim:
+        raise SignalError(
+            f"{path}: {signal.features.shape[2]} features, the model has "
+            f"{model.modality.feature_dim}"
+        )
+    if not bool(torch.isfinite(signal.features).all()):
+        raise SignalError(f"{path}: non-finite values cannot be compressed")
+    return signal
+
+
+def _alike(a: Signal, b: Signal) -> bool:
+    """Whether the parts of two signals can be rows of one batch that share their queries."""
+    if a.weights is not None or b.weights is not None:
+        return False
+    return a.queries.shape[0] == 1 and torch.equal(a.queries, b.queries)
+
+
+def _encode(signals: Sequence[Signal], model: Model, steps: int | None) -> Tensor:
+    first = signals[0]
+    features = torch.cat([signal.features for signal in signals])
+    return model.network.encode(first.queries, features, first.weights, steps)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -111,10 +143,25 @@ class Opened:
     latents: Tensor
     starts: tuple[int, ...]
 
-    def signal(self, number: int, view: View) -> Any:
+    def signal(self, number: int, view: View) -> Signal:
         """One item as the signal to write."""
-        modality, item = self.model.modality, self.archive.items[number]
-        ask = modality.ask(item.meta, view)
+        return next(self.signals([number], view))
+
+    def signals(self, numbers: Sequence[int], view: View) -> Iterator[Signal]:
+        """Items as the signals to write; those that are asked at the same points go together."""
+        waiting: list[tuple[int, Ask]] = []
+        for number in numbers:
+            ask = self._ask(number, view)
+            rows = sum(len(each.parts) for _, each in waiting)
+            if waiting and (rows >= BATCH or not _same_points(waiting[-1][1], ask)):
+                yield from self._decoded(waiting, view)
+                waiting = []
+            waiting.append((number, ask))
+        yield from self._decoded(waiting, view)
+
+    def _ask(self, number: int, view: View) -> Ask:
+        item = self.archive.items[number]
+        ask = self.model.modality.ask(item.meta, view)
         if not view and len(ask.parts) != item.parts:
             raise ContainerError(
                 f"item {number}: declares {item.parts} parts, has {len(ask.parts)}"
@@ -123,9 +170,20 @@ class Opened:
             raise ContainerError(f"item {number}: asks for parts that it has not")
         if len(ask.parts) * ask.queries.shape[1] > LIMIT:
             raise ContainerError(f"item {number}: more than {LIMIT} points")
-        rows = self.starts[number] + torch.tensor(ask.parts, dtype=torch.long)
-        features = self.model.network.decode(self.latents[rows], ask.queries)
-        return modality.join(features, item.meta, view)
+        return ask
+
+    def _decoded(self, asked: list[tuple[int, Ask]], view: View) -> Iterator[Signal]:
+        rows = [self.starts[number] + part for number, ask in asked for part in ask.parts]
+        features = self.model.network.decode(self.latents[rows], asked[0][1].queries)
+        start = 0
+        for number, ask in asked:
+            part = features[start : start + len(ask.parts)]
+            start += len(ask.parts)
+            yield self.model.modality.join(part, self.archive.items[number].meta, view)
+
+
+def _same_points(a: Ask, b: Ask) -> bool:
+    return a.queries.shape[0] == 1 and torch.equal(a.queries, b.queries)
 
 
 def open_archive(data: bytes, model: Model) -> Opened:
@@ -184,12 +242,12 @@ def decompress(
     opened = open_archive(data, model)
     items = opened.archive.items
     written = []
-    for number, item in enumerate(items):
+    signals = opened.signals(range(len(items)), view or View())
+    for number, (item, signal) in enumerate(zip(items, signals, strict=True)):
         path = output
         if len(items) > 1:
             path = output / item.name
             path.parent.mkdir(parents=True, exist_ok=True)
-        signal = opened.signal(number, view or View())
         with whole(path, overwrite) as part:
             model.modality.write(signal, part)
         written.append(path)

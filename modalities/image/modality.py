@@ -163,9 +163,9 @@ class Image(Modality):
         return sample.write(folder, seed, count, LAYOUTS[self.channels])
 
     def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Both images as H W (grey) or H W 3 of uint8, transparent pixels on white."""
-        first, second = (quality.shown(load(path)) for path in (original, decoded))
-        return {"image": first, "unit": "level"}, {"image": second, "unit": "level"}
+        """Both images as H W (grey) or H W 3 in [0, 1], transparent pixels on white."""
+        first, second = (quality.shown(load(path)) / 255.0 for path in (original, decoded))
+        return {"image": first, "unit": ""}, {"image": second, "unit": ""}
 
     def _side(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return shape if self.patch is None else (self.patch, self.patch)
