@@ -1,0 +1,165 @@
+"""The continuous basis beside numpy: principal components, projections, least squares."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inrc.adapt import GaussNewton, distortion
+from inrc.basis import BasisField
+from inrc.fields import Layer, affine
+from inrc.grid import coordinates
+
+Doubles = NDArray[np.float64]
+
+
+def field(points: Tensor, latent: int, features: int, span: int, hidden: int = 0) -> BasisField:
+    torch.manual_seed(0)
+    return BasisField(points.shape[-1], 2, latent, features, span, 30.0, hidden)
+
+
+def smooth(points: Tensor, rows: int, seed: int = 1) -> Tensor:
+    """Signals N M 2 of falling energy: sums of slow waves."""
+    generator = torch.Generator().manual_seed(seed)
+    k = torch.rand(points.shape[-1], 20, generator=generator) * 6 - 3
+    wave = torch.sin(points @ k + torch.rand(20, generator=generator) * 6)  # #N M 20
+    size = torch.randn(rows, 20, 2, generator=generator) * (0.7 ** torch.arange(20))[:, None]
+    return 0.5 + 0.1 * wave.expand(rows, -1, -1) @ size
+
+
+def answers(one: BasisField, latent: Tensor, points: Tensor) -> Tensor:
+    return one(points, one.bend(latent))
+
+
+def trunk(one: BasisField, points: Tensor) -> Doubles:
+    """Phi, M H of the first row."""
+    bent = one.bend(torch.zeros(1, one.latent_dim))
+    return one.features(points, bent)[0].double().numpy()
+
+
+def jacobian(one: BasisField, points: Tensor) -> Doubles:
+    """d features / d latent of a linear field, M*C K."""
+    start = answers(one, torch.zeros(1, one.latent_dim), points)
+    slope = answers(one, torch.eye(one.latent_dim), points) - start
+    return slope.flatten(1).double().numpy().T
+
+
+def lstsq(one: BasisField, points: Tensor, signal: Tensor, weights: Tensor | None) -> Doubles:
+    """The weighted least-squares latent of one signal, M C."""
+    root = np.ones(signal.shape[0]) if weights is None else weights.double().sqrt().numpy()
+    root = np.repeat(root, signal.shape[1])
+    start = answers(one, torch.zeros(1, one.latent_dim), points).flatten().double().numpy()
+    target = signal.flatten().double().numpy() - start
+    matrix = jacobian(one, points)
+    return np.linalg.lstsq(matrix * root[:, None], target * root, rcond=None)[0]
+
+
+def test_the_axes_of_a_grid_are_its_principal_components() -> None:
+    points = coordinates((8, 8))[None]
+    signals = smooth(points, 200)
+    one = field(points, 8, features=256, span=64)
+    one.start(points, signals, None)
+    found = GaussNewton(8, steps=1)(lambda z, q: answers(one, z, q), points, signals)
+    ours = float((answers(one, found, points) - signals).double().square().sum())
+    flat = signals.flatten(1).double().numpy()
+    deviation = np.linalg.svd(flat - flat.mean(0), compute_uv=False)
+    best = float((deviation[8:] ** 2).sum())
+    assert best * (1 - 1e-3) <= ours <= best * 1.01
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_trunk_is_orthonormal_over_the_training_points(weighted: bool) -> None:
+    points = coordinates((20, 20))[None]
+    weights = torch.rand(1, 400, generator=torch.Generator().manual_seed(0)) if weighted else None
+    one = field(points, 8, features=24, span=24)
+    one.start(points, smooth(points, 100), weights)
+    share = torch.ones(400) / 400 if weights is None else weights[0] / weights.sum()
+    phi = trunk(one, points)
+    assert np.abs(phi.T @ (share.double().numpy()[:, None] * phi) - np.eye(24)).max() < 1e-3
+
+
+def test_masked_signals_are_projected_by_weighted_least_squares() -> None:
+    points = coordinates((16, 16))[None]
+    signals = smooth(points, 40)
+    generator = torch.Generator().manual_seed(2)
+    weights = (torch.rand(40, 256, generator=generator) > 0.3) * (
+        0.5 + torch.rand(40, 256, generator=generator)
+    )
+    spoilt = torch.where(weights[..., None] > 0, signals, torch.tensor(1e3))
+    one = field(points, 4, features=16, span=16)
+    one.start(points, spoilt, weights)
+    # the mean of the projections is what the field answers at a latent of zero
+    phi = trunk(one, points)
+    mean = np.zeros((16, 2))
+    for row, weight in zip(signals, weights, strict=True):
+        root = weight.double().sqrt().numpy()[:, None]
+        mean += np.linalg.lstsq(phi * root, row.double().numpy() * root, rcond=None)[0] / 40
+    found = answers(one, torch.zeros(1, 4), points)[0].double().numpy()
+    assert np.abs(found - phi @ mean).max() < 1e-3 * np.abs(phi @ mean).max()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_first_step_is_weighted_least_squares(weighted: bool) -> None:
+    points = coordinates((16, 16))[None]
+    one = field(points, 6, features=32, span=24)
+    one.start(points, smooth(points, 60), None)
+    signals = smooth(points, 3, seed=5)
+    generator = torch.Generator().manual_seed(3)
+    weights = torch.rand(1, 256, generator=generator) if weighted else None
+    found = GaussNewton(6, steps=1)(lambda z, q: answers(one, z, q), points, signals, weights)
+    for z, signal in zip(found.double().numpy(), signals, strict=True):
+        best = lstsq(one, points, signal, None if weights is None else weights[0])
+        assert np.abs(z - best).max() < 1e-3 * np.abs(best).max()
+
+
+def test_weights_of_each_row_lead_to_its_own_least_squares() -> None:
+    points = coordinates((16, 16))[None]
+    one = field(points, 6, features=32, span=24)
+    one.start(points, smooth(points, 60), None)
+    signals = smooth(points, 3, seed=5)
+    weights = (torch.rand(3, 256, generator=torch.Generator().manual_seed(4)) > 0.3).float()
+    few, many = (
+        GaussNewton(6, steps=steps)(lambda z, q: answers(one, z, q), points, signals, weights)
+        for steps in (4, 60)
+    )
+    for row in range(3):
+        best = lstsq(one, points, signals[row], weights[row])
+        assert np.abs(many[row].double().numpy() - best).max() < 1e-3 * np.abs(best).max()
+        assert np.abs(few[row].double().numpy() - best).max() < 0.1 * np.abs(best).max()
+
+
+def test_more_steps_fit_a_bent_field_better() -> None:
+    points = coordinates((12, 12))[None]
+    one = field(points, 6, features=32, span=24, hidden=16)
+    one.start(points, smooth(points, 60), None)
+    assert one.curve is not None
+    for parameter in one.curve.parameters():
+        torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(0))
+    signals = smooth(points, 8, seed=7)
+    losses = []
+    for steps in (1, 2, 4, 8):
+        z = GaussNewton(6, steps)(lambda z, q: answers(one, z, q), points, signals)
+        losses.append(float(distortion(answers(one, z, points), signals, None).mean()))
+    assert losses == sorted(losses, reverse=True) and losses[-1] < 0.95 * losses[0]
+
+
+def test_scattered_points_of_each_signal() -> None:
+    generator = torch.Generator().manual_seed(8)
+    points = torch.rand(60, 150, 2, generator=generator) * 2 - 1
+    signals = smooth(points, 60)
+    one = field(points, 10, features=48, span=32)
+    one.start(points, signals, None)
+    z = GaussNewton(10, steps=8)(lambda z, q: answers(one, z, q), points, signals)
+    error = distortion(answers(one, z, points), signals, None).mean()
+    spread = (signals - signals.mean((0, 1))).square().mean()
+    assert error < 0.1 * spread
+
+
+def test_rows_that_share_an_input_equal_a_loop() -> None:
+    torch.manual_seed(0)
+    h, weight, bias = torch.randn(1, 7, 5), torch.randn(4, 5, 3), torch.randn(4, 1, 3)
+    found = affine(h, Layer(weight, bias))
+    every = torch.stack([h[0] @ w + b for w, b in zip(weight, bias, strict=True)])
+    assert found.shape == (4, 7, 3)
+    torch.testing.assert_close(found, every)
