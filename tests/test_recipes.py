@@ -44,8 +44,11 @@ def test_a_recipe_takes_one_step(
     assert (tmp_path / "run" / "codec.safetensors").is_file()
 
 
-@pytest.mark.parametrize("program", [main, lightning], ids=["inrc", "lightning"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "program"),
+    [*((name, main) for name in NAMES), ("image.yaml", lightning)],
+    ids=[*NAMES, "image.yaml by lightning"],
+)
 def test_a_recipe_ends_with_a_codec_that_can_be_used(
     name: str,
     program: Callable[[list[str]], int],
@@ -54,7 +57,12 @@ def test_a_recipe_ends_with_a_codec_that_can_be_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = [*arguments(tmp_path, RECIPES / name), "--model.represent=4", "--model.compress=3"]
+    words = [
+        *arguments(tmp_path, RECIPES / name),
+        "--model.represent=4",
+        "--model.compress=3",
+        "--trainer.log_every_n_steps=2",
+    ]
     assert program(words) == 0
     said = capsys.readouterr().out
     folder = tmp_path / "run"
