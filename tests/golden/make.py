@@ -1,0 +1,82 @@
+"""Makes a new golden set: `python tests/golden/make.py v2`. What is there is never overwritten."""
+
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import torch
+
+from inrc import codec, entropy
+from inrc.container import Item
+from inrc.data import SignalDataModule
+from inrc.methods import COINPP, VCINR, Method
+from inrc.model import Model
+from inrc.module import Compressor
+from inrc.signal import View
+from inrc_modalities.era5 import Globes
+from inrc_modalities.image import Images
+
+HERE = Path(__file__).parent
+
+
+def trained(data: SignalDataModule, method: Method) -> Model:
+    """A model that has seen its data for a few steps."""
+    module = Compressor(method, data.modality, represent=8, compress=4, observations=256, warmup=1)
+    L.Trainer(
+        max_steps=12, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, accelerator="cpu", inference_mode=False, limit_val_batches=0,
+    ).fit(module, data)  # fmt: skip
+    module.eval()
+    module.tabulate()
+    for rung in module.network.rungs:
+        rung.finish()
+    first = data.modality.split(data.modality.read(data.train_paths[0]))
+    default = Item("", first.meta, first.parts)
+    return Model.make(module.network, method, data.modality, default, {"training": "golden"})
+
+
+def write(folder: Path, data: SignalDataModule, method: Method) -> None:
+    """Model, archive, its symbols, and what they decode to."""
+    made = trained(data, method)
+    made.save(folder / "codec.safetensors")
+    model = Model.load(folder / "codec.safetensors")
+    done = codec.compress(data.val_paths[:1], model, model.rungs - 1)
+    (folder / "file.inrc").write_bytes(done.data)
+    opened = codec.open_archive(done.data, model)
+    tables = model.network.rung(opened.archive.rung).tables
+    assert tables is not None
+    parts = sum(item.parts for item in opened.archive.items)
+    symbols = entropy.decode(opened.archive.payload, parts, model.network.field.latent_dim, tables)
+    features = opened.signal(0, View()).features.numpy()
+    np.savez_compressed(folder / "decoded.npz", symbols=symbols, features=features[:, ::7])
+
+
+def main(version: str) -> None:
+    """Write `version` beside the others."""
+    torch.set_num_threads(1)
+    L.seed_everything(0, verbose=False)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    with tempfile.TemporaryDirectory() as name:
+        sample = Path(name)
+        sets: dict[str, tuple[SignalDataModule, Method]] = {
+            "image": (
+                Images(patch=32, batch_size=4, sample_folder=sample / "i", sample_count=3),
+                VCINR(8, width=8, depth=2, hyper_width=8, hidden=8, weights=[1e3, 1e5]),
+            ),
+            "globe": (
+                Globes(batch_size=4, sample_folder=sample / "g", sample_count=3),
+                COINPP(8, width=8, depth=2, bits=[3, 6]),
+            ),
+        }
+        for kind, (data, method) in sets.items():
+            folder = HERE / version / kind
+            folder.mkdir(parents=True)  # fails where there is one
+            write(folder, data, method)
+            print(folder, sum(path.stat().st_size for path in folder.iterdir()), "bytes")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

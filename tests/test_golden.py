@@ -1,0 +1,43 @@
+"""Archives and models of every format there has been decode to what they always did."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from inrc import codec, entropy
+from inrc.container import peek
+from inrc.model import Model
+from inrc.signal import View
+
+GOLDEN = Path(__file__).parent / "golden"
+SETS = sorted(path.parent for path in GOLDEN.glob("v*/*/file.inrc"))
+
+
+def test_the_first_ones_are_still_there() -> None:
+    found = {path.relative_to(GOLDEN).as_posix() for path in SETS}
+    assert {"v1/globe", "v1/image"} <= found
+
+
+@pytest.mark.parametrize("folder", SETS, ids=lambda f: f.relative_to(GOLDEN).as_posix())
+def test_old_files_decode(folder: Path, tmp_path: Path) -> None:
+    model = Model.load(folder / "codec.safetensors")
+    data = (folder / "file.inrc").read_bytes()
+    assert peek(data).model_id == model.id
+    opened = codec.open_archive(data, model)
+    bottleneck = model.network.rung(opened.archive.rung)
+    assert bottleneck.tables is not None
+    with np.load(folder / "decoded.npz") as known:
+        symbols, features = known["symbols"], known["features"]
+    found = entropy.decode(
+        opened.archive.payload, len(symbols), symbols.shape[1], bottleneck.tables
+    )
+    np.testing.assert_array_equal(found, symbols)
+    assert entropy.encode(symbols, bottleneck.tables) == opened.archive.payload
+    assert len(np.unique(symbols)) > 2
+    answer = opened.signal(0, View()).features[:, ::7]
+    torch.testing.assert_close(answer, torch.from_numpy(features), rtol=0, atol=1e-4)
+    target = tmp_path / f"decoded{model.modality.suffixes[0]}"
+    codec.decompress(data, model, target)
+    assert target.stat().st_size > 0
