@@ -153,7 +153,11 @@ class CLI(LightningCLI):
                 TensorBoardLogger(root, name="logs", default_hp_metric=False),
                 CSVLogger(root, name="csv"),
             ]
-        return super().instantiate_trainer(**kwargs)
+        trainer = super().instantiate_trainer(**kwargs)
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, Last):  # `--ckpt_path last` looks there before any set-up
+                callback.dirpath = trainer.default_root_dir
+        return trainer
 
 
 def run(argv: list[str]) -> int:
