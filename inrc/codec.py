@@ -18,7 +18,7 @@ from inrc.container import Archive, Item, pack, unpack
 from inrc.errors import ContainerError, ModelError, SignalError, UsageError
 from inrc.files import whole
 from inrc.model import Model
-from inrc.signal import Ask, Signal, View
+from inrc.signal import Ask, Rebuild, Signal, View
 
 Report = Callable[[int, int], None]
 """Progress: (done, of)."""
@@ -145,41 +145,63 @@ class Opened:
 
     def signal(self, number: int, view: View) -> Signal:
         """One item as the signal to write."""
-        return next(self.signals([number], view))
+        return next(self.signals([number], [view]))
 
-    def signals(self, numbers: Sequence[int], view: View) -> Iterator[Signal]:
+    def signals(self, numbers: Sequence[int], views: Sequence[View]) -> Iterator[Signal]:
         """Items as the signals to write; those that are asked at the same points go together."""
-        waiting: list[tuple[int, Ask]] = []
-        for number in numbers:
-            ask = self._ask(number, view)
-            rows = sum(len(each.parts) for _, each in waiting)
-            if waiting and (rows >= BATCH or not _same_points(waiting[-1][1], ask)):
-                yield from self._decoded(waiting, view)
+        waiting: list[_Running] = []
+        for number, view in zip(numbers, views, strict=True):
+            running = self._start(number, view)
+            rows = sum(len(each.ask.parts) for each in waiting)
+            if waiting and (rows >= BATCH or not _same_points(waiting[-1].ask, running.ask)):
+                yield from self._finish(waiting)
                 waiting = []
-            waiting.append((number, ask))
-        yield from self._decoded(waiting, view)
+            waiting.append(running)
+        yield from self._finish(waiting)
 
-    def _ask(self, number: int, view: View) -> Ask:
+    def _start(self, number: int, view: View) -> "_Running":
         item = self.archive.items[number]
-        ask = self.model.modality.ask(item.meta, view)
-        if not view and len(ask.parts) != item.parts:
+        rebuild = self.model.modality.rebuild(item.meta, view)
+        ask = self._checked(number, next(rebuild))
+        if not view and len(set(ask.parts)) != item.parts:
             raise ContainerError(
-                f"item {number}: declares {item.parts} parts, has {len(ask.parts)}"
+                f"item {number}: declares {item.parts} parts, has {len(set(ask.parts))}"
             )
-        if any(not 0 <= part < item.parts for part in ask.parts):
+        return _Running(number, rebuild, ask)
+
+    def _checked(self, number: int, ask: Ask) -> Ask:
+        if any(not 0 <= part < self.archive.items[number].parts for part in ask.parts):
             raise ContainerError(f"item {number}: asks for parts that it has not")
         if len(ask.parts) * ask.queries.shape[1] > LIMIT:
             raise ContainerError(f"item {number}: more than {LIMIT} points")
         return ask
 
-    def _decoded(self, asked: list[tuple[int, Ask]], view: View) -> Iterator[Signal]:
+    def _finish(self, waiting: list["_Running"]) -> Iterator[Signal]:
+        if not waiting:
+            return
+        answers = self._answer([(each.number, each.ask) for each in waiting])
+        for each, features in zip(waiting, answers, strict=True):
+            try:
+                while True:
+                    ask = self._checked(each.number, each.rebuild.send(features))
+                    (features,) = self._answer([(each.number, ask)])
+            except StopIteration as end:
+                yield end.value
+
+    def _answer(self, asked: list[tuple[int, Ask]]) -> tuple[Tensor, ...]:
+        """Features of several items that are asked at the points of the first."""
         rows = [self.starts[number] + part for number, ask in asked for part in ask.parts]
         features = self.model.network.decode(self.latents[rows], asked[0][1].queries)
-        start = 0
-        for number, ask in asked:
-            part = features[start : start + len(ask.parts)]
-            start += len(ask.parts)
-            yield self.model.modality.join(part, self.archive.items[number].meta, view)
+        return features.split([len(ask.parts) for _, ask in asked])
+
+
+@dataclass
+class _Running:
+    """A signal that is being rebuilt: what it asks first is known, nothing is answered yet."""
+
+    number: int
+    rebuild: Rebuild
+    ask: Ask
 
 
 def _same_points(a: Ask, b: Ask) -> bool:
@@ -240,16 +262,27 @@ def decompress(
     sense, InrcError if a file exists and may not be overwritten.
     """
     opened = open_archive(data, model)
+    views = [view or View()] * len(opened.archive.items)
+    return _write(opened, output, views, overwrite, report)
+
+
+def _write(
+    opened: Opened,
+    output: Path,
+    views: Sequence[View],
+    overwrite: bool = False,
+    report: Report | None = None,
+) -> list[Path]:
     items = opened.archive.items
     written = []
-    signals = opened.signals(range(len(items)), view or View())
+    signals = opened.signals(range(len(items)), views)
     for number, (item, signal) in enumerate(zip(items, signals, strict=True)):
         path = output
         if len(items) > 1:
             path = output / item.name
             path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path, overwrite) as part:
-            model.modality.write(signal, part)
+            opened.model.modality.write(signal, part)
         written.append(path)
         if report:
             report(number + 1, len(items))
@@ -258,10 +291,12 @@ def decompress(
 
 def measure(paths: Sequence[Path], data: bytes, model: Model) -> dict[str, float]:
     """Mean measures of an archive's decoded files beside their originals, in the same order."""
+    modality = model.modality
+    views = [modality.judged(path) for path in paths]
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / f"decoded{paths[0].suffix}"
-        decoded = decompress(data, model, output)
-        rows = [model.modality.measure(a, b) for a, b in zip(paths, decoded, strict=True)]
+        decoded = _write(open_archive(data, model), output, views)
+        rows = [modality.measure(a, b) for a, b in zip(paths, decoded, strict=True)]
     return {key: fmean(row[key] for row in rows) for key in rows[0]}
 
 

@@ -1,6 +1,7 @@
 """Output files appear whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,24 +25,35 @@ def refuse(path: Path, overwrite: bool) -> None:
 
 @contextmanager
 def whole(path: Path, overwrite: bool = False) -> Iterator[Path]:
-    """Lend a name beside `path` to write to, and move what was written there to `path` at the end.
+    """Lend a name to write to, and move what was written there to `path` at the end.
 
-    The lent name keeps all suffixes (`t2m.part.nc`), so that writers that choose a format by
-    suffix can use it. Whatever goes wrong before the end, a full disk and Ctrl-C included, the
-    partial file is removed and `path` is as it was.
+    The lent name is that of `path` in a folder of its own beside it, so that writers may choose a
+    format by suffix and may write more files beside (the pictures that a description names): all of
+    them are moved. Whatever goes wrong before the end, a full disk and Ctrl-C included, the folder
+    is removed and `path` is as it was.
 
-    Raises InrcError as `refuse` does, OSError as writing does.
+    Raises InrcError as `refuse` does, also for further files; OSError as writing does.
     """
     refuse(path, overwrite)
-    suffixes = "".join(path.suffixes)
-    part = path.with_name(f"{path.name.removesuffix(suffixes)}.part{suffixes}")
+    part = path.with_name(f"{path.name}.part")
+    if part.exists():
+        shutil.rmtree(part)  # left by a run that was killed
+    part.mkdir()
     try:
-        yield part
-        _sync(part)
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+        yield part / path.name
+        beside = [each for each in part.iterdir() if each.name != path.name]
+        taken = [each.name for each in beside if path.with_name(each.name).exists()]
+        if taken and not overwrite:
+            raise InrcError(f"{path.with_name(taken[0])}: exists already; use -f to overwrite it")
+        for file in part.rglob("*"):
+            _sync(file)
+        for each in [*beside, part / path.name]:  # the one that was asked for completes it
+            old = path.with_name(each.name)
+            if old.is_dir():
+                shutil.rmtree(old)
+            os.replace(each, old)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     _sync(path.parent)
 
 

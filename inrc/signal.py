@@ -6,7 +6,7 @@ Every part is one row of a batch and gets its own latent.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -87,6 +87,35 @@ class Ask:
     parts: tuple[int, ...]
 
 
+Rebuild = Generator[Ask, Tensor, Signal]
+"""Yields where to ask, is sent the features P M C that the field answers, returns the signal."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """An ordinary codec that users of a kind of data would pick instead.
+
+    `encode(original, quality)` gives all the bytes that its decoder needs, container and header
+    included. `decode(data, original, decoded)` writes the native file `decoded`; from `original` it
+    takes only what no codec of the kind keeps (coordinates, attributes), never a value.
+
+    Args:
+        name: what people call it, `JPEG 2000`.
+        unit: what `quality` is: `dB`, `kbit/s`, `CRF`, `step`.
+        qualities: settings to try, in order of growing rate.
+        encode: native file and quality to bytes.
+        decode: bytes, original and name of the file to write.
+        needs: package whose absence makes it unavailable, for a message; None if none.
+    """
+
+    name: str
+    unit: str
+    qualities: tuple[float, ...]
+    encode: Callable[[Path, float], bytes]
+    decode: Callable[[bytes, Path, Path], None]
+    needs: str | None = None
+
+
 class Modality(ABC):
     """How one kind of file becomes a Signal, and back. Holds settings, no state.
 
@@ -130,8 +159,9 @@ class Modality(ABC):
     def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
         """Where to ask to decode a file of this meta.
 
-        With an empty view: exactly the parts and queries that `split(read(path))` had. Raises
-        SignalError for a view that makes no sense here (unknown axis, empty region).
+        With an empty view: the parts and queries that `split(read(path))` had, unless files are
+        rebuilt from other places than they are learned at (a surface from a grid around it).
+        Raises SignalError for a view that makes no sense here (unknown axis, empty region).
         """
 
     @abstractmethod
@@ -153,6 +183,24 @@ class Modality(ABC):
         """
         ask = self.ask(meta, view)
         return Signal(ask.queries, features, tuple(features.shape[:2]), meta)
+
+    def rebuild(self, meta: Mapping[str, Any], view: View) -> Rebuild:
+        """How a decoder gets a signal out of a field, by asking it once or several times.
+
+        The default asks once. Whoever looks only where a first, coarse answer says that there is
+        something (a surface in space) yields more than one Ask.
+        """
+        ask = self.ask(meta, view)
+        features = yield ask
+        return self.join(features, meta, view)
+
+    def judged(self, original: Path) -> View:
+        """What to decode of this file to measure it; default: all of it, as it was."""
+        return View()
+
+    def baselines(self) -> list[Baseline]:
+        """The codecs that a user of this data would pick instead."""
+        return []
 
     def points(self, queries: Float[Tensor, "B M Q"]) -> Float[Tensor, "B M S D"]:
         """The S points of the field that each query looks at; default: the query itself."""

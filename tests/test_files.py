@@ -9,17 +9,33 @@ from inrc.errors import InrcError
 from inrc.files import whole
 
 
-@pytest.mark.parametrize(
-    ("name", "part"),
-    [("t2m.nc", "t2m.part.nc"), ("t1.nii.gz", "t1.part.nii.gz"), ("plain", "plain.part")],
-)
-def test_the_lent_name_keeps_the_suffix(tmp_path: Path, name: str, part: str) -> None:
+@pytest.mark.parametrize("name", ["t2m.nc", "t1.nii.gz", "plain"])
+def test_the_lent_name_is_the_name(tmp_path: Path, name: str) -> None:
     with whole(tmp_path / name) as lent:
-        assert lent == tmp_path / part
+        assert lent.name == name
         lent.write_bytes(b"all")
         assert not (tmp_path / name).exists()
     assert (tmp_path / name).read_bytes() == b"all"
     assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_what_is_written_beside_moves_too(tmp_path: Path) -> None:
+    def write(lent: Path, content: bytes) -> None:
+        (lent.parent / "views").mkdir()
+        (lent.parent / "views" / "0.png").write_bytes(content)
+        lent.write_text('{"file_path": "views/0.png"}')
+
+    with whole(tmp_path / "scene.json") as lent:
+        write(lent, b"old")
+    with pytest.raises(InrcError, match=r"views: exists already; use -f"):
+        with whole(tmp_path / "other.json") as lent:
+            write(lent, b"new")
+    assert (tmp_path / "views" / "0.png").read_bytes() == b"old"
+    assert not (tmp_path / "other.json").exists()
+    with whole(tmp_path / "scene.json", overwrite=True) as lent:
+        write(lent, b"new")
+    assert (tmp_path / "views" / "0.png").read_bytes() == b"new"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["scene.json", "views"]
 
 
 @pytest.mark.parametrize(

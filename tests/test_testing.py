@@ -192,11 +192,11 @@ def restless_sample(self: Tide, folder: Path, seed: int, count: int) -> list[Pat
             {"ask": lambda self, m, v: Ask(Tide.ask(self, m, v).queries * 0.5, (0,))},
         ),
         (
-            "split and joined: meta",
+            "split and rebuilt: meta",
             {"join": lambda self, f, m, v: Tide.join(self, f, {**m, "more": 1}, v)},
         ),
         (
-            "split and joined: features",
+            "split and rebuilt: features",
             {"join": lambda self, f, m, v: Tide.join(self, f * 0.99, m, v)},
         ),
         ("written and read: shape", {"write": silent_write}),

@@ -10,18 +10,31 @@ from inrc.container import packed, plain
 from inrc.signal import CONTRACT, Modality
 from inrc.testing.law import check_plain, close, law, same
 from inrc.testing.refusals import check_refusals
-from inrc.testing.signals import check_file
+from inrc.testing.signals import Truth, check_file
 
-__all__ = ["check_file", "check_modality", "check_refusals", "check_sample", "check_settings"]
+__all__ = [
+    "Truth",
+    "check_file",
+    "check_modality",
+    "check_refusals",
+    "check_sample",
+    "check_settings",
+]
 
 
 def check_modality(
-    modality: Modality, paths: Sequence[Path], folder: Path, tolerance: float = 1e-6
+    modality: Modality,
+    paths: Sequence[Path],
+    folder: Path,
+    tolerance: float = 1e-6,
+    truth: Truth | None = None,
 ) -> None:
     """Check a modality against the contract, on files of its kind.
 
     `folder` is empty and may be filled. `tolerance` is how far a feature may move when it is
-    written to a file and read again: half of the file's own quantum, in features.
+    written to a file and read again: half of the file's own quantum, in features. `truth` is for
+    modalities that rebuild files from other places than they learn them at: from a file, a function
+    that answers queries #P M Q exactly, with features P M C.
 
     Raises AssertionError that says which sentence of the contract is broken, and where.
     """
@@ -29,7 +42,7 @@ def check_modality(
     check_sample(modality, folder / "sample")
     law(len(paths) > 0, "give at least one file to check")
     for i, path in enumerate(paths):
-        check_file(modality, path, folder / f"file{i}", tolerance)
+        check_file(modality, path, folder / f"file{i}", tolerance, truth)
     check_refusals(modality, paths[0], folder / "refused")
 
 
