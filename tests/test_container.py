@@ -76,8 +76,20 @@ def test_default_item_costs_fourteen_bytes_before_the_payload() -> None:
 def test_only_what_differs_is_stored() -> None:
     meta = {**DEFAULT.meta, "attrs": {"units": "K", "scale": 0.2}}
     data = pack(archive(Item("", meta, 1)), DEFAULT)
-    assert b"scale" in data and b"units" not in data and b"shape" not in data
-    assert len(data) == 14 + 30 + 7 + 4
+    assert not any(key in data for key in (b"scale", b"units", b"shape", b"attrs"))
+    assert len(data) <= 14 + 21 + 7 + 4  # nine of them are the number
+
+
+def test_new_keys_and_removed_ones_come_back() -> None:
+    meta = {"attrs": {"units": "K", "": 1, "\x01": 2, "\0": 3}, "dtype": "f4", "more": None}
+    data = pack(archive(Item("", meta, 1)), DEFAULT)
+    assert unpack(data, DEFAULT).items[0].meta == meta
+
+
+def test_a_place_that_the_default_has_not_is_refused() -> None:
+    data = pack(archive(Item("", {**DEFAULT.meta, "dtype": "f8"}, 1)), DEFAULT)
+    with pytest.raises(ContainerError, match="lacks a key that its file names"):
+        unpack(data, Item("", {}, 1))
 
 
 def test_many_similar_items_are_compressed() -> None:
@@ -111,8 +123,8 @@ def test_items_do_not_share_what_one_of_them_changes() -> None:
 def test_peek_needs_no_model() -> None:
     data = pack(archive(Item("a.nc", {**DEFAULT.meta, "dtype": "f8"}, 5)), DEFAULT)
     seen = peek(data)
-    assert (seen.version, seen.model_id, seen.rung, seen.payload) == (1, ID, 3, b"payload")
-    assert [(e.name, e.patch, e.parts) for e in seen.entries] == [("a.nc", [{"dtype": "f8"}], 5)]
+    assert (seen.version, seen.model_id, seen.rung, seen.payload) == (2, ID, 3, b"payload")
+    assert [(e.name, e.patch, e.parts) for e in seen.entries] == [("a.nc", [{"\x03": "f8"}], 5)]
     assert data[seen.header_size :].startswith(b"payload")
 
 
@@ -202,7 +214,7 @@ def test_every_truncation_and_every_longer_file_is_caught() -> None:
         (b"CDF\x01 and so on, for long enough", "not an .inrc file"),
         (b"\x89IN", "truncated"),
         (b"\x89INR\x01ab", "truncated"),
-        (b"\x89INR\x07 of another layout altogether", "version 7 is newer than 1.*update inrc"),
+        (b"\x89INR\x07 of another layout altogether", "version 7 is newer than 2.*update inrc"),
         (sealed(b"\x89INR\x00" + ID + b"\0\x01\0"), "version 0"),
         (small()[:-1], "damaged or truncated"),
     ],

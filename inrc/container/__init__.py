@@ -18,7 +18,8 @@ from inrc.container.difference import Budget, apply, packed, plain
 from inrc.errors import ContainerError
 
 MAGIC = b"\x89INR"  # the high bit, as in PNG's magic, keeps text files from looking like one
-VERSION = 1
+VERSION = 2
+"""2: the keys of a difference are places. Files of version 1 are read."""
 ID_BYTES = 6
 _FIXED = len(MAGIC) + 1 + ID_BYTES + 1
 _CRC = 4
@@ -79,7 +80,7 @@ def unpack(data: bytes, default: Item) -> Archive:
     parts = default.parts
     budget = Budget()
     for entry in seen.entries:
-        meta = apply(meta, entry.patch, budget)
+        meta = apply(meta, entry.patch, budget, places=seen.version > 1)
         parts = parts if entry.parts is None else entry.parts
         items.append(Item(entry.name, meta, parts))
     return Archive(seen.model_id, seen.rung, tuple(items), seen.payload)

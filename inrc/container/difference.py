@@ -3,9 +3,12 @@
 A patch is a list [changed, inner, removed], shortened where its end is empty: new or other values
 by key, patches by key for maps within the map, and keys that are gone. A patch that is a map
 itself stands for the whole: keys in another order, say, which is kept too.
+
+A key that the old map has is its place there, one character from U+0001 on; a new one is itself
+after U+0000. In files of format 1 all keys are themselves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgpack
@@ -14,6 +17,7 @@ from inrc.errors import ContainerError
 
 MAX_DEPTH = 32
 MAX_KEYS = 1 << 24
+MAX_PLACES = 0xD7FF  # below the surrogates, which are no characters
 _SIMPLE = {type(None), bool, float, str, bytes}
 _INT_LOW, _INT_HIGH = -(1 << 63), (1 << 64) - 1  # what msgpack can say
 
@@ -74,17 +78,21 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
     """The patch that makes `new` of `old`, both plain."""
     changed: dict[str, Any] = {}
     inner: dict[str, Any] = {}
+    if len(old) >= MAX_PLACES:
+        return dict(new)
+    places = {key: chr(place + 1) for place, key in enumerate(old)}
     for key, value in new.items():
         before = old.get(key)
+        code = places.get(key, "\0" + key)
         if key in old and packed(before) == packed(value):
             continue
         if isinstance(before, dict) and isinstance(value, dict):
             step = difference(before, value)
             if isinstance(step, list):
-                inner[key] = step
+                inner[code] = step
                 continue
-        changed[key] = value
-    removed = [key for key in old if key not in new]
+        changed[code] = value
+    removed = [places[key] for key in old if key not in new]
     if [key for key in old if key in new] + [key for key in new if key not in old] != list(new):
         return dict(new)
     patch = [changed, inner, removed]
@@ -93,8 +101,10 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
     return patch
 
 
-def apply(old: Mapping[str, Any], patch: Any, budget: Budget) -> Mapping[str, Any]:
-    """What a patch makes of `old`, which stays as it is.
+def apply(
+    old: Mapping[str, Any], patch: Any, budget: Budget, places: bool = True
+) -> Mapping[str, Any]:
+    """What a patch makes of `old`, which stays as it is; without `places` keys are themselves.
 
     Raises ContainerError if the patch is none, or does not fit.
     """
@@ -109,16 +119,29 @@ def apply(old: Mapping[str, Any], patch: Any, budget: Budget) -> Mapping[str, An
         raise ContainerError("the difference of a meta cannot be read")
     budget.spend(len(old) + len(changed))
     new = dict(old)
-    for key in removed:
-        if not isinstance(key, str) or new.pop(key, _Absent) is _Absent:
+    keys = list(old) if places else None
+    for code in removed:
+        if not isinstance(code, str) or new.pop(_key(code, keys), _Absent) is _Absent:
             raise ContainerError("the meta of an item lacks a key that its file removes")
-    for key, step in inner.items():
+    for code, step in inner.items():
+        key = _key(code, keys)
         before = new.get(key)
         if not isinstance(before, dict) or not isinstance(step, list):
             raise ContainerError("the meta of an item lacks a map that its file changes")
-        new[key] = apply(before, step, budget)
-    new.update(changed)
+        new[key] = apply(before, step, budget, places)
+    new.update((_key(code, keys), value) for code, value in changed.items())
     return new
+
+
+def _key(code: str, keys: Sequence[str] | None) -> str:
+    """The key that a code of a patch means, beside the keys of the old map."""
+    if keys is None:
+        return code
+    if code[:1] == "\0":
+        return code[1:]
+    if len(code) != 1 or ord(code) > len(keys):
+        raise ContainerError("the meta of an item lacks a key that its file names")
+    return keys[ord(code) - 1]
 
 
 class _Absent:

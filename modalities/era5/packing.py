@@ -58,7 +58,7 @@ def pack(array: NDArray[Any]) -> dict[str, Any]:
     if array.dtype == object:
         return {"text": [str(each) for each in array.reshape(-1)]}
     array = _little(array)
-    if array.ndim == 1 and array.size > 2 and array.dtype.kind in "fiu":
+    if array.ndim == 1 and array.size > 0 and array.dtype.kind in "fiu":
         for step in _steps(array):
             start = array[0].item()
             try:
@@ -141,6 +141,8 @@ def _little(array: NDArray[Any]) -> NDArray[Any]:
 
 def _steps(array: NDArray[Any]) -> list[int] | list[float]:
     """What the step of a progression may be: the first, or, rounding apart, the mean one."""
+    if array.size == 1:
+        return [0]
     first, second, last = (array[i].item() for i in (0, 1, -1))
     if array.dtype.kind != "f":
         return [second - first]

@@ -104,7 +104,10 @@ def create(dataset: netCDF4.Dataset, name: str, entry: Mapping[str, Any]) -> Var
     attrs = {key: packing.unpack_attribute(each) for key, each in entry["attrs"].items()}
     options: dict[str, Any] = {}
     if "chunks" in store:
-        options["chunksizes"] = tuple(store["chunks"])
+        options["chunksizes"] = tuple(
+            chunk or max(1, len(dataset.dimensions[dim]))
+            for chunk, dim in zip(store["chunks"], entry["dims"], strict=True)
+        )
     elif store.get("contiguous"):
         options["contiguous"] = True
     order: Literal["=", ">"] = "="
@@ -159,7 +162,11 @@ def _storage(variable: Variable) -> dict[str, Any]:
     if chunks == "contiguous":
         store["contiguous"] = True
     elif isinstance(chunks, list | tuple) and chunks:
-        store["chunks"] = [int(each) for each in chunks]
+        # 0 for a chunk as long as its dimension: files that differ in length alone then agree
+        store["chunks"] = [
+            0 if chunk == size else int(chunk)
+            for chunk, size in zip(chunks, variable.shape, strict=True)
+        ]
     for name in ("zlib", "zstd", "bzip2"):
         if filters.get(name):
             store["filter"] = [name, int(filters["complevel"])]

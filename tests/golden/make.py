@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from inrc import codec, entropy
-from inrc.container import Item
+from inrc.container import Item, packed
 from inrc.data import SignalDataModule
 from inrc.methods import COINPP, VCINR, Method
 from inrc.model import Model
@@ -43,7 +43,7 @@ def write(folder: Path, data: SignalDataModule, method: Method) -> None:
     made = trained(data, method)
     made.save(folder / "codec.safetensors")
     model = Model.load(folder / "codec.safetensors")
-    done = codec.compress(data.val_paths[:1], model, model.rungs - 1)
+    done = codec.compress(data.val_paths, model, model.rungs - 1)
     (folder / "file.inrc").write_bytes(done.data)
     opened = codec.open_archive(done.data, model)
     tables = model.network.rung(opened.archive.rung).tables
@@ -51,7 +51,11 @@ def write(folder: Path, data: SignalDataModule, method: Method) -> None:
     parts = sum(item.parts for item in opened.archive.items)
     symbols = entropy.decode(opened.archive.payload, parts, model.network.field.latent_dim, tables)
     features = opened.signal(0, View()).features.numpy()
-    np.savez_compressed(folder / "decoded.npz", symbols=symbols, features=features[:, ::7])
+    metas = [np.frombuffer(packed(item.meta), np.uint8) for item in opened.archive.items]
+    np.savez_compressed(
+        folder / "decoded.npz", symbols=symbols, features=features[:, ::7],
+        metas=np.concatenate(metas),
+    )  # fmt: skip
 
 
 def main(version: str) -> None:
@@ -63,11 +67,17 @@ def main(version: str) -> None:
         sample = Path(name)
         sets: dict[str, tuple[SignalDataModule, Method]] = {
             "image": (
-                Images(patch=32, batch_size=4, sample_folder=sample / "i", sample_count=3),
+                Images(
+                    patch=32,
+                    batch_size=2,
+                    val_fraction=0.5,
+                    sample_folder=sample / "i",
+                    sample_count=4,
+                ),
                 VCINR(8, width=8, depth=2, hyper_width=8, hidden=8, weights=[1e3, 1e5]),
             ),
             "globe": (
-                Globes(batch_size=4, sample_folder=sample / "g", sample_count=3),
+                Globes(batch_size=2, val_fraction=0.5, sample_folder=sample / "g", sample_count=4),
                 COINPP(8, width=8, depth=2, bits=[3, 6]),
             ),
         }
