@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from inrc.cli import compress, decompress, info, modalities, verify
+from inrc.cli import compress, decompress, info, modalities, new_modality, verify
 from inrc.errors import InrcError, UsageError
 
 TRAINING = {
@@ -20,7 +20,7 @@ TRAINING = {
     "test": "measure a checkpoint on the test files",
     "predict": "decode the files of a data set with a checkpoint",
 }
-VERBS = (compress, decompress, info, verify, modalities)
+VERBS = (compress, decompress, info, verify, modalities, new_modality)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
