@@ -1,0 +1,56 @@
+"""What one would store without a field: the views themselves, as a video of HEVC."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrc.errors import SignalError
+from inrc.signal import Baseline
+from inrc_modalities.nerf import files, video
+from inrc_modalities.nerf.scene import Scene
+
+if TYPE_CHECKING:
+    from inrc_modalities.nerf.modality import NeRF
+
+QUALITIES = (51.0, 46.0, 41.0, 36.0, 31.0, 26.0, 21.0)
+"""x265's CRF, which ends at 51."""
+
+_SMALLEST = 32  # x265 has no smaller pictures
+
+
+def baselines(modality: "NeRF") -> list[Baseline]:
+    """HEVC (x265, preset slow, full-resolution colour) of all views of a scene file.
+
+    The file's own views are stored: it can show no others. The cameras are taken from the original
+    and are not counted.
+    """
+
+    def encode(original: Path, quality: float) -> bytes:
+        scene = files.load(original)
+        count = len(scene.cameras)
+        levels = np.stack([_levels(modality, scene, number) for number in range(count)])
+        more = [max(_SMALLEST - side, 0) + side % 2 for side in scene.cameras.size]
+        levels = np.pad(levels, ((0, 0), (0, more[0]), (0, more[1]), (0, 0)), mode="edge")
+        options = {
+            "crf": f"{quality:g}",
+            "preset": "slow",
+            # of no use to a decoder, and 1 kB long; one thread, so that bytes do not depend on them
+            "x265-params": "info=0:log-level=none:pools=1:frame-threads=1",
+        }
+        coding = video.Coding("libx265", "yuv444p", 1, options)
+        return video.encode(levels, coding, "matroska")
+
+    def decode(data: bytes, original: Path, decoded: Path) -> None:
+        cameras = files.load(original).cameras
+        levels = video.decode(data, *cameras.size)
+        if len(levels) != len(cameras):
+            raise SignalError(f"{original}: {len(cameras)} views, but {len(levels)} were stored")
+        files.save(cameras, levels, decoded)
+
+    return [Baseline("HEVC", "CRF", QUALITIES, encode, decode)]
+
+
+def _levels(modality: "NeRF", scene: Scene, number: int) -> NDArray[np.uint8]:
+    return (modality.view(scene, number) * 255.0 + 0.5).astype(np.uint8)

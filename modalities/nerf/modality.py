@@ -1,0 +1,256 @@
+"""The nerf plugin: pixels as what rays see of density and colour in space."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inrc.errors import SignalError
+from inrc.signal import Ask, Baseline, Modality, Signal, View, flat
+from inrc_modalities.nerf import files, header, hevc, orbit, quality, rendering, sample
+from inrc_modalities.nerf.cameras import RAY, Cameras
+from inrc_modalities.nerf.scene import Scene
+
+DECODED = 1 << 25
+"""Most rays that are decoded at once: 1.3 GB of queries and colours."""
+
+
+class NeRF(Modality):
+    """A radiance scene: pictures of it, and the cameras that took them.
+
+    A query is a ray (origin, unit direction, place of the samples within their steps); its feature
+    is the colour of a pixel over `background`. The field is asked in a ball around the origin, in
+    coordinates divided by the ball's radius.
+
+    A decoder renders any cameras: those of another scene file (`View.at`), those of the header
+    (`cameras`), or else a turntable, `frames` views on a circle like the path of the originals.
+
+    Args:
+        near: distance from the camera, in units of the scene, where rays begin to be sampled.
+        far: distance where that ends.
+        bound: radius of the ball around the origin that holds the scene; rays are sampled in it.
+        samples: equal steps of a ray's way through the ball, each looked at once.
+        background: red, green and blue, 0 to 1, behind the scene and transparent pixels.
+        directions: degree, 0 to 2, of the spherical harmonics by which colour depends on the
+            direction that it is seen from; 0 is matt.
+        rays: most rays of a scene that are encoded, evenly from its views; None takes all.
+        frames: views of the turntable.
+        cameras: keep the poses of the views in every file, 48 bytes each, and decode those views.
+
+    Raises:
+        SignalError: settings that make no sense.
+    """
+
+    name: ClassVar[str] = "nerf"
+    suffixes: ClassVar[tuple[str, ...]] = (".json", ".npz")
+    unit: ClassVar[str] = "view"
+    axes: ClassVar[tuple[str, ...]] = ("view",)
+
+    def __init__(
+        self,
+        near: float = 2.0,
+        far: float = 6.0,
+        bound: float = 2.0,
+        samples: int = 32,
+        background: list[float] | None = None,
+        directions: int = 0,
+        rays: int | None = 4096,
+        frames: int = 24,
+        cameras: bool = False,
+    ) -> None:
+        lit = [1.0, 1.0, 1.0] if background is None else [float(each) for each in background]
+        if not (0.0 <= near < far < math.inf and 0.0 < bound < math.inf):
+            raise SignalError(
+                f"nerf: near {near}, far {far}, bound {bound}; give 0 <= near < far and bound > 0"
+            )
+        if len(lit) != 3 or not all(0.0 <= each <= 1.0 for each in lit):
+            raise SignalError(f"nerf: a background of {lit}; give red, green and blue from 0 to 1")
+        if samples < 1 or frames < 1 or (rays is not None and rays < 1):
+            raise SignalError("nerf: samples, frames and rays must be 1 or more")
+        if directions not in (0, 1, 2):
+            raise SignalError(f"nerf: directions of degree {directions}; give 0, 1 or 2")
+        self.near = float(near)
+        self.far = float(far)
+        self.bound = float(bound)
+        self.samples = samples
+        self.background = lit
+        self.directions = directions
+        self.rays = rays
+        self.frames = frames
+        self.cameras = cameras
+        self.query_dim = RAY
+        self.point_dim = 3
+        self.value_dim = 1 + 3 * (directions + 1) ** 2
+        self.feature_dim = 3
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make an equal modality."""
+        return {
+            "near": self.near,
+            "far": self.far,
+            "bound": self.bound,
+            "samples": self.samples,
+            "background": list(self.background),
+            "directions": self.directions,
+            "rays": self.rays,
+            "frames": self.frames,
+            "cameras": self.cameras,
+        }
+
+    def read(self, path: Path) -> Signal:
+        """Read a scene as one part: the same number of rays from each of its views.
+
+        Views are decoded one after the other, and only the pixels of those rays are kept.
+
+        Raises:
+            SignalError: whatever is wrong with the file or the pictures that it names.
+        """
+        scene = files.load(path)
+        cameras = scene.cameras
+        count = cameras.pixels
+        if self.rays is not None:
+            count = min(count, max(1, self.rays // len(cameras)))
+        queries = torch.empty(len(cameras), count, RAY)
+        features = torch.empty(len(cameras), count, 3)
+        for number in range(len(cameras)):
+            pixels = spread(cameras.pixels, count, number)
+            queries[number] = cameras.rays(torch.full_like(pixels, number), pixels)
+            view = torch.from_numpy(self.view(scene, number))
+            features[number] = view.reshape(-1, 3)[pixels]
+        meta = header.describe(cameras, count, self.path(cameras), self.cameras)
+        shape = (len(cameras), count)
+        return Signal(queries.reshape(1, -1, RAY), features.reshape(1, -1, 3), shape, meta)
+
+    def view(self, scene: Scene, number: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """One picture over the background, H W 3 in [0, 1]."""
+        red, green, blue = self.background
+        return scene.over(number, (red, green, blue))
+
+    def path(self, cameras: Cameras) -> list[int]:
+        """The circle on which a scene with these cameras is shown."""
+        return orbit.describe(cameras.poses, self.far)
+
+    def write(self, signal: Signal, path: Path) -> None:
+        """Write decoded views: .json with PNGs beside it, .npz, .mp4 or .mkv by suffix.
+
+        A name that ends with .txt gives an SRN scene, folders rgb and pose beside it.
+
+        Raises:
+            SignalError: unknown suffix, a signal that is not of whole views, or a failing disk.
+        """
+        views, rays = self.shape(signal.meta)
+        poses = header.poses(signal.meta)
+        size = signal.meta["size"]
+        if poses is None or rays != size[0] * size[1]:
+            raise SignalError(f"{path}: these are some rays of a scene, not views; decode it first")
+        values = signal.features.detach().cpu().nan_to_num(0.0).clamp(0.0, 1.0)
+        if values.numel() != views * rays * 3:
+            raise SignalError(f"{path}: {tuple(values.shape)} colours for {views} views of {size}")
+        levels = (values * 255.0 + 0.5).to(torch.uint8).reshape(views, *size, 3).numpy()
+        files.save(Cameras(poses, (size[0], size[1]), signal.meta["focal"]), levels, path)
+
+    def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
+        """Views and rays of each, from a checked header."""
+        return header.shape(meta)
+
+    def count(self, shape: tuple[int, ...]) -> int:
+        """Number of views."""
+        return shape[0]
+
+    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+        """The rays of all pixels of the cameras that a view means, as one part.
+
+        `View.at` is a scene file whose cameras are asked, `View.scale` multiplies the pixels along
+        both sides, `View.region` takes a range of views by number.
+
+        Raises:
+            SignalError: a scale that is not positive, an unknown axis, no view, or too many pixels.
+        """
+        return Ask(self._cameras(meta, view).every()[None], (0,))
+
+    def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
+        """The views that were rendered; their cameras are in the meta."""
+        cameras = self._cameras(meta, view)
+        shape = (len(cameras), cameras.pixels)
+        found = header.describe(cameras, cameras.pixels, list(meta["orbit"]), True)
+        return Signal(cameras.every()[None], flat(features), shape, found)
+
+    def points(self, queries: Float[Tensor, "B M Q"]) -> Float[Tensor, "B M S D"]:
+        """One point in each step of a ray's way through the ball, in radii of the ball."""
+        begin, length = rendering.interval(queries, self.near, self.far, self.bound)
+        return rendering.walk(queries, begin, length, self.samples) / self.bound
+
+    def observe(
+        self, values: Float[Tensor, "B M S F"], queries: Float[Tensor, "B M Q"]
+    ) -> Float[Tensor, "B M C"]:
+        """What the rays see of density (first value) and colour (the others): NeRF, eq. 3."""
+        _, length = rendering.interval(queries, self.near, self.far, self.bound)
+        solid = rendering.density(values[..., 0])
+        lit = rendering.colour(values[..., 1:], queries[..., 3:6], self.directions)
+        step = length / (self.samples * self.bound)
+        behind = torch.tensor(self.background, dtype=values.dtype, device=values.device)
+        return rendering.composite(solid, lit, step.to(values), behind)
+
+    def judged(self, original: Path) -> View:
+        """The held-out views (transforms_test.json beside transforms_train.json), or its own."""
+        return View(at=files.held_out(original) or original)
+
+    def measure(self, original: Path, decoded: Path) -> dict[str, float]:
+        """Means of PSNR (dB) and SSIM over the decoded views whose camera took an original one."""
+        return quality.measure(self, original, decoded)
+
+    def picture(
+        self, original: Path, decoded: Path
+    ) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """The first view that both have; None if they have none in common."""
+        return quality.picture(self, original, decoded)
+
+    def baselines(self) -> list[Baseline]:
+        """HEVC of the views, in their order."""
+        return hevc.baselines(self)
+
+    def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
+        """Write `count` scenes of balls and boxes, each with training and held-out views."""
+        return sample.write(self, folder, seed, count)
+
+    def turntable(self, size: tuple[int, int], focal: float, path: list[int]) -> Cameras:
+        """The cameras of the default decoding."""
+        return Cameras(orbit.circle(path, self.frames, self.far), size, focal)
+
+    def _cameras(self, meta: Mapping[str, Any], view: View) -> Cameras:
+        self.shape(meta)
+        size, poses = meta["size"], header.poses(meta)
+        if view.at is not None:
+            cameras = files.load(view.at).cameras
+        elif poses is not None:
+            cameras = Cameras(poses, (size[0], size[1]), meta["focal"])
+        else:
+            cameras = self.turntable((size[0], size[1]), meta["focal"], list(meta["orbit"]))
+        if len(view.region) > 1 or any(name not in self.axes for name, _, _ in view.region):
+            raise SignalError("region: unknown axis, or named twice; a scene has the axis view")
+        for _, low, high in view.region:
+            cameras = cameras.between(low, high)
+        if view.scale is not None:
+            cameras = cameras.resized(view.scale)
+        if len(cameras) * cameras.pixels > DECODED:
+            raise SignalError(
+                f"{len(cameras)} views of {cameras.size[1]} by {cameras.size[0]} pixels are more "
+                f"than {DECODED:,} at once; ask for some of them (region view=0:10), or smaller"
+            )
+        return cameras
+
+
+def spread(pixels: int, count: int, number: int) -> Tensor:
+    """`count` different pixels of view `number`, evenly from all of it, in increasing order."""
+    if count >= pixels:
+        return torch.arange(pixels)
+    generator = torch.Generator().manual_seed(number)
+    # one from each of `count` runs of pixels: regular ones would repeat columns
+    edges = torch.arange(count + 1, dtype=torch.int64) * pixels // count
+    room = edges[1:] - edges[:-1]
+    return edges[:-1] + (torch.rand(count, generator=generator) * room).long().clamp(max=room - 1)

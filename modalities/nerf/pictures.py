@@ -1,0 +1,58 @@
+"""Views as picture files."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from inrc.errors import SignalError
+from inrc_modalities.nerf.scene import SIDE, explained
+
+FORMATS = ("PNG", "JPEG")
+"""Pillow's decoders that are let near a view."""
+ENDINGS = (".png", ".jpg", ".jpeg")
+
+_MODES = {"L": "RGB", "LA": "RGBA", "RGB": "RGB", "RGBA": "RGBA", "1": "RGB"}
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Height and width, from the header alone. Raises SignalError as `load`."""
+    with explained(path, "a PNG or JPEG picture"), warnings.catch_warnings():
+        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+        with PIL.Image.open(path, formats=FORMATS) as image:
+            return image.height, image.width
+
+
+def load(path: Path, expected: tuple[int, int]) -> NDArray[np.float32]:
+    """A picture of that height and width as H W 3, or H W 4 with opacity, in [0, 1].
+
+    Raises SignalError if it is missing, damaged, of another size, or not of 8 bits.
+    """
+    with explained(path, "a PNG or JPEG picture"), warnings.catch_warnings():
+        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+        with PIL.Image.open(path, formats=FORMATS) as file:
+            image: PIL.Image.Image = file
+            found = (image.height, image.width)
+            if found != expected:  # before a pixel is decoded
+                raise SignalError(
+                    f"{path}: {found[1]} by {found[0]} pixels, but the first view of its scene has "
+                    f"{expected[1]} by {expected[0]}; all must have one size"
+                )
+            if image.mode in ("P", "PA") or "transparency" in image.info:
+                image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+            if image.mode not in _MODES:
+                raise SignalError(
+                    f"{path}: pixels of kind {image.mode!r}; convert it to 8-bit RGB or RGBA"
+                )
+            levels = np.asarray(image.convert(_MODES[image.mode]), np.uint8)
+    return levels.astype(np.float32) / np.float32(255.0)
+
+
+def save(levels: NDArray[np.uint8], path: Path) -> None:
+    """Write H W 3 levels as PNG. Raises SignalError if the disk fails."""
+    try:
+        PIL.Image.fromarray(levels).save(path, "PNG", optimize=max(levels.shape) < SIDE // 16)
+    except OSError as error:
+        raise SignalError(f"{path}: cannot be written ({error})") from None

@@ -1,0 +1,77 @@
+"""How good rendered views are beside the pictures that cameras took."""
+
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_msssim import ssim
+
+from inrc import metrics
+from inrc.errors import SignalError
+from inrc_modalities.nerf import files
+from inrc_modalities.nerf.cameras import same
+from inrc_modalities.nerf.scene import Scene
+
+if TYPE_CHECKING:
+    from inrc_modalities.nerf.modality import NeRF
+
+WINDOW = 11
+"""Side of the Gaussian window of SSIM (Wang et al. 2004)."""
+
+
+def measure(modality: "NeRF", original: Path, decoded: Path) -> dict[str, float]:
+    """Mean `psnr` in dB (peak 1) and mean `ssim` of views, as papers on view synthesis have them.
+
+    Views are paired by their cameras, with the held-out views of the original first, then with its
+    own. SSIM is left out below 11 pixels. PSNR is infinite where nothing differs.
+
+    Raises:
+        SignalError: a file that cannot be read, or no camera in common.
+    """
+    truth, views, pairs = paired(original, decoded)
+    found: dict[str, list[float]] = {"psnr": []}
+    for mine, other in pairs:
+        a, b = modality.view(truth, other), modality.view(views, mine)
+        found["psnr"].append(metrics.psnr(a, b, 1.0))
+        if min(a.shape[:2]) >= WINDOW:
+            value = ssim(_planes(a), _planes(b), data_range=1.0, win_size=WINDOW)
+            found.setdefault("ssim", []).append(float(value))
+    return {name: fmean(values) for name, values in found.items()}
+
+
+def picture(
+    modality: "NeRF", original: Path, decoded: Path
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The first pair of views as H W 3 in [0, 1]; None if no camera is in common."""
+    try:
+        truth, views, pairs = paired(original, decoded)
+    except SignalError:
+        return None
+    mine, other = pairs[0]
+    return (
+        {"image": modality.view(truth, other), "unit": ""},
+        {"image": modality.view(views, mine), "unit": ""},
+    )
+
+
+def paired(original: Path, decoded: Path) -> tuple[Scene, Scene, list[tuple[int, int]]]:
+    """The scene to compare with, the decoded one, and pairs of numbers (decoded, original)."""
+    views = files.load(decoded)
+    for path in (files.held_out(original), original):
+        if path is not None:
+            truth = files.load(path)
+            pairs = same(views.cameras, truth.cameras)
+            if pairs:
+                return truth, views, pairs
+    wanted = files.held_out(original) or original
+    raise SignalError(
+        f"{decoded}: none of its views has the size and camera of a view of {original}; "
+        f"decode it with --at {wanted}"
+    )
+
+
+def _planes(array: NDArray[np.float32]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1)[None]
