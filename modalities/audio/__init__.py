@@ -1,0 +1,24 @@
+"""Sound: WAV, FLAC and Ogg of any rate, one to eight channels.
+
+The DataModules are looked up when first asked for, so that a codec need not import a trainer.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from inrc_modalities.audio.modality import Audio
+
+if TYPE_CHECKING:
+    from inrc_modalities.audio.data import Sounds
+    from inrc_modalities.audio.librispeech import LibriSpeech
+
+__all__ = ["Audio", "LibriSpeech", "Sounds"]
+
+_LATER = {"Sounds": "data", "LibriSpeech": "librispeech"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a DataModule when it is first asked for."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

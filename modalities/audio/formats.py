@@ -1,0 +1,106 @@
+"""What kinds of sound files there are, and what a header of one may say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from inrc.errors import SignalError
+
+CHANNELS = 8
+"""Channels of a file at most: 7.1, and what FLAC can hold."""
+RATE = 655_350
+"""Samples per second at most: the highest that the FLAC format can state."""
+SAMPLES = 1 << 31
+"""Samples of all channels at most, 8 GiB in float32: six hours of stereo at 48 kHz."""
+
+BITS: Mapping[str, int] = {
+    "PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32,
+    # G.711: 8 bits that stand for levels of 14 and 13 bits; as integers of 16 to software
+    "ULAW": 16, "ALAW": 16,
+}  # fmt: skip
+"""Bits of the integers that samples of a kind are; the other kinds are floating point."""
+FLOATS = ("FLOAT", "DOUBLE", "VORBIS", "OPUS")
+
+_WAV = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")
+STORED: Mapping[str, tuple[str, ...]] = {
+    "WAV": _WAV,
+    "WAVEX": _WAV,
+    "RF64": _WAV,
+    "FLAC": ("PCM_S8", "PCM_16", "PCM_24"),
+    "OGG": ("VORBIS", "OPUS"),
+}
+"""Kinds of samples that each kind of file can hold, in soundfile's words."""
+SUFFIXES: Mapping[str, tuple[str, ...]] = {
+    ".wav": ("WAV", "WAVEX", "RF64"),
+    ".flac": ("FLAC",),
+    ".ogg": ("OGG",),
+}
+"""Kinds of files by suffix, the usual one first."""
+
+_INSTEAD = {
+    "FLAC": {"PCM_U8": "PCM_S8", "ULAW": "PCM_16", "ALAW": "PCM_16", "VORBIS": "PCM_16",
+             "OPUS": "PCM_16", "PCM_32": "PCM_24", "FLOAT": "PCM_24", "DOUBLE": "PCM_24"},
+    "WAV": {"PCM_S8": "PCM_U8", "VORBIS": "PCM_16", "OPUS": "PCM_16"},
+    "OGG": {},
+}  # fmt: skip
+_OPUS_RATES = (8000, 12000, 16000, 24000, 48000)  # RFC 6716, table 1: others cannot be encoded
+_RIFF_LIMIT = (1 << 32) - (1 << 16)  # bytes of samples; sizes in RIFF are 32-bit
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is said of the samples of a file: how many, how fast, how stored."""
+
+    frames: int
+    channels: int
+    rate: int
+    format: str
+    subtype: str
+
+    @staticmethod
+    def of(meta: Mapping[str, Any]) -> "Header":
+        """The header in a signal's meta, after checking all of it.
+
+        Raises:
+            SignalError: a meta that no sound can have.
+        """
+        said: list[Any] = [meta.get(field.name) for field in fields(Header)]
+        header = Header(*said)
+        numbers = (header.frames, header.channels, header.rate)
+        words = (header.format, header.subtype)
+        if (
+            not all(type(n) is int and n > 0 for n in numbers)
+            or not all(isinstance(word, str) for word in words)
+            or header.channels > CHANNELS
+            or header.rate > RATE
+            or header.subtype not in STORED.get(header.format, ())
+        ):
+            raise SignalError(f"audio: a header that no sound can have ({dict(meta)!r:.120})")
+        if header.frames * header.channels > SAMPLES:
+            raise SignalError(
+                f"audio: {header.frames * header.channels} samples are more than {SAMPLES}, "
+                "the limit; cut it in pieces"
+            )
+        return header
+
+    def stored_as(self, suffix: str) -> "Header":
+        """The same sound in a file of this suffix, with the nearest samples that it can hold.
+
+        Raises:
+            SignalError: a suffix of no known kind.
+        """
+        kinds = SUFFIXES.get(suffix.lower())
+        if kinds is None:
+            raise SignalError(f"cannot write {suffix!r}; use one of {', '.join(SUFFIXES)}")
+        kind = self.format if self.format in kinds else kinds[0]
+        subtype = self.subtype
+        if subtype not in STORED[kind]:
+            subtype = _INSTEAD[kinds[0]].get(subtype, STORED[kind][0])
+        if kind == "OGG" and subtype == "OPUS" and self.rate not in _OPUS_RATES:
+            subtype = "VORBIS"
+        if kind == "WAV" and self.channels > 2 and self.format != "WAV":
+            kind = "WAVEX"  # plain WAV cannot say which speaker is which
+        size = self.frames * self.channels * (BITS.get(subtype, 64) // 8)
+        if kinds[0] == "WAV" and size > _RIFF_LIMIT:
+            kind = "RF64"
+        return Header(self.frames, self.channels, self.rate, kind, subtype)

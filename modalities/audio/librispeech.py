@@ -1,0 +1,173 @@
+"""LibriSpeech as training data."""
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from torch.hub import download_url_to_file
+from torchaudio.datasets import LIBRISPEECH as Archive
+from torchaudio.datasets import librispeech as source
+
+from inrc.errors import SignalError
+from inrc_modalities.audio.data import Sounds
+from inrc_modalities.audio.reading import blocks, look
+from inrc_modalities.audio.writing import save
+
+
+class LibriSpeech(Sounds):
+    """LibriSpeech: read English speech, 16 kHz, one channel; trains and validates on its splits.
+
+    As the papers do, the first seconds of every recording are taken; they are written as FLAC
+    files into `root`/LibriSpeech-clips, because codecs are judged on files.
+
+    Licence: CC BY 4.0. V. Panayotov, G. Chen, D. Povey and S. Khudanpur, "LibriSpeech: an ASR
+    corpus based on public domain audio books", ICASSP 2015.
+
+    Args:
+        root: folder with the archives (train-clean-100.tar.gz ...), or with the folder LibriSpeech
+            that they unpack to.
+        download: fetch the archives that are not there (6.3 GB and 0.3 GB by default).
+        train: split to train on.
+        val: split to validate on.
+        seconds: of the beginning of a recording (COIN++ and RECOMBINER: 3); None takes all of it.
+        train_files: recordings to train on, spread evenly over the names; None takes all.
+        val_files: recordings that are validated on and judged, likewise.
+        patch: samples of a row.
+        normalise: scale every file to a like level.
+        rows: train on so many patches, drawn at random; None takes all.
+        batch_size: rows per step and process.
+        seed: of the rows.
+        workers: processes that read ahead.
+
+    Raises:
+        SignalError: the data is missing, unknown, or differs from its SHA-256 sums.
+    """
+
+    archive: ClassVar[type[Archive]] = Archive
+    """Where the data comes from."""
+    sums: ClassVar[dict[str, str]] = source._CHECKSUMS
+    """SHA-256 by address, of torchaudio."""
+    address: ClassVar[str] = "http://www.openslr.org/resources/12"
+
+    def __init__(
+        self,
+        root: Path,
+        download: bool = False,
+        train: str = "train-clean-100",
+        val: str = "test-clean",
+        seconds: float | None = 3.0,
+        train_files: int | None = None,
+        val_files: int | None = 200,
+        patch: int = 512,
+        normalise: bool = False,
+        rows: int | None = 200_000,
+        batch_size: int = 64,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__(
+            root=root, patch=patch, normalise=normalise, rows=rows, batch_size=batch_size,
+            seed=seed, workers=workers,
+        )  # fmt: skip
+        if seconds is not None and not seconds > 0:
+            raise SignalError(f"LibriSpeech: {seconds} seconds; give more than 0, or none for all")
+        self.speech_root = root
+        self.download = download
+        self.train_split, self.val_split = train, val
+        self.seconds = seconds
+        self.train_files, self.val_files = train_files, val_files
+
+    def prepare_data(self) -> None:
+        """Fetch (if that was asked for) and unpack the archives, and write the clips."""
+        for split in dict.fromkeys((self.train_split, self.val_split)):
+            self._unpack(split)
+        self.files()
+
+    def files(self) -> tuple[list[Path], list[Path]]:
+        """Clips of the two splits, in order of their names."""
+        return (
+            self._clips(self.train_split, self.train_files),
+            self._clips(self.val_split, self.val_files),
+        )
+
+    def _unpack(self, split: str) -> None:
+        """Have a split in `root`, its archive's sum checked before it is unpacked."""
+        if (self.speech_root / "LibriSpeech" / split).is_dir():
+            return
+        url = f"{self.address}/{split}.tar.gz"
+        tar = self.speech_root / f"{split}.tar.gz"
+        wanted = self.sums.get(url)
+        if wanted is None:
+            raise SignalError(
+                f"LibriSpeech has no split {split!r}; known: {', '.join(self._all())}"
+            )
+        if not tar.is_file():
+            if not self.download:
+                raise SignalError(
+                    f"{tar}: LibriSpeech is not here; put {tar.name} from {url} into "
+                    f"{self.speech_root}, or set download: true"
+                )
+            try:
+                self.speech_root.mkdir(parents=True, exist_ok=True)
+                self.fetch(url, str(tar), wanted)
+            except (OSError, RuntimeError) as error:
+                raise SignalError(
+                    f"{url}: cannot be downloaded ({error}); put the file into {self.speech_root}"
+                ) from None
+        with tar.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != wanted:
+            raise SignalError(f"{tar}: damaged; its SHA-256 sum is not {wanted}; fetch it again")
+        with tarfile.open(tar) as packed:
+            packed.extractall(self.speech_root, filter="data")
+
+    @staticmethod
+    def fetch(url: str, path: str, sha256: str) -> None:
+        """Download a file with a progress bar; it appears when it is whole and its sum is right."""
+        download_url_to_file(url, path, hash_prefix=sha256)
+
+    def _all(self) -> list[str]:
+        return [url.rsplit("/", 1)[-1].removesuffix(".tar.gz") for url in self.sums]
+
+    def _clips(self, split: str, count: int | None) -> list[Path]:
+        """The recordings of a split, cut where they are too long."""
+        self._unpack(split)
+        recordings = self.archive(str(self.speech_root), split)
+        ids = _spread(range(len(recordings)), count)
+        if not ids:
+            raise SignalError(f"{self.speech_root}/LibriSpeech/{split}: holds no recordings")
+        folder = self.speech_root / "LibriSpeech"
+        paths = [folder / recordings.get_metadata(number)[0] for number in ids]
+        if self.seconds is None:
+            return paths
+        clips = self.speech_root / "LibriSpeech-clips" / f"{split}-{self.seconds:g}s"
+        clips.mkdir(parents=True, exist_ok=True)
+        made = [clips / path.name for path in paths]
+        for path, clip in zip(paths, made, strict=True):
+            if not clip.is_file():
+                cut(path, clip, self.seconds)
+        return made
+
+
+def cut(path: Path, clip: Path, seconds: float) -> None:
+    """Write the first seconds of a file, sample by sample as they are; whole, or not at all."""
+    header = look(path)
+    frames = min(header.frames, max(1, round(seconds * header.rate)))
+    # blocks of this size: the first one is the clip
+    start = next(blocks(path, frames)).astype(np.float64)
+    # several processes may write the same
+    part = clip.with_name(f"{clip.stem}.{os.getpid()}{clip.suffix}")
+    save(replace(header, frames=frames), [start], part)
+    os.replace(part, clip)
+
+
+def _spread(numbers: Sequence[int], count: int | None) -> list[int]:
+    """So many of these, evenly spread."""
+    if count is None or count >= len(numbers):
+        return list(numbers)
+    return [numbers[i * len(numbers) // count] for i in range(count)]

@@ -1,0 +1,235 @@
+"""The audio plugin: samples as answers in time, patch by patch."""
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inrc import grid
+from inrc.errors import SignalError
+from inrc.signal import Ask, Baseline, Modality, Signal, View
+from inrc_modalities.audio import baselines, quality, sample, stereo, views
+from inrc_modalities.audio.formats import BITS, RATE, SUFFIXES, Header
+from inrc_modalities.audio.reading import BLOCK, load, look
+from inrc_modalities.audio.writing import save
+
+LOUDEST = 2.0
+"""Samples beyond this are scaled by a power of two; up to it, features stay near [0, 1]."""
+_GAINS = (-32, 128)  # powers of two that float32 samples can have
+_OVERSHOOT = 10.0 ** (1 / 20)
+"""What a decoded sound may exceed full scale by and still be written as integers, clipped: 1 dB."""
+
+
+class Audio(Modality):
+    """A sound; features are samples mapped from [-1, 1] to [0, 1].
+
+    Every channel is cut into patches by itself, and a patch knows nothing of channels: a model of
+    any kind codes files of one to eight. Two channels are coded as middle and side where that is
+    cheaper. A sample is one value of one channel.
+
+    Args:
+        patch: samples that are encoded as one part, at local coordinates in [-5, 5].
+        normalise: scale every file by a power of two so that its peak is in (1/2, 1]. All files
+            then have a like signal-to-noise ratio; without, a like error, and quiet files cost
+            less. Files beyond twice full scale are always scaled.
+    """
+
+    name: ClassVar[str] = "audio"
+    suffixes: ClassVar[tuple[str, ...]] = tuple(SUFFIXES)
+    unit: ClassVar[str] = "sample"
+    axes: ClassVar[tuple[str, ...]] = ("t",)
+
+    def __init__(self, patch: int = 512, normalise: bool = False) -> None:
+        if patch < 1:
+            raise SignalError(f"audio: a patch of {patch} samples; give 1 or more")
+        self.patch = patch
+        self.normalise = normalise
+        self.query_dim = self.point_dim = self.value_dim = self.feature_dim = 1
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make an equal modality."""
+        return {"patch": self.patch, "normalise": self.normalise}
+
+    def read(self, path: Path) -> Signal:
+        """Read a sound file: every channel is one part.
+
+        Raises:
+            SignalError: as `reading.blocks`.
+        """
+        header, samples = load(path)
+        gain = self._gain(max(float(samples.max()), -float(samples.min())))
+        if gain:
+            np.ldexp(samples, -gain, out=samples)
+        sides = header.channels == 2 and stereo.pays(samples)
+        if sides:
+            stereo.turn(samples)
+        samples *= 0.5
+        samples += 0.5
+        meta = {
+            "frames": header.frames,
+            "channels": header.channels,
+            "rate": header.rate,
+            "format": header.format,
+            "subtype": header.subtype,
+            "gain": gain,
+            "sides": sides,
+        }
+        return self._whole(torch.from_numpy(samples), meta)
+
+    def write(self, signal: Signal, path: Path) -> None:
+        """Write a joined signal; the format is that of the meta if the suffix allows it.
+
+        Raises:
+            SignalError: unknown suffix, floating-point samples that integers would clip, or what
+                `save` refuses.
+        """
+        frames = self.shape(signal.meta)[1]
+        header = Header.of(signal.meta)
+        if signal.features.shape != (header.channels, frames, 1):
+            raise SignalError(
+                f"{path}: {tuple(signal.features.shape)} values for {header.channels} channels "
+                f"of {frames} samples"
+            )
+        try:
+            target = header.stored_as(path.suffix)
+        except SignalError as error:
+            raise SignalError(f"{path}: {error}") from None
+        if header.subtype not in BITS and target.subtype in BITS:
+            loudest = max(float(np.abs(block).max()) for block in self._samples(signal))
+            if loudest > _OVERSHOOT:
+                raise SignalError(
+                    f"{path}: {target.subtype} would clip samples of {loudest:.3g} times full "
+                    "scale; write .wav"
+                )
+        save(target, self._samples(signal), path)
+
+    def split(self, signal: Signal) -> Signal:
+        """Cut every channel into patches; the last one is completed by reflection."""
+        channels, frames = self.shape(signal.meta)
+        features = signal.features
+        full = frames - frames % self.patch
+        if full != frames:
+            # only the end is reflected, so that nothing long is copied twice
+            end = features[:, max(0, full - self.patch) :]
+            last = grid.split(end, (channels, self.patch)).unflatten(1, (channels, self.patch))
+            features = torch.cat([features[:, :full], last[-1]], 1)
+        parts = features.reshape(-1, self.patch, 1)
+        return Signal(views.local(self.patch), parts, signal.shape, signal.meta)
+
+    def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
+        """Channels and samples of each, after checking everything that the meta declares.
+
+        Raises:
+            SignalError: a meta that no sound can have.
+        """
+        header = Header.of(meta)
+        gain, sides = meta.get("gain"), meta.get("sides")
+        if (
+            type(gain) is not int
+            or not _GAINS[0] <= gain <= _GAINS[1]
+            or type(sides) is not bool
+            or (sides and header.channels != 2)
+        ):
+            raise SignalError(f"audio: a header that no sound can have ({dict(meta)!r:.120})")
+        return header.channels, header.frames
+
+    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+        """Where to ask: the parts of `split`, or what a view needs of them.
+
+        `View.scale` multiplies the samples per second, `View.at` takes those of another file, and
+        `View.region` cuts `t` in seconds; only the patches that it touches are asked.
+
+        Raises:
+            SignalError: a scale that is not positive, a rate too high, both scale and at, an
+                unknown axis, an empty region.
+        """
+        channels, frames = self.shape(meta)
+        many = -(-frames // self.patch)
+        if not view:
+            return Ask(views.local(self.patch), tuple(range(channels * many)))
+        part = self._excerpt(meta, view)
+        numbers = [c * many + p for c in range(channels) for p in part.patches]
+        return Ask(views.local(self.patch * part.factor), tuple(numbers))
+
+    def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
+        """The sound made of the patches decoded at `ask(meta, view)`."""
+        channels, frames = self.shape(meta)
+        if not view:
+            return self._whole(features.reshape(channels, -1)[:, :frames], meta)
+        part = self._excerpt(meta, view)
+        sound = part.join(features, channels)
+        result = {**meta, "frames": part.last - part.first, "rate": part.target}
+        return self._whole(sound, result)
+
+    def measure(self, original: Path, decoded: Path) -> dict[str, float]:
+        """PSNR of samples in [0, 1], SNR and SI-SDR of the files as written, in dB."""
+        return quality.measure(original, decoded)
+
+    def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
+        """Write `count` seeded sounds of 16 kHz, speech-like and music-like by turns."""
+        return sample.write(folder, seed, count)
+
+    def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Spectrograms in dB, low frequencies at the bottom."""
+        first, second = (quality.spectrogram(path) for path in (original, decoded))
+        return {"image": first, "unit": "dB"}, {"image": second, "unit": "dB"}
+
+    def baselines(self) -> list[Baseline]:
+        """MP3 and Opus."""
+        return baselines.codecs()
+
+    def _gain(self, peak: float) -> int:
+        """The power of two that a file is divided by."""
+        if not self.normalise and peak <= LOUDEST:
+            return 0
+        return max(math.frexp(peak)[1], _GAINS[0]) if peak > 0 else 0
+
+    def _whole(self, features: Float[Tensor, "channels frames"], meta: Mapping[str, Any]) -> Signal:
+        channels, frames = features.shape
+        # float64 would be exact to the last sample, at three times the memory of a long file
+        edge = views.REACH * (1.0 - 1.0 / frames)
+        times = torch.linspace(-edge, edge, frames)[None, :, None]
+        return Signal(times, features[..., None], (channels, frames), meta)
+
+    def _samples(self, signal: Signal) -> Iterator[NDArray[np.float64]]:
+        """What a file of this signal holds, block by block: frames by channels."""
+        features, meta = signal.features[..., 0], signal.meta
+        for at in range(0, features.shape[1], BLOCK):
+            block = features[:, at : at + BLOCK].detach().cpu().double().nan_to_num(0.5).numpy()
+            block = block * 2.0 - 1.0
+            if meta["sides"]:
+                stereo.turn(block)
+            yield np.ldexp(block, meta["gain"]).T
+
+    def _excerpt(self, meta: Mapping[str, Any], view: View) -> views.Excerpt:
+        region = None
+        for name, low, high in view.region:
+            if name not in self.axes or region is not None:
+                raise SignalError(f"region: {name!r} twice or unknown; a sound has t, in seconds")
+            region = (low, high)
+        rate = self._rate(meta["rate"], view)
+        frames = self.shape(meta)[1]
+        found = views.excerpt(frames, meta["rate"], self.patch, rate, region)
+        Header.of({**meta, "frames": found.last - found.first, "rate": rate})  # not too long
+        return found
+
+    @staticmethod
+    def _rate(rate: int, view: View) -> int:
+        """Samples per second in this view."""
+        if view.at is not None:
+            if view.scale is not None:
+                raise SignalError("ask for a scale or for the rate of another file, not for both")
+            return look(view.at).rate
+        scale = 1.0 if view.scale is None else view.scale
+        if not (math.isfinite(scale) and scale > 0):
+            raise SignalError(f"scale {scale}: give a number above 0")
+        target = round(rate * min(scale, 2.0 * RATE))
+        if not 1 <= target <= RATE:
+            raise SignalError(f"scale {scale}: {target} samples per second are not 1 to {RATE}")
+        return target

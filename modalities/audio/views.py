@@ -1,0 +1,138 @@
+"""Which patches a decoder asks for another rate or a part of a sound, and how they are joined.
+
+The field is asked at a whole multiple of its own rate, so that all patches share one grid; what
+lies between is found by band-limited interpolation. Sample i of a sound at rate r is the cell from
+i / r to (i + 1) / r seconds, with its value in the middle, whatever r is.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inrc import grid
+from inrc.errors import SignalError
+
+REACH = 5.0
+"""Local coordinates of a patch go from -5 to 5, as in COIN++ (arXiv:2201.12904, appendix)."""
+CROSSINGS = 32
+"""Zero crossings of the interpolating sinc on either side."""
+ROLLOFF = 0.95
+"""Where the low-pass begins, as a share of half the new rate."""
+_CHUNK = 1 << 14  # samples that are interpolated at once
+_PHASES = 1 << 12  # positions between samples whose weights are kept
+
+
+def local(patch: int) -> Float[Tensor, "1 M 1"]:
+    """Where the samples of one patch are asked."""
+    return grid.coordinates((patch,), -REACH, REACH)[None]
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Samples `first` to `last` (half-open) of a sound of `frames` at `rate`, shown at `target`.
+
+    `patch` is in samples of the original.
+    """
+
+    frames: int
+    rate: int
+    patch: int
+    target: int
+    first: int
+    last: int
+
+    @property
+    def factor(self) -> int:
+        """Samples that are asked for each sample of the original."""
+        return -(-self.target // self.rate)
+
+    @property
+    def patches(self) -> range:
+        """Patches that are asked: those of the excerpt, and what its interpolation sees."""
+        asked = self.rate * self.factor
+        margin = 0 if asked == self.target else math.ceil(_half(asked, self.target)) + 1
+        begin = self.first * asked // self.target - margin
+        end = -(-self.last * asked // self.target) + margin
+        last = -(-self.frames // self.patch)
+        step = self.patch * self.factor
+        return range(min(max(begin // step, 0), last - 1), min(-(-end // step), last))
+
+    def join(self, features: Float[Tensor, "P M 1"], channels: int) -> Float[Tensor, "channels n"]:
+        """The samples of the excerpt, from all patches that were asked, channel by channel."""
+        whole = features.reshape(channels, -1)
+        start = self.patches.start * self.patch * self.factor
+        asked = self.rate * self.factor
+        if asked == self.target:
+            return whole[:, self.first - start : self.last - start]
+        return interpolate(whole, asked, self.target, self.first, self.last, start)
+
+
+def excerpt(
+    frames: int, rate: int, patch: int, target: int, region: tuple[float, float] | None
+) -> Excerpt:
+    """Lay out a part of a sound; `region` is half-open, in seconds.
+
+    Raises:
+        SignalError: a region in which no sample has its middle.
+    """
+    size = max(1, round(frames * target / rate))
+    low, high = region or (0.0, size / target)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise SignalError(f"region t: {low} to {high} are not finite numbers of seconds")
+    first, last = (
+        min(max(math.ceil(min(max(edge * target, -1.0), size + 1.0) - 0.5), 0), size)
+        for edge in (low, high)
+    )
+    if first >= last:
+        raise SignalError(
+            f"region t: no sample between {low:g} and {high:g} s; "
+            f"the sound has 0 to {frames / rate:g} s"
+        )
+    return Excerpt(frames, rate, patch, target, first, last)
+
+
+def interpolate(
+    samples: Float[Tensor, "channels n"], rate: int, target: int, first: int, last: int, start: int
+) -> Float[Tensor, "channels m"]:
+    """Samples `first` to `last` of a sound at rate `target`, from those at a higher `rate`.
+
+    `samples` begin with number `start`. A sinc under a Hann window, cut off below half of the
+    target rate; its weights sum to 1, so that silence stays silence. Beyond both ends the outermost
+    sample goes on.
+    """
+    common = math.gcd(rate, target)
+    up, down = target // common, rate // common
+    half = math.ceil(_half(rate, target))
+    taps = np.arange(-half, half + 1)
+    out = samples.new_empty(samples.shape[0], last - first)
+    table = _weights(np.arange(up), up, down, taps) if up <= _PHASES else None
+    for at in range(first, last, _CHUNK):
+        j = np.arange(at, min(at + _CHUNK, last), dtype=np.int64)
+        # the middle of sample j lies at (2 j + 1) down / (2 up), samples' middles at whole + 1/2
+        nearest = (2 * j + 1) * down // (2 * up)
+        weights = table[j % up] if table is not None else _weights(j, up, down, taps)
+        index = np.clip(nearest[:, None] + taps - start, 0, samples.shape[1] - 1)
+        seen = samples[:, torch.from_numpy(index)]  # channels m taps
+        found = torch.einsum("cmt,mt->cm", seen, torch.from_numpy(weights).to(samples))
+        out[:, at - first : at - first + len(j)] = found
+    return out
+
+
+def _half(rate: int, target: int) -> float:
+    return CROSSINGS * rate / (ROLLOFF * target)
+
+
+def _weights(
+    j: NDArray[np.int64], up: int, down: int, taps: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """What every tap around the nearest sample adds to sample j: m taps."""
+    position = (2 * j + 1) * down % (2 * up) / (2 * up) - 0.5  # of sample j from the nearest
+    distance = (taps - position[:, None]) * ROLLOFF * up / down  # in zero crossings
+    window = np.cos(np.clip(distance / CROSSINGS, -1.0, 1.0) * (np.pi / 2)) ** 2
+    weights = np.sinc(distance) * window
+    return weights / weights.sum(1, keepdims=True)

@@ -1,0 +1,52 @@
+"""Samples to sound files, a block at a time."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from inrc.errors import SignalError
+from inrc_modalities.audio.formats import BITS, Header
+
+
+def save(header: Header, blocks: Iterable[NDArray[np.float64]], path: Path) -> None:
+    """Write a file of exactly this header, from blocks of frames by channels.
+
+    What is stored as integers is rounded to the nearest and clipped.
+
+    Raises:
+        SignalError: a format that refuses such samples, or a failing disk. Nothing is left then.
+    """
+    try:
+        with soundfile.SoundFile(
+            str(path), "w", header.rate, header.channels, header.subtype, None, header.format,
+            # 0 is the best that a lossy format has, and no matter of quality to FLAC
+            compression_level=0.0 if header.format == "OGG" else None,
+        ) as file:  # fmt: skip
+            for block in blocks:
+                file.write(stored(block, header.subtype))
+    except (soundfile.SoundFileError, OSError, RuntimeError, AssertionError, ValueError) as error:
+        if path.is_file():
+            path.unlink()
+        reason = " ".join(str(getattr(error, "error_string", error)).split())
+        raise SignalError(f"{path}: cannot be written ({reason})") from None
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def stored(samples: NDArray[np.float64], subtype: str) -> NDArray[Any]:
+    """Samples as libsndfile takes them without a change, frames by channels.
+
+    It reads an integer of b bits as i / 2^(b-1), but would write x as x (2^(b-1) - 1): integers,
+    left-aligned in 32 bits, come back as they were.
+    """
+    bits = BITS.get(subtype)
+    if bits is None:
+        return samples if subtype == "DOUBLE" else samples.astype(np.float32)
+    full = 1 << (bits - 1)
+    levels = np.clip(np.floor(samples * full + 0.5), -full, full - 1)
+    return levels.astype(np.int32) << np.int32(32 - bits)
