@@ -1,0 +1,24 @@
+"""Video clips: 8 bits, grey, 4:2:0 and its relatives, or RGB.
+
+The DataModules are looked up when first asked for, so that a codec need not import a trainer.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from inrc_modalities.video.modality import Video
+
+if TYPE_CHECKING:
+    from inrc_modalities.video.data import Clips
+    from inrc_modalities.video.ucf101 import UCF101
+
+__all__ = ["UCF101", "Clips", "Video"]
+
+_LATER = {"Clips": "data", "UCF101": "ucf101"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a DataModule when it is first asked for."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

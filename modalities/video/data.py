@@ -1,0 +1,108 @@
+"""Folders of clips as training data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from inrc import grid
+from inrc.data import Rows, SignalDataModule, read_rows
+from inrc.errors import SignalError, UsageError
+from inrc_modalities.video.modality import Video
+from inrc_modalities.video.pixels import features
+from inrc_modalities.video.reading import load
+from inrc_modalities.video.rows import CutRows, Store, cut
+
+
+class Clips(SignalDataModule):
+    """Any folder of clips, searched recursively.
+
+    Args:
+        root: folder of training clips, or one clip; None makes a small sample.
+        val_root: folder of validation clips; None keeps a part of `root`, the last by name.
+        patch: frames, height and width in pixels of the blocks that a clip is cut into.
+        chroma: factor of what Cb and Cr differ from grey, see `Video`.
+        random_patches: train on so many blocks per clip and epoch, from random places and
+            mirrored at random in y, x and time, in the place of the regular ones.
+        batch_size: blocks per step and process.
+        val_fraction: share of `root` kept for validation where there is no `val_root`.
+        sample_folder: where the sample goes.
+        sample_count: clips of the sample.
+        seed: of the sample.
+        workers: processes that read ahead.
+
+    Raises:
+        UsageError: a number of random patches below 1, or a val_root without a root.
+        SignalError: a folder that is missing or holds no clip.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        val_root: Path | None = None,
+        patch: Sequence[int] = (8, 16, 16),
+        chroma: float = 1.0,
+        random_patches: int | None = None,
+        batch_size: int = 64,
+        val_fraction: float = 0.2,
+        sample_folder: Path = Path("runs/sample/video"),
+        sample_count: int = 32,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        self.video = Video(patch, chroma)
+        super().__init__(
+            self.video,
+            root=root,
+            batch_size=batch_size,
+            val_fraction=val_fraction,
+            sample_folder=sample_folder,
+            sample_count=sample_count,
+            seed=seed,
+            workers=workers,
+        )
+        if random_patches is not None and random_patches < 1:
+            raise UsageError(f"clips: {random_patches} random patches; give 1 or more, or none")
+        self.val_root = val_root
+        self.random_patches = random_patches
+
+    def files(self) -> tuple[list[Path], list[Path]]:
+        """Training files and validation files."""
+        if self.val_root is None:
+            return super().files()
+        if self.root is None:
+            raise UsageError("clips: a val_root needs a root to train on")
+        return found(self.root), found(self.val_root)
+
+    def setup(self, stage: str) -> None:
+        """Read all files into memory, once."""
+        if self.train_rows is None:
+            self.train_paths, self.val_paths = self.files()
+            self.val_rows = read_rows(self.modality, self.val_paths)
+            self.train_rows = self._training(self.train_paths)
+
+    def _training(self, paths: Sequence[Path]) -> Rows:
+        if self.random_patches is None:
+            return read_rows(self.modality, paths)
+        store = Store.of(
+            features(clip, self.video.chroma).unflatten(1, clip.shape[1:])
+            for clip in map(load, paths)
+        )
+        patch, count = self.video.patch, self.random_patches
+        clips = [number for number in range(len(paths)) for _ in range(count)]
+        drawn = cut(store, clips, patch)
+        return CutRows(
+            grid.coordinates(patch)[None], drawn, store=store, per_clip=count, patch=patch
+        )
+
+
+def found(root: Path) -> list[Path]:
+    """The clips below a folder, in order of their names, or the one file given.
+
+    Raises:
+        SignalError: there is none.
+    """
+    if root.is_file():
+        return [root]
+    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in Video.suffixes)
+    if not paths:
+        raise SignalError(f"{root}: no clips here (looked for {', '.join(Video.suffixes)})")
+    return paths

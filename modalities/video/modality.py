@@ -1,0 +1,180 @@
+"""The video plugin: pixels as answers at the centres of a grid of time, height and width."""
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from inrc import grid
+from inrc.errors import SignalError
+from inrc.signal import Ask, Baseline, Modality, Signal, View
+from inrc_modalities.video import baselines, pixels, quality, sample, timing, views
+from inrc_modalities.video.clip import check_size, checked, restored
+from inrc_modalities.video.reading import load
+from inrc_modalities.video.writing import FORMATS, save
+
+
+class Video(Modality):
+    """A clip of 8-bit frames; features are Y, Cb and Cr over 255 at every pixel of every frame.
+
+    Chroma is repeated to the resolution of the luma, and its mean is written back, so that nothing
+    is lost; RGB is turned to Y, Cb, Cr without rounding, and back. Frame rate, time base, aspect of
+    the pixels and the tags of colour range and space are kept. Sound and subtitles are not.
+
+    Args:
+        patch: frames, height and width in pixels of the blocks that are encoded one by one.
+        chroma: factor of what Cb and Cr differ from grey. At 1 the error of features is nearly
+            that of R, G and B; at 0.5 it is that of the samples of a 4:2:0 file, where a chroma
+            sample stands for four pixels.
+    """
+
+    name: ClassVar[str] = "video"
+    suffixes: ClassVar[tuple[str, ...]] = tuple(FORMATS)
+    unit: ClassVar[str] = "pixel"
+    axes: ClassVar[tuple[str, ...]] = ("t", "y", "x")
+
+    def __init__(self, patch: Sequence[int] = (8, 16, 16), chroma: float = 1.0) -> None:
+        if len(patch) != 3 or min(patch) < 1:
+            raise SignalError(f"video: a patch of {list(patch)}; give frames, height and width")
+        if not (math.isfinite(chroma) and 0 < chroma <= 1):
+            raise SignalError(f"video: a chroma factor of {chroma}; give one above 0, at most 1")
+        self.patch = (int(patch[0]), int(patch[1]), int(patch[2]))
+        self.chroma = chroma
+        self.query_dim = self.point_dim = self.value_dim = self.feature_dim = 3
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make an equal modality."""
+        return {"patch": list(self.patch), "chroma": self.chroma}
+
+    def read(self, path: Path) -> Signal:
+        """Read a video file, one part a frame; a frame has a grid of its own, with time 0.
+
+        Raises:
+            SignalError: what `load` refuses.
+        """
+        clip = load(path)
+        return self._whole(pixels.features(clip, self.chroma), clip.meta())
+
+    def write(self, signal: Signal, path: Path) -> None:
+        """Write a joined signal; values are clamped to [0, 1] and rounded to the nearest level.
+
+        Raises:
+            SignalError: unknown suffix, a clip that the format cannot hold, or a failing disk.
+        """
+        shape = self.shape(signal.meta)
+        if signal.features.numel() != math.prod(shape) * 3:
+            raise SignalError(
+                f"{path}: {tuple(signal.features.shape)} values for a clip of {shape}"
+            )
+        values = signal.features.reshape(shape[0], -1, 3)
+        planes = pixels.planes(values, shape, signal.meta["layout"], self.chroma)
+        save(restored(planes, signal.meta), path)
+
+    def split(self, signal: Signal) -> Signal:
+        """Cut the clip into patches that share one local grid; padded by reflection."""
+        whole = signal.features.reshape(*self.shape(signal.meta), 3)
+        return Signal(
+            grid.coordinates(self.patch)[None],
+            grid.split(whole, self.patch),
+            signal.shape,
+            signal.meta,
+        )
+
+    def shape(self, meta: Mapping[str, Any]) -> tuple[int, int, int]:
+        """Frames, height and width, after checking everything that the meta declares.
+
+        Raises:
+            SignalError: a meta that no clip can have, or a clip too large.
+        """
+        return checked(meta)
+
+    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+        """Where to ask: the parts of `split`, or what a view needs of them.
+
+        `View.scale` multiplies width, height and frame rate. `View.at` asks for width, height and
+        frame rate of another clip, over the time of this one. `View.region` is in seconds (t) and
+        pixels (y, x) of the original; only the patches that it touches are asked.
+
+        Raises:
+            SignalError: a scale that is not positive, a result too large, both scale and at, an
+                unknown axis, an empty region, or another rate for frames at uneven times.
+        """
+        shape = self.shape(meta)
+        if not view:
+            count = math.prod(grid.counts(shape, self.patch))
+            return Ask(grid.coordinates(self.patch)[None], tuple(range(count)))
+        axes = self._axes(meta, view)
+        return Ask(views.queries(axes), views.parts(axes))
+
+    def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
+        """The clip made of the patches decoded at `ask(meta, view)`."""
+        axes = self._axes(meta, view)
+        block = self.patch
+        if view:
+            t, y, x = (views.longest(each.runs()) for each in axes)
+            block = (t, y, x)
+        canvas = views.join(features, axes, block)
+        result = {**meta, "shape": list(canvas.shape[:3])}
+        if view:
+            result |= timing.seen(meta, axes[0])
+        return self._whole(canvas.flatten(1, 2), result)
+
+    def measure(self, original: Path, decoded: Path) -> dict[str, float]:
+        """PSNR of R, G, B and of the luma (dB), MS-SSIM or SSIM; per frame, then their means."""
+        return quality.measure(original, decoded)
+
+    def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
+        """Write `count` seeded clips of 16 frames of 64 by 64 pixels in 4:2:0."""
+        return sample.write(folder, seed, count)
+
+    def baselines(self) -> list[Baseline]:
+        """H.264, H.265 and AV1."""
+        return baselines.every()
+
+    def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The middle frame of both clips as H W 3 in [0, 1]."""
+        clips = [load(path) for path in (original, decoded)]
+        first, second = (pixels.rgb(clip, clip.shape[0] // 2) / 255.0 for clip in clips)
+        return {"image": first, "unit": ""}, {"image": second, "unit": ""}
+
+    def _whole(self, frames: Float[Tensor, "T M 3"], meta: Mapping[str, Any]) -> Signal:
+        shape = self.shape(meta)
+        # frames share a grid: that of the whole clip would take as much memory as its features
+        return Signal(grid.coordinates((1, *shape[1:]))[None], frames, shape, meta)
+
+    def _axes(self, meta: Mapping[str, Any], view: View) -> views.Axes:
+        shape = self.shape(meta)
+        region: dict[str, tuple[Fraction, Fraction]] = {}
+        for name, low, high in view.region:
+            if name not in self.axes or name in region:
+                raise SignalError(f"region: {name!r} twice or unknown; a clip has t, y and x")
+            if not (math.isfinite(low) and math.isfinite(high)):
+                raise SignalError(f"region {name}: {low} to {high} are not finite numbers")
+            region[name] = (Fraction(low), Fraction(high))
+        faster, height, width = self._wanted(meta, view)
+        if "t" in region:
+            region["t"] = timing.frames(meta, region["t"])
+        t = views.axis("t", shape[0], self.patch[0], 1 / faster, region.get("t"))
+        y = views.axis("y", shape[1], self.patch[1], Fraction(shape[1], height), region.get("y"))
+        x = views.axis("x", shape[2], self.patch[2], Fraction(shape[2], width), region.get("x"))
+        check_size((t.size, y.size, x.size))
+        return t, y, x
+
+    def _wanted(self, meta: Mapping[str, Any], view: View) -> tuple[Fraction, int, int]:
+        """Frames for one of the original, and the height and width of the whole picture."""
+        shape = self.shape(meta)
+        if view.at is not None:
+            if view.scale is not None:
+                raise SignalError("ask for a scale or for the size of another clip, not for both")
+            other = load(view.at)
+            timing.check_even(meta)
+            return other.rate / Fraction(*meta["rate"]), *other.shape[1:]
+        if view.scale is None:
+            return Fraction(1), *shape[1:]
+        faster = timing.scaled(meta, view.scale)
+        height, width = (max(1, round(n * faster)) for n in shape[1:])
+        return faster, height, width
