@@ -13,8 +13,8 @@ from torch import Tensor
 
 from inrc import grid
 from inrc.errors import SignalError
-from inrc.signal import Ask, Modality, Signal, View
-from inrc_modalities.image import quality, sample, views
+from inrc.signal import Ask, Baseline, Modality, Signal, View
+from inrc_modalities.image import baselines, quality, sample, views
 from inrc_modalities.image.pixels import ICC_LIMIT, LAYOUTS, MODES, Pixels, loss, peak, recast
 from inrc_modalities.image.reading import load
 from inrc_modalities.image.writing import FORMATS, save
@@ -161,6 +161,10 @@ class Image(Modality):
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
         """Write `count` seeded PNGs of 64 by 64 pixels in the layout of the model."""
         return sample.write(folder, seed, count, LAYOUTS[self.channels])
+
+    def baselines(self) -> list[Baseline]:
+        """JPEG, JPEG 2000, WebP, AVIF, JPEG XL, HEVC intra."""
+        return baselines.baselines()
 
     def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         """Both images as H W (grey) or H W 3 in [0, 1], transparent pixels on white."""
