@@ -1,0 +1,181 @@
+"""Finding a surface in space by asking only where it can be."""
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrc.errors import SignalError
+from inrc_modalities.sdf.kinds import Kind
+from inrc_modalities.sdf.lattice import CORNERS, Lattice, name, unname
+
+MOST = 1 << 24
+"""Points that are asked at once, at most: they, their names and answers are 1 GiB."""
+FIRST = 16
+"""Blocks along the longest side that are always looked into."""
+FEWEST_OCCUPIED = 32
+"""The same where values tell nothing about distance, so that no thin part falls between them."""
+_FACES = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], np.int64)
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Cells that a surface crosses, and the values at corners of cells, sorted by name."""
+
+    cells: NDArray[np.int64]
+    names: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    def corners(self, cells: NDArray[np.int64], lattice: Lattice) -> NDArray[np.float64]:
+        """Values at the eight corners of cells N 3, in the order of CORNERS."""
+        wanted = name((cells[:, None] + CORNERS).reshape(-1, 3), lattice.nodes)
+        return self.values[np.searchsorted(self.names, wanted)].reshape(-1, 8)
+
+
+Asking = Generator[NDArray[np.float64], NDArray[np.float64], Shell]
+"""Yields points N 3 of the cube, is sent their values N, returns what was found."""
+
+
+def explore(lattice: Lattice, kind: Kind) -> Asking:
+    """Halve blocks of cells from coarse to fine, and keep those that the surface can be in.
+
+    A block is kept if the value at its centre is within what a surface inside it allows
+    (`Kind.reach`), or if a neighbour's has the other sign. Corners of the finest cells are asked;
+    where the surface leaves the cells through a face, the cell beyond is added until it leaves
+    nowhere, so that it is closed. Corners on the faces of the box count as outside.
+
+    Raises:
+        SignalError: a surface nearly everywhere, which is too much to ask; or none in a region.
+    """
+    block = _first(lattice, kind)
+    blocks = unname(np.arange(math.prod(_counts(lattice, block))), _counts(lattice, block))
+    while block > 1:
+        _bounded(len(blocks))
+        middle = np.minimum(blocks * block + block / 2.0, np.array(lattice.counts))
+        values = yield lattice.points(middle)
+        kept = _kept(blocks, values, _counts(lattice, block), kind, lattice.step * block)
+        block //= 2
+        children = (blocks[kept][:, None] * 2 + CORNERS).reshape(-1, 3)
+        blocks = children[(children < np.array(_counts(lattice, block))).all(1)]
+    return (yield from _follow(lattice, kind, blocks))
+
+
+def _first(lattice: Lattice, kind: Kind) -> int:
+    """Side in cells of the blocks to begin with, a power of two."""
+    block = 1
+    longest = max(lattice.counts)
+    fewest = FIRST if kind.reach(0.25 * lattice.step) > 0.0 else FEWEST_OCCUPIED
+    while longest / (2 * block) >= fewest and math.isfinite(
+        kind.reach(math.sqrt(3.0) * block * lattice.step)
+    ):
+        block *= 2
+    return block
+
+
+def _counts(lattice: Lattice, block: int) -> tuple[int, int, int]:
+    x, y, z = (-(-count // block) for count in lattice.counts)
+    return x, y, z
+
+
+def _kept(
+    blocks: NDArray[np.int64],
+    values: NDArray[np.float64],
+    counts: tuple[int, ...],
+    kind: Kind,
+    side: float,
+) -> NDArray[np.bool_]:
+    """Which blocks can hold a surface; the one of the lowest value is always among them."""
+    kept: NDArray[np.bool_] = np.abs(values) <= kind.reach(math.sqrt(3.0) / 2.0 * side)
+    kept[np.argmin(values)] = True
+    names = name(blocks, counts)
+    order = np.argsort(names)
+    for face in _FACES:
+        beside = blocks + face
+        there = ((beside >= 0) & (beside < np.array(counts))).all(1)
+        at = np.searchsorted(names, name(beside, counts), sorter=order).clip(max=len(names) - 1)
+        at = order[at]
+        there &= names[at] == name(beside, counts)
+        kept |= there & ((values < 0) != (values[at] < 0))
+    return kept
+
+
+def _follow(lattice: Lattice, kind: Kind, cells: NDArray[np.int64]) -> Asking:
+    """Ask at the corners of cells, and of those beyond, until the surface is closed."""
+    seen = np.unique(name(cells, lattice.counts))
+    names = np.empty(0, np.int64)
+    values = np.empty(0)
+    crossed = []
+    while len(cells):
+        _bounded(len(cells))
+        wanted = np.unique(name((cells[:, None] + CORNERS).reshape(-1, 3), lattice.nodes))
+        wanted = wanted[~np.isin(wanted, names, assume_unique=True)]
+        if len(wanted):
+            _bounded(len(names) + len(wanted))
+            nodes = unname(wanted, lattice.nodes)
+            answers = yield lattice.points(nodes)
+            found = decided(lattice, kind, nodes, answers, first=not len(names))
+            names, values = np.concatenate([names, wanted]), np.concatenate([values, found])
+            order = np.argsort(names)
+            names, values = names[order], values[order]
+        shell = Shell(cells, names, values)
+        corners = shell.corners(cells, lattice) < 0  # N 8
+        mixed = corners.any(1) & ~corners.all(1)
+        crossed.append(cells[mixed])
+        cells = _beyond(cells[mixed], corners[mixed], lattice)
+        new = np.setdiff1d(name(cells, lattice.counts), seen)
+        seen = np.union1d(seen, new)
+        cells = unname(new, lattice.counts)
+    return Shell(np.concatenate(crossed), names, values)
+
+
+def _beyond(
+    cells: NDArray[np.int64], inside: NDArray[np.bool_], lattice: Lattice
+) -> NDArray[np.int64]:
+    """Cells on the other side of faces that a surface crosses."""
+    found = []
+    for face in _FACES:
+        axis = int(np.abs(face).argmax())
+        corners = CORNERS[:, axis] == (1 if face[axis] > 0 else 0)
+        through = inside[:, corners].any(1) & ~inside[:, corners].all(1)
+        found.append(cells[through] + face)
+    beyond = np.concatenate(found)
+    return beyond[((beyond >= 0) & (beyond < np.array(lattice.counts))).all(1)]
+
+
+def decided(
+    lattice: Lattice,
+    kind: Kind,
+    nodes: NDArray[np.int64],
+    answers: NDArray[np.float64],
+    first: bool,
+) -> NDArray[np.float64]:
+    """Values with a sign, none so near 0 that a vertex falls together with a corner.
+
+    Corners on the faces of the box are outside. If `first` answers are outside everywhere, what is
+    nearest to inside becomes a speck: a file of a poor codec is a poor shape, and not none.
+
+    Raises:
+        SignalError: nothing is inside a region.
+    """
+    change = kind.change(lattice.step)
+    least = change * 2.0**-12  # a vertex is that share of a cell away from a corner: not seen
+    values = np.nan_to_num(answers, nan=change)
+    found = np.where(values < 0, np.minimum(values, -least), np.maximum(values, least))
+    outer = lattice.outer(nodes)
+    found = np.where(outer, np.maximum(found, change / 2.0), found)
+    if first and not (found < 0).any():
+        inner = np.flatnonzero(~outer)
+        if not lattice.whole or not len(inner):
+            raise SignalError("region: no surface in it")
+        found[inner[np.argmin(values[inner])]] = -change
+    return found
+
+
+def _bounded(count: int) -> None:
+    if count > MOST:
+        raise SignalError(
+            f"sdf: {count} points to ask at once, more than {MOST}: the field has a surface nearly "
+            "everywhere, or the resolution is too fine; ask for a smaller scale or a region"
+        )

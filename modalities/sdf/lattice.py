@@ -1,0 +1,96 @@
+"""A box of equal cells in the cube of a shape; cells and their corners are named by one number."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrc.errors import SignalError
+from inrc_modalities.sdf.place import Place
+
+FINEST = 4096
+"""Cells along an axis, at most."""
+CORNERS = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)], np.int64)
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """`counts` cells of side `step` from `low` on, in coordinates of the cube.
+
+    `whole` says that nothing was cut off: the box is the cube.
+    """
+
+    low: tuple[float, float, float]
+    step: float
+    counts: tuple[int, int, int]
+    whole: bool = True
+
+    @property
+    def nodes(self) -> tuple[int, int, int]:
+        """Corners of cells along every axis."""
+        x, y, z = self.counts
+        return x + 1, y + 1, z + 1
+
+    def points(self, nodes: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64]:
+        """Coordinates N 3 of nodes N 3; half-numbers are centres of cells."""
+        found: NDArray[np.float64] = np.array(self.low) + self.step * nodes
+        return found
+
+    def outer(self, nodes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether nodes N 3 are on the faces of the box."""
+        found: NDArray[np.bool_] = ((nodes == 0) | (nodes == np.array(self.counts))).any(1)
+        return found
+
+
+def name(cells: NDArray[np.int64], counts: tuple[int, ...]) -> NDArray[np.int64]:
+    """One number for each of cells (or nodes) N 3 of so many along every axis; row-major."""
+    found: NDArray[np.int64] = (cells[:, 0] * counts[1] + cells[:, 1]) * counts[2] + cells[:, 2]
+    return found
+
+
+def unname(names: NDArray[np.int64], counts: tuple[int, ...]) -> NDArray[np.int64]:
+    """The inverse of `name`."""
+    rest, z = np.divmod(names, counts[2])
+    x, y = np.divmod(rest, counts[1])
+    return np.stack([x, y, z], axis=1)
+
+
+def lattice(
+    place: Place, resolution: int, scale: float | None, region: Mapping[str, tuple[float, float]]
+) -> Lattice:
+    """The cells of a view: `resolution` * `scale` along the cube, `region` in units of the file.
+
+    A region is widened to whole cells.
+
+    Raises:
+        SignalError: a scale that is not positive or gives too many or too few cells, or a region
+            that holds no part of the cube.
+    """
+    factor = 1.0 if scale is None else scale
+    if not (math.isfinite(factor) and factor > 0):
+        raise SignalError(f"scale {scale}: give a number above 0")
+    count = round(min(resolution * factor, 2.0 * FINEST))
+    if not 4 <= count <= FINEST:
+        raise SignalError(f"scale {factor:g}: {count} cells along an axis, not 4 to {FINEST}")
+    step = 2.0 / count
+    first, last = [0, 0, 0], [count, count, count]
+    for axis, letter in enumerate("xyz"):
+        if letter not in region:
+            continue
+        low, high = region[letter]
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise SignalError(f"region {letter}: {low:g} to {high:g} is empty")
+        ends = (np.array([low, high]) - place.middle[axis]) / place.unit
+        cells = np.clip((ends + 1.0) / step, 0.0, count)
+        first[axis], last[axis] = math.floor(cells[0]), math.ceil(cells[1])
+        if first[axis] >= last[axis]:
+            edges = place.outward(np.array([[-1.0] * 3, [1.0] * 3]))[:, axis]
+            raise SignalError(
+                f"region {letter}: nothing between {low:g} and {high:g}; the shape is within "
+                f"{edges[0]:g} to {edges[1]:g}"
+            )
+    x, y, z = (-1.0 + step * cell for cell in first)
+    a, b, c = (end - begin for begin, end in zip(first, last, strict=True))
+    return Lattice((x, y, z), step, (a, b, c), whole=not region)

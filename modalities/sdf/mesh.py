@@ -1,0 +1,145 @@
+"""Triangle meshes: files to vertices and faces, and back."""
+
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+
+from inrc.errors import SignalError
+
+SUFFIXES = (".ply", ".obj", ".stl", ".off")
+
+# arguments of trimesh's loaders that keep them from looking for pictures beside the file
+_ALONE: Mapping[str, dict[str, bool]] = {
+    ".ply": {"skip_materials": True},
+    ".obj": {"skip_materials": True},
+    ".stl": {},
+    ".off": {},
+}
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Vertices V 3 (float64, finite) and triangles F 3 (int64, within range)."""
+
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int64]
+
+    @property
+    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lowest and highest corner of the box around it."""
+        return self.vertices.min(0), self.vertices.max(0)
+
+    @property
+    def diagonal(self) -> float:
+        """Length of the diagonal of that box."""
+        low, high = self.bounds
+        return float(np.linalg.norm(high - low))
+
+    @property
+    def volume(self) -> float:
+        """Signed volume, positive if the faces look outward (divergence theorem)."""
+        corners = (self.vertices - self.vertices.mean(0))[self.faces]
+        return float(np.linalg.det(corners).sum() / 6.0)
+
+
+def load(path: Path) -> Mesh:
+    """Read a mesh file; equal vertices become one, empty triangles are dropped.
+
+    Several objects of a file are taken together; colours, textures and normals are not kept.
+
+    Raises:
+        SignalError: missing, of another kind, truncated, without faces, with coordinates that are
+            not finite or indices out of range, or flat.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in _ALONE:
+        raise SignalError(f"{path}: not a mesh file; use one of {', '.join(SUFFIXES)}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SignalError(f"{path}: cannot be read ({error.strerror})") from None
+    if not content:
+        raise SignalError(f"{path}: an empty file, not a mesh")
+    try:
+        scene = trimesh.load_scene(
+            io.BytesIO(content), file_type=suffix[1:], process=False, **_ALONE[suffix]
+        )
+        found = scene.to_mesh() if scene.geometry else None
+    except Exception as error:  # whatever trimesh's parsers trip over is the file's fault
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise SignalError(
+            f"{path}: cannot be read as {suffix[1:].upper()} ({reason}); damaged, or not triangles"
+        ) from None
+    if found is None or len(found.vertices) == 0:
+        raise SignalError(f"{path}: no mesh in it")
+    vertices = np.array(found.vertices, np.float64).reshape(-1, 3)
+    faces = np.array(found.faces, np.int64).reshape(-1, 3)
+    return _checked(path, vertices, faces)
+
+
+def _checked(path: Path, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Mesh:
+    if len(faces) == 0:
+        raise SignalError(f"{path}: no faces; points alone have no inside, make a mesh of them")
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        raise SignalError(f"{path}: faces name vertices that are not there; the file is damaged")
+    used, index = np.unique(faces, return_inverse=True)
+    if not np.isfinite(vertices[used]).all():
+        raise SignalError(f"{path}: vertices that are not finite numbers; remove their faces")
+    vertices, same = np.unique(vertices[used], axis=0, return_inverse=True)
+    faces = same.reshape(-1)[index].reshape(-1, 3)
+    a, b, c = faces.T
+    faces = faces[(a != b) & (b != c) & (c != a)]
+    extent = vertices.max(0) - vertices.min(0)
+    if len(faces) == 0 or extent.min() <= 0:
+        raise SignalError(
+            f"{path}: flat ({' x '.join(f'{e:g}' for e in extent)}); it has no inside"
+        )
+    used, index = np.unique(faces, return_inverse=True)
+    return Mesh(vertices[used], index.reshape(-1, 3))
+
+
+def save(mesh: Mesh, path: Path) -> None:
+    """Write a mesh file, in the format that the suffix names; complete, or not at all.
+
+    Raises:
+        SignalError: unknown suffix, or a failing disk.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in _ALONE:
+        raise SignalError(f"{path}: cannot write {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
+    if suffix == ".ply":
+        content = _ply(mesh)
+    else:
+        made = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+        export = made.export(file_type=suffix[1:])
+        content = export.encode() if isinstance(export, str) else export
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise SignalError(f"{path}: cannot be written ({error})") from None
+
+
+def _ply(mesh: Mesh) -> bytes:
+    """Binary PLY; in double precision only where a mesh far from the origin needs it."""
+    reach = float(np.abs(mesh.vertices).max())
+    # float32 has 24 bits: 2^-17 of the diagonal is half a percent of a cell at 1024^3
+    kind = "float" if reach * 2.0**-24 <= mesh.diagonal * 2.0**-17 else "double"
+    head = (
+        "ply\nformat binary_little_endian 1.0\n"
+        f"element vertex {len(mesh.vertices)}\n"
+        + "".join(f"property {kind} {axis}\n" for axis in "xyz")
+        + f"element face {len(mesh.faces)}\nproperty list uchar int vertex_indices\nend_header\n"
+    )
+    rows = np.empty(len(mesh.faces), np.dtype([("count", "u1"), ("index", "<i4", (3,))]))
+    rows["count"], rows["index"] = 3, mesh.faces
+    points = mesh.vertices.astype("<f4" if kind == "float" else "<f8")
+    return head.encode() + points.tobytes() + rows.tobytes()

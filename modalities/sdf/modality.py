@@ -1,0 +1,250 @@
+"""The shape plugin: signed distances around a mesh, and a mesh out of them."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inrc.errors import SignalError
+from inrc.signal import Ask, Baseline, Modality, Rebuild, Signal, View
+from inrc_modalities.sdf import draco, kinds, points, quality, render, sample
+from inrc_modalities.sdf.distance import oriented, signed
+from inrc_modalities.sdf.explore import MOST, Shell, decided, explore
+from inrc_modalities.sdf.lattice import Lattice, lattice, unname
+from inrc_modalities.sdf.mesh import SUFFIXES, Mesh, load, save
+from inrc_modalities.sdf.place import Place
+from inrc_modalities.sdf.surface import crossed, triangulate
+
+
+class SDF(Modality):
+    """A closed surface; features are signed distances to it, or what is inside.
+
+    A mesh is moved into the cube [-1, 1]^3 and asked at points of it: some spread over the cube,
+    the same for all files of a model, and some near the surface. It is rebuilt by marching cubes on
+    a grid that is only asked where a surface can be. Vertices are other ones than before; colours,
+    textures and the way that the surface was cut into triangles are not kept.
+
+    Args:
+        samples: points that a file is asked at; those in space are rounded up to a multiple of 48.
+        near: share of them near the surface. Methods that solve for a code in closed form
+            (`inrc.methods.Basis`) want 0: points that all files share.
+        resolution: cells of the grid along the cube at decoding; `View.scale` multiplies it.
+        truncation: distance, in half sides of the cube, at which distances are cut.
+        field: "distance", or "occupancy": 1 inside and 0 outside.
+        emphasis: weight of an observation on the surface; it falls to 1 at the truncation.
+        seed: of the points.
+    """
+
+    name: ClassVar[str] = "sdf"
+    suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
+    unit: ClassVar[str] = "shape"
+    axes: ClassVar[tuple[str, ...]] = ("x", "y", "z")
+
+    def __init__(
+        self,
+        samples: int = 16384,
+        near: float = 0.5,
+        resolution: int = 128,
+        truncation: float = 0.2,
+        field: str = "distance",
+        emphasis: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        if not 1 <= samples <= MOST or not 0.0 <= near <= 1.0:
+            raise SignalError(f"sdf: samples {samples}, near {near}; give 1 or more, and 0 to 1")
+        if not 4 <= resolution <= 1024:
+            raise SignalError(f"sdf: a resolution of {resolution}; give 4 to 1024")
+        if not 1.0 <= emphasis < math.inf:
+            raise SignalError(f"sdf: an emphasis of {emphasis}; give 1 or more")
+        self.samples, self.near, self.resolution = samples, near, resolution
+        self.truncation, self.field, self.emphasis, self.seed = truncation, field, emphasis, seed
+        self.kind = kinds.kind(field, truncation)
+        self.query_dim = self.point_dim = 3
+        self.value_dim = self.feature_dim = 1
+        self._close = round(samples * near)
+        self._apart = points.rounded(samples - self._close)
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make an equal modality."""
+        return {
+            "samples": self.samples,
+            "near": self.near,
+            "resolution": self.resolution,
+            "truncation": self.truncation,
+            "field": self.field,
+            "emphasis": self.emphasis,
+            "seed": self.seed,
+        }
+
+    def read(self, path: Path) -> Signal:
+        """Read a mesh file as one part: distances at points of its cube.
+
+        Raises:
+            SignalError: what `load` refuses, or a mesh whose inside is undefined.
+        """
+        mesh, place = placed(path)
+        asked = np.concatenate(
+            [
+                points.space(self._apart, self.seed),
+                points.near(mesh, self._close, self.seed),
+            ]
+        )
+        # the field's answers are at float32 points
+        asked = asked.astype(np.float32).astype(np.float64)
+        distance = signed(mesh, asked)
+        weights = None
+        if self.emphasis > 1.0:
+            rise = np.maximum(0.0, 1.0 - np.abs(distance) / self.truncation)
+            weights = tensor(1.0 + (self.emphasis - 1.0) * rise)[None]
+        return Signal(
+            tensor(asked)[None],
+            tensor(self.kind.feature(distance))[None, :, None],
+            (len(asked),),
+            {"place": place.plain},
+            weights,
+        )
+
+    def write(self, signal: Signal, path: Path) -> None:
+        """Write a rebuilt signal as a mesh in its own units.
+
+        Raises:
+            SignalError: unknown suffix, a signal that is no surface, or a failing disk.
+        """
+        if "faces" not in signal.meta:
+            raise SignalError(f"{path}: points around a shape are no surface; rebuild it first")
+        self.shape(signal.meta)
+        vertices = signal.queries[0].numpy().astype(np.float64)
+        faces = np.frombuffer(signal.meta["faces"], "<i4").reshape(-1, 3).astype(np.int64)
+        save(Mesh(Place.of(signal.meta).outward(vertices), faces), path)
+
+    def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
+        """(points,) of a file, (vertices,) of what is rebuilt.
+
+        Raises:
+            SignalError: a meta that no shape can have.
+        """
+        Place.of(meta)
+        if "faces" not in meta:
+            return (self._apart + self._close,)
+        vertices, faces = meta.get("vertices"), meta["faces"]
+        if type(vertices) is not int or vertices < 3 or not isinstance(faces, bytes):
+            raise SignalError("sdf: a header that no surface can have")
+        index = np.frombuffer(faces, "<i4") if len(faces) % 12 == 0 else np.array([-1])
+        if len(index) == 0 or index.min() < 0 or index.max() >= vertices:
+            raise SignalError("sdf: a header that no surface can have")
+        return (vertices,)
+
+    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+        """All corners of the grid of a view; `rebuild` needs few of them.
+
+        `View.scale` multiplies the resolution; `View.region` is in units of the file, widened to
+        whole cells.
+
+        Raises:
+            SignalError: a view with `at`, an unknown axis, an empty region, or too fine a grid.
+        """
+        box = self._lattice(meta, view)
+        count = math.prod(box.nodes)
+        if count > MOST:
+            raise SignalError(f"sdf: {count} corners at once, more than {MOST}; use rebuild")
+        nodes = unname(np.arange(count), box.nodes)
+        return Ask(tensor(box.points(nodes))[None], (0,))
+
+    def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
+        """The surface in the answers at `ask(meta, view)`."""
+        box = self._lattice(meta, view)
+        names = np.arange(math.prod(box.nodes))
+        values = decided(box, self.kind, unname(names, box.nodes), self._values(features), True)
+        return self._signal(crossed(names, values, box), box, meta)
+
+    def rebuild(self, meta: Mapping[str, Any], view: View) -> Rebuild:
+        """Ask from coarse to fine where a surface can be, and make it a mesh.
+
+        The mesh is that of `join(ask(...))`, at a few per cent of the points.
+
+        Raises:
+            SignalError: as `ask`, or a region without a surface.
+        """
+        box = self._lattice(meta, view)
+        walk = explore(box, self.kind)
+        where = next(walk)
+        try:
+            while True:
+                features = yield Ask(tensor(where)[None], (0,))
+                where = walk.send(self._values(features))
+        except StopIteration as end:
+            return self._signal(end.value, box, meta)
+
+    def measure(self, original: Path, decoded: Path) -> dict[str, float]:
+        """Surface `psnr`, `chamfer`, `normal_consistency` and `iou` of two files; see `quality`."""
+        return quality.measure(load(original), load(decoded))
+
+    def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
+        """Write `count` seeded PLYs of smooth blends of simple bodies."""
+        return sample.write(folder, seed, count)
+
+    def baselines(self) -> list[Baseline]:
+        """Draco, which quantises and predicts vertices and keeps how they are joined."""
+        return [draco.BASELINE]
+
+    def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Both shapes seen from the same place, H W 3 in [0, 1]."""
+        first, second = load(original), load(decoded)
+        eye = render.Eye.on(first)
+        return tuple(  # type: ignore[return-value]
+            {"image": render.shade(mesh, eye), "unit": ""} for mesh in (first, second)
+        )
+
+    def _lattice(self, meta: Mapping[str, Any], view: View) -> Lattice:
+        if view.at is not None:
+            raise SignalError("a shape cannot be asked where another file is; use scale or region")
+        region: dict[str, tuple[float, float]] = {}
+        for axis, low, high in view.region:
+            if axis not in self.axes or axis in region:
+                raise SignalError(f"region: {axis!r} twice or unknown; a shape has x, y and z")
+            region[axis] = (low, high)
+        return lattice(Place.of(meta), self.resolution, view.scale, region)
+
+    def _values(self, features: Tensor) -> NDArray[np.float64]:
+        return self.kind.value(features[0, :, 0].detach().cpu().double().numpy())
+
+    def _signal(self, shell: Shell, box: Lattice, meta: Mapping[str, Any]) -> Signal:
+        mesh = triangulate(shell, box)
+        vertices = tensor(mesh.vertices)[None]
+        found = {
+            "place": list(meta["place"]),
+            "vertices": len(mesh.vertices),
+            "faces": mesh.faces.astype("<i4").tobytes(),
+        }
+        answers = torch.full((1, len(mesh.vertices), 1), 0.5)
+        return Signal(vertices, answers, (len(mesh.vertices),), found)
+
+
+def placed(path: Path) -> tuple[Mesh, Place]:
+    """A mesh moved into its cube, checked to have an inside.
+
+    Raises:
+        SignalError: with the file's name, what `load`, `Place.around` and `oriented` refuse.
+    """
+    mesh = load(path)
+    try:
+        place = Place.around(mesh)
+        inside = Mesh(place.inward(mesh.vertices), mesh.faces)
+        return oriented(inside, points.space(CHECKED, 0)), place
+    except SignalError as error:
+        raise SignalError(f"{path}: {error}") from None
+
+
+CHECKED = 8192
+"""Points that a mesh is checked at: a cell of 1/10 of the cube, about."""
+
+
+def tensor(array: NDArray[np.float64]) -> Tensor:
+    """As Signal wants it."""
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32))
