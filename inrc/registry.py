@@ -1,9 +1,12 @@
 """The one door to modalities: entry points of the group `inrc.modalities`, loaded by name."""
 
 import inspect
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from typing import TYPE_CHECKING, Any
 
 from inrc.errors import RegistryError
 
@@ -25,7 +28,7 @@ class Plugin:
 
     def __str__(self) -> str:
         """For messages: what to look for, and what to update or uninstall."""
-        return f"{self.target} of {self.distribution} {self.version}"
+        return f"{self.target} of {self.distribution} {self.version}".strip()
 
     def load(self) -> "type[Modality]":
         """Import the class.
@@ -33,44 +36,82 @@ class Plugin:
         Raises RegistryError if that fails, if it is no complete Modality, calls itself another
         name, or is written for a newer contract than this inrc's.
         """
-        from inrc.signal import CONTRACT, Modality
-
+        module, _, attribute = self.target.partition(":")
+        if not all(word.isidentifier() for word in [*module.split("."), *attribute.split(".")]):
+            raise self._broken("its entry point is not module:class")
         try:
-            found = EntryPoint(self.name, self.target, GROUP).load()
-        except Exception as error:  # foreign code may raise whatever it likes
+            with redirect_stdout(sys.stderr):  # results are on stdout, and nothing else
+                found = EntryPoint(self.name, self.target, GROUP).load()
+        except (Exception, SystemExit) as error:  # foreign code may raise whatever it likes
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise self._broken(reason) from error
-        if not (isinstance(found, type) and issubclass(found, Modality)):
-            raise self._broken("it is not a Modality")
-        if found.contract > CONTRACT:
-            raise self._broken(
-                f"it is written for contract {found.contract} and this inrc has {CONTRACT}: "
-                "update inrc"
-            )
-        if inspect.isabstract(found):
-            raise self._broken(f"it lacks {', '.join(sorted(found.__abstractmethods__))}")
-        if getattr(found, "name", None) != self.name:
-            raise self._broken(f"it calls itself {getattr(found, 'name', None)!r}")
-        return found
+        reason = _fault(found, self.name)
+        if reason:
+            raise self._broken(reason)
+        kind: type[Modality] = found
+        return kind
 
     def _broken(self, reason: str) -> RegistryError:
         return RegistryError(f"modality {self.name!r} ({self}) does not work: {reason}")
 
 
+def _fault(found: Any, name: str) -> str:
+    """Why what was imported is not the modality of this name; empty if it is."""
+    from inrc.signal import CONTRACT, Modality
+
+    if not (isinstance(found, type) and issubclass(found, Modality)):
+        return "it is not a Modality"
+    contract: Any = found.contract
+    if type(contract) is not int or contract < 1:
+        return f"its contract is {contract!r}, not a version from 1 to {CONTRACT}"
+    if contract > CONTRACT:  # before all else: what a newer contract asks is not known here
+        return f"it is written for contract {contract} and this inrc has {CONTRACT}: update inrc"
+    if inspect.isabstract(found):
+        return f"it lacks {', '.join(sorted(found.__abstractmethods__))}"
+    if getattr(found, "name", None) != name:
+        return f"it calls itself {getattr(found, 'name', None)!r}"
+    suffixes, unit = getattr(found, "suffixes", None), getattr(found, "unit", None)
+    if not (isinstance(suffixes, tuple) and suffixes and all(type(s) is str for s in suffixes)):
+        return f"its suffixes are {suffixes!r}, not a tuple like ('.png',)"
+    return "" if isinstance(unit, str) and unit else f"its unit is {unit!r}, not a word"
+
+
 def installed() -> list[Plugin]:
-    """All plugins, sorted by name; nothing is imported, and a name may occur twice."""
-    found = set()
-    for entry in entry_points(group=GROUP):
-        distribution = entry.dist
-        found.add(
-            Plugin(
-                entry.name,
-                entry.value,
-                distribution.name if distribution else "an unknown distribution",
-                distribution.version if distribution else "",
-            )
-        )
-    return sorted(found)
+    """All plugins, sorted by name; nothing is imported, and a name may occur twice.
+
+    Raises RegistryError that names the distribution whose entry points cannot be read: Python then
+    finds nobody's, and torch, which looks for its own, does not start either.
+    """
+    try:
+        entries = entry_points(group=GROUP)
+    except Exception as error:
+        raise RegistryError(f"{_unreadable()}: reinstall or uninstall it") from error
+    return sorted({_plugin(entry) for entry in entries})
+
+
+def _plugin(entry: EntryPoint) -> Plugin:
+    name, version = _owner(entry.dist)
+    return Plugin(entry.name, entry.value, name, version)
+
+
+def _owner(distribution: Distribution | None) -> tuple[str, str]:
+    """Name and version, as far as its metadata tell."""
+    facts: Mapping[str, str] = {}
+    if distribution is not None:
+        with suppress(Exception):  # a folder without metadata, in some versions of Python
+            facts = {key: distribution.metadata[key] for key in ("Name", "Version")}
+    return facts.get("Name") or "an unknown distribution", facts.get("Version") or ""
+
+
+def _unreadable() -> str:
+    for distribution in distributions():
+        try:
+            _ = distribution.entry_points
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            name = " ".join(_owner(distribution)).strip()
+            return f"the entry points of {name} cannot be read ({reason})"
+    return "the entry points of an installed distribution cannot be read"
 
 
 def names() -> list[str]:

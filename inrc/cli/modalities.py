@@ -19,11 +19,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the verb; a broken modality is one line on stderr and no failure of the others."""
     rows: list[dict[str, Any]] = []
+    broken: list[dict[str, str]] = []
     for name in registry.names():
         try:
             kind = registry.find(name)
         except RegistryError as error:
             screen.complain(f"warning: {error}")
+            broken.append({"name": name, "reason": str(error)})
             continue
         [plugin] = [plugin for plugin in registry.installed() if plugin.name == name]
         rows.append(
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
             }
         )
     if args.json:
-        screen.say_json({"modalities": rows})
+        screen.say_json({"modalities": rows, "broken": broken})
         return 0
     for row in rows:
         print(

@@ -1,7 +1,6 @@
 """`inrc new-modality`: a plugin that works as it is written, to begin one's own from."""
 
 import argparse
-import ast
 import builtins
 import keyword
 import re
@@ -101,6 +100,8 @@ def check(words: Mapping[str, str], texts: Mapping[str, str]) -> None:
 
     Raises UsageError if it is Python's own, or one that the skeleton imports from elsewhere.
     """
+    import ast  # not for the other verbs, which import this module, too
+
     taken = {*dir(builtins), *keyword.kwlist}
     for path, text in texts.items():
         if path.endswith(".py") and words["kind"] not in taken:
