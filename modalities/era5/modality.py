@@ -12,8 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrc.errors import SignalError
-from inrc.signal import Ask, Modality, Signal, View, flat
-from inrc_modalities.era5 import quality, reading, sample, sphere, storage, views, writing
+from inrc.signal import Ask, Baseline, Modality, Signal, View, flat
+from inrc_modalities.era5 import (
+    baselines,
+    quality,
+    reading,
+    sample,
+    sphere,
+    storage,
+    views,
+    writing,
+)
 from inrc_modalities.era5.channels import Ranges, channels, label, order, scale
 from inrc_modalities.era5.header import Header
 from inrc_modalities.era5.reading import Layer, layers
@@ -243,6 +252,10 @@ class ERA5(Modality):
             layers(path, self.variables, self.levels_as_channels) for path in (original, decoded)
         )
         return quality.measure(self.scaled, first, second, original, decoded)
+
+    def baselines(self) -> list[Baseline]:
+        """JPEG 2000, zfp, SZ3, SPERR: every 2-D slice on its own, within an error."""
+        return baselines.baselines(self.variables, self.levels_as_channels)
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
         """Write `count` files of a made-up planet's t2m and z500, six time steps each."""
