@@ -12,8 +12,10 @@ from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from inrc.errors import SignalError
@@ -56,6 +58,18 @@ class Signal:
         return replace(
             self, features=features, queries=self.queries if queries is None else queries
         )
+
+    def array(self) -> NDArray[np.float32]:
+        """Features of a joined signal as an array of its shape, and a last axis of C if C > 1.
+
+        Raises SignalError for parts that are padded, as patches before they are joined may be.
+        """
+        channels = self.features.shape[2]
+        if prod(self.shape) != self.features.shape[0] * self.features.shape[1]:
+            raise SignalError(f"signal: {self.parts} parts do not make up {self.shape}; join them")
+        shape = self.shape if channels == 1 else (*self.shape, channels)
+        found: NDArray[np.float32] = self.features.detach().cpu().numpy().reshape(shape)
+        return found
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 from inrc.cli import lightning, main
+from inrc.data import Batch
+from inrc.module import Compressor
 
 RECIPES = Path(__file__).parent.parent / "recipes"
-NAMES = ["era5.yaml", "image.yaml"]
-METHODS = ["basis.yaml", "coinpp.yaml", "vcinr.yaml"]
+NAMES = sorted(path.name for path in RECIPES.glob("*.yaml"))
+METHODS = sorted(path.name for path in (RECIPES / "methods").glob("*.yaml"))
 
 
 def arguments(folder: Path, *configs: Path) -> list[str]:
@@ -27,9 +30,11 @@ def arguments(folder: Path, *configs: Path) -> list[str]:
     ]
 
 
-def test_every_recipe_is_named_here() -> None:
-    assert sorted(path.name for path in RECIPES.glob("*.yaml")) == NAMES
-    assert sorted(path.name for path in (RECIPES / "methods").glob("*.yaml")) == METHODS
+def test_every_installed_modality_has_a_recipe() -> None:
+    found = entry_points(group="inrc.modalities")
+    ours = {each.name for each in found if each.value.startswith("inrc_modalities.")}
+    assert {name.removesuffix(".yaml") for name in NAMES} <= ours
+    assert {"basis.yaml", "coinpp.yaml", "vcinr.yaml"} <= set(METHODS)
 
 
 @pytest.mark.parametrize("method", [None, *METHODS])
@@ -94,3 +99,29 @@ def test_fit_explains_itself(words: list[str], capsys: pytest.CaptureFixture[str
     said = capsys.readouterr()
     assert ended.value.code == (0 if "--help" in words else 2)
     assert "--data" in said.out + said.err or "model" in said.err
+
+
+def test_what_ctrl_c_stopped_goes_on_where_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [*arguments(tmp_path, RECIPES / "image.yaml"), "--model.represent=4"]
+    words += ["--model.compress=6", "--trainer.log_every_n_steps=1", "--data.init_args.shift=0"]
+    seen: list[int] = []
+    step = Compressor.on_train_batch_start
+
+    def pressed(self: Compressor, batch: Batch, batch_idx: int) -> None:
+        seen.append(self.global_step)
+        if seen[-1] == 6 and seen.count(6) == 1:
+            raise KeyboardInterrupt
+        step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Compressor, "on_train_batch_start", pressed)
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 1
+    assert (tmp_path / "run" / "last.ckpt").is_file()
+    assert not (tmp_path / "run" / "codec.safetensors").exists()
+    assert main([*words, "--ckpt_path", "last"]) == 0
+    assert seen == [0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9]
+    assert (tmp_path / "run" / "codec.safetensors").is_file()

@@ -30,6 +30,14 @@ class Last(ModelCheckpoint):
             save_last=True, save_top_k=0, every_n_train_steps=every, enable_version_counter=False
         )
 
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Keep what was learned until Ctrl-C, too."""
+        tried = bool(getattr(trainer, "fast_dev_run", False)) or trainer.sanity_checking
+        if isinstance(exception, KeyboardInterrupt) and trainer.global_step > 0 and not tried:
+            self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Find the run's folder."""
         self.dirpath = trainer.default_root_dir
