@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inrc.basis.algebra import fewer, left_over, principal, project, take
 from inrc.fields import Field, Layer, affine, sine
 
 KEEP = 1e-8
@@ -14,6 +15,8 @@ KEEP = 1e-8
 6e-8 off, are then amplified to 6e-4 at most, 64 dB below a signal of unit size."""
 FEW = 8
 """With fewer training signals than this times the latents, half of them stand for the unseen."""
+SAMPLES = 1 << 16
+"""Rows times observations of which it holds the trunk at once: 512 MiB at 1024 sines."""
 SCALES = 3
 """Scales of the frequencies that are tried, each half the one before."""
 
@@ -129,11 +132,14 @@ class BasisField(Field):
     ) -> None:
         """Find the trunk's scale and mix, and the principal axes of the signals in its span."""
         self._started += 1
+        queries, features, weights = fewer(queries, features, weights)
         share = weights if weights is not None else torch.ones_like(queries[..., 0])
         share = share.double() / share.double().sum(1, keepdim=True)  # #N M
-        few = torch.linspace(0, len(features) - 1, min(64, len(features))).long()
+        own = max(len(queries), len(share)) > 1
+        most = max(1, SAMPLES // share.shape[1]) if own else 64
+        few = torch.linspace(0, len(features) - 1, min(64, most, len(features))).long()
         tried = [
-            self._spanned(self.frequencies / 2**half, *_rows(few, queries, features, share))
+            self._spanned(self.frequencies / 2**half, *take(few, queries, features, share))
             for half in range(SCALES)
         ]
         best = min(range(SCALES), key=lambda half: tried[half][1])
@@ -147,14 +153,14 @@ class BasisField(Field):
         rows = (codes[:learned] - centre) / math.sqrt(learned)
         generator = torch.Generator().manual_seed(0)  # the same axes on every process
         if learned < len(codes):
-            unseen = _left_over(codes[learned:] - centre, rows)
+            unseen = left_over(codes[learned:] - centre, rows)
             guess = self._smooth(mix.to(codes), len(centre), generator)
             guess *= (unseen / guess.square().sum().clamp_min(1e-30)).sqrt()
             rows = torch.cat([rows, guess])
         # what the output layer sees: where the signals are, all channels together
-        turn = _principal(torch.cat([rows, centre[None]]).permute(1, 0, 2).flatten(1), self.span)
+        turn = principal(torch.cat([rows, centre[None]]).permute(1, 0, 2).flatten(1), self.span)
         self.mix.zero_()[:, : turn.shape[1]] = mix.to(turn) @ turn
-        axes = _principal(torch.einsum("nhf,hg->gfn", rows, turn).flatten(0, 1), self.latent_dim)
+        axes = principal(torch.einsum("nhf,hg->gfn", rows, turn).flatten(0, 1), self.latent_dim)
         self.centre.zero_().view(self.span, -1)[: turn.shape[1]] = turn.T @ centre
         shape = (self.latent_dim, self.span, self.value_dim)
         kept = self.axes.zero_().view(shape)[: axes.shape[1], : turn.shape[1]]
@@ -193,7 +199,7 @@ class BasisField(Field):
         lower = torch.linalg.cholesky(energy)
         mix = torch.linalg.solve_triangular(lower.mT, torch.eye(len(lower)).to(lower), upper=True)
         trunk = raw @ mix
-        codes = _project(trunk, features.double(), share)
+        codes = project(trunk, features.double(), share)
         error = (features - torch.einsum("nmh,nhf->nmf", trunk, codes)).square().sum(-1)
         return mix, float((error * share).sum())
 
@@ -201,50 +207,12 @@ class BasisField(Field):
         self, mix: Tensor, queries: Tensor, features: Tensor, share: Tensor
     ) -> Float[Tensor, "N H F"]:
         """Coefficients of all signals, in portions where they do not share their points."""
-        size = len(features) if len(queries) == len(share) == 1 else 16
+        shared = len(queries) == len(share) == 1
+        size = len(features) if shared else max(1, SAMPLES // share.shape[1])
         found = []
         for start in range(0, len(features), size):
             index = torch.arange(start, min(start + size, len(features)))
-            q, x, w = _rows(index, queries, features, share)
+            q, x, w = take(index, queries, features, share)
             trunk = torch.sin(q @ self.frequencies + self.phases).double() @ mix
-            found.append(_project(trunk.to(x), x, w.to(x)))
+            found.append(project(trunk.to(x), x, w.to(x)))
         return torch.cat(found)
-
-
-def _left_over(codes: Tensor, rows: Tensor) -> Tensor:
-    """Mean energy of signals outside the span of others."""
-    basis = torch.linalg.svd(rows.flatten(1), full_matrices=False)[2]  # R H*F
-    flat = codes.flatten(1)
-    return (flat - flat @ basis.T @ basis).square().sum(1).mean()
-
-
-def _principal(columns: Float[Tensor, "H N"], count: int) -> Float[Tensor, "H R"]:
-    """Directions of the largest energy, at most `count`; float64 inside, signs as they fall."""
-    if columns.shape[1] < columns.shape[0]:
-        turn = torch.linalg.svd(columns.double(), full_matrices=False)[0]
-    else:
-        moment = columns.double() @ columns.double().T
-        turn = torch.linalg.eigh(moment)[1].flip(1)
-    return turn[:, :count].to(columns)
-
-
-def _rows(index: Tensor, *tensors: Tensor) -> list[Tensor]:
-    """Some rows of each; what all rows share stays."""
-    return [t if len(t) == 1 else t[index.to(t.device)] for t in tensors]
-
-
-def _project(
-    trunk: Float[Tensor, "#N M H"], features: Float[Tensor, "N M F"], share: Float[Tensor, "#N M"]
-) -> Float[Tensor, "N H F"]:
-    """Least-squares coefficients of signals.
-
-    The trunk is orthonormal on points that all share; otherwise every signal has its own Gram
-    matrix, held up by a small ridge where a mask leaves a direction unseen.
-    """
-    if len(trunk) == 1 and len(share) == 1:
-        return torch.einsum("mh,nmf->nhf", trunk[0] * share[0, :, None], features)
-    weighted = trunk * share.unsqueeze(-1)
-    target = torch.einsum("nmh,nmf->nhf", weighted.expand(len(features), -1, -1), features)
-    gram = weighted.mT @ trunk
-    ridge = 1e-4 * torch.eye(gram.shape[-1], device=gram.device, dtype=gram.dtype)
-    return torch.linalg.solve(gram + ridge, target)
