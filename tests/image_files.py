@@ -1,0 +1,54 @@
+"""Pictures that tests of images make and decode."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from hypothesis import HealthCheck, settings
+from numpy.typing import NDArray
+
+from inrc import grid
+from inrc.signal import Signal, View
+from inrc_modalities.image import Image
+from inrc_modalities.image.pixels import LAYOUTS, Pixels
+
+CHANNELS = {layout: channels for channels, layout in LAYOUTS.items()}
+QUICK = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+KODAK = sorted(
+    (Path(__file__).parents[2] / "shared" / "data" / "images" / "kodak").glob("kodim*.png")
+)
+
+
+def noise(mode: str, depth: int = 8, height: int = 13, width: int = 21) -> Pixels:
+    """Every level of noise, in any layout."""
+    channels = 1 if mode == "1" else CHANNELS[mode]
+    kind = np.uint16 if depth == 16 else np.uint8
+    array = np.random.default_rng(7).integers(0, 1 << depth, (height, width, channels), dtype=kind)
+    return Pixels(np.where(array > 127, 255, 0).astype(kind) if mode == "1" else array, mode)
+
+
+def ramp(height: int, width: int) -> NDArray[np.uint8]:
+    """Smooth colours."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack(
+        [255 * y / max(height - 1, 1), 255 * x / max(width - 1, 1), 128 + 0 * y], axis=-1
+    ).astype(np.uint8)
+
+
+def decode(modality: Image, path: Path, view: View, field: bool = False) -> Signal:
+    """What a codec without loss would make of a view; `field` answers by position instead."""
+    signal = modality.read(path)
+    ask = modality.ask(signal.meta, view)
+    if not field:
+        return modality.join(modality.split(signal).features[list(ask.parts)], signal.meta, view)
+    side = modality.patch or max(signal.shape)
+    columns = grid.counts(signal.shape, modality._side(signal.shape))[1]
+    corner = torch.tensor([divmod(part, columns) for part in ask.parts], dtype=torch.float64)
+    size = torch.tensor(modality._side(signal.shape), dtype=torch.float64)
+    local = (ask.queries.double() + 1) / 2 * size
+    assert (local >= 0).all() and (local <= side).all()
+    where = local + (corner * size)[:, None]  # pixels of the original
+    fill = torch.zeros(*where.shape[:2], modality.channels - 2, dtype=torch.float64)
+    return modality.join(torch.cat([where, fill], dim=-1), signal.meta, view)
