@@ -8,6 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+STALLED = 1e-7
+"""Relative fall of the distortion below which a search for a latent ends: float32 sees no less."""
+
 Predict = Callable[[Tensor, Tensor], Tensor]
 """(latents B K, queries #B M Q) -> features B M C."""
 
@@ -100,11 +103,10 @@ class MetaSGD(Adapter):
         with torch.enable_grad():
             for _ in range(self.steps if steps is None else steps):
                 if not create_graph:
-                    latent = latent.detach()
-                    gradient = _gradient(
+                    _, gradient = _gradient(
                         predict, latent, queries, features, weights, chunk or features.shape[1]
                     )
-                    latent = latent - self.rates * gradient
+                    latent = latent.detach() - self.rates * gradient
                 elif self.recompute:
                     latent = checkpoint(
                         self._step, predict, latent, queries, features, weights,
@@ -165,7 +167,7 @@ class GaussNewton(Adapter):
 
     Args:
         latent_dim: size of the latent.
-        steps: steps, the first one included.
+        steps: steps at most, the first one included; rows whose distortion no longer falls end it.
         rate: size of those after the first, relative to a full step.
         damping: eigenvalues below this share of the largest one count as zero.
     """
@@ -194,12 +196,21 @@ class GaussNewton(Adapter):
         if weights is None:
             weights = features.new_ones(1, features.shape[1])
         inverse = self._inverse(predict, queries, weights, chunk, features.shape[2])
+        seen = (queries, features, weights, chunk)
         latent = features.new_zeros(features.shape[0], self.latent_dim)
+        loss, gradient = _gradient(predict, latent, *seen)
+        rate = torch.full_like(loss, self.rate)[:, None]
         for step in range(self.steps if steps is None else steps):
-            with torch.enable_grad():
-                gradient = _gradient(predict, latent, queries, features, weights, chunk)
-            rate = 1.0 if step == 0 else self.rate
-            latent = (latent - rate * gradient @ inverse).detach()
+            move = (gradient @ inverse) * (rate if step else 1.0)
+            found, slope = _gradient(predict, latent - move, *seen)
+            # a row that a step makes worse stays where it is and takes a shorter one
+            better = (found < loss)[:, None]
+            if not bool(((loss - found) > STALLED * loss).any()):
+                return torch.where(better, latent - move, latent)
+            latent = torch.where(better, latent - move, latent)
+            gradient = torch.where(better, slope, gradient)
+            loss = torch.minimum(loss, found)
+            rate = torch.where(better, rate, rate / 4)
         return latent
 
     @torch.no_grad()
@@ -236,16 +247,19 @@ def _gradient(
     features: Float[Tensor, "B M C"],
     weights: Float[Tensor, "#B M"] | None,
     chunk: int,
-) -> Float[Tensor, "B K"]:
-    """Gradient of each row's distortion, summed over chunks of its observations."""
+) -> tuple[Float[Tensor, "B"], Float[Tensor, "B K"]]:
+    """Each row's distortion and its gradient, summed over chunks of its observations."""
     if weights is None:
         weights = features.new_ones(1, features.shape[1])
     share = weights / weights.sum(1, keepdim=True).clamp_min(1e-12) / features.shape[2]
-    latent = latent.requires_grad_()
-    total = torch.zeros_like(latent)
-    for start in range(0, features.shape[1], chunk):
-        part = slice(start, start + chunk)
-        error = (predict(latent, queries[:, part]) - features[:, part]).square().sum(-1)
-        (gradient,) = torch.autograd.grad((share[:, part] * error).sum(), latent)
-        total += gradient
-    return total
+    latent = latent.detach().requires_grad_()
+    loss, total = features.new_zeros(len(latent)), torch.zeros_like(latent)
+    with torch.enable_grad():
+        for start in range(0, features.shape[1], chunk):
+            part = slice(start, start + chunk)
+            error = (predict(latent, queries[:, part]) - features[:, part]).square().sum(-1)
+            rows = (share[:, part] * error).sum(1)
+            (gradient,) = torch.autograd.grad(rows.sum(), latent)
+            loss += rows.detach()
+            total += gradient
+    return loss, total.detach()
