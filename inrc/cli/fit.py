@@ -19,7 +19,8 @@ from inrc.model import Model
 from inrc.module import Compressor
 from inrc.plotting import beside
 
-ROW = "{:>4}  {:>10}  {:>10}  {:>9}  {:>9}  {:>10}  {:>8}"
+_ABOUT = ("rung", "files", "bytes", "payload_bytes", "rate")
+_SECONDS = ("encode_seconds", "decode_and_measure_seconds")
 
 
 class Last(ModelCheckpoint):
@@ -110,19 +111,21 @@ def measured(model: Model, paths: list[Path], number: int) -> dict[str, Any]:
 
 
 def _print(rows: list[dict[str, Any]], unit: str, path: Path, paths: list[Path]) -> None:
-    error = next((key for key in rows[0] if key.startswith("rmse")), "max_error")
-    print(f"\n{len(paths)} validation files in one archive; the model itself is not counted")
-    print(ROW.format("rung", "bytes", "payload", "bits/unit", error[:9], "PSNR dB", "seconds"))
+    measures = [key for key in rows[0] if key not in (*_ABOUT, *_SECONDS)]
+    table = [["rung", "bytes", "payload", "bits/unit", *measures, "seconds"]]
     for row in rows:
-        seconds = row["encode_seconds"] + row["decode_and_measure_seconds"]
-        print(
-            ROW.format(
-                row["rung"], f"{row['bytes']:,}", f"{row['payload_bytes']:,}",
-                f"{row['rate']:.4g}", f"{row.get(error, float('nan')):.4g}",
-                f"{row['psnr']:.2f}", f"{seconds:.1f}",
-            )
+        seconds = sum(row[key] for key in _SECONDS)
+        table.append(
+            [
+                str(row["rung"]), f"{row['bytes']:,}", f"{row['payload_bytes']:,}",
+                f"{row['rate']:.4g}", *(f"{row[key]:.4g}" for key in measures), f"{seconds:.1f}",
+            ]
         )  # fmt: skip
-    print(f"(unit: {unit})\n\nmodel: {path} ({path.stat().st_size:,} bytes)")
+    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    print(f"\n{len(paths)} validation files in one archive; the model itself is not counted")
+    for line in table:
+        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+    print(f"(unit: {unit}; psnr in dB)\n\nmodel: {path} ({path.stat().st_size:,} bytes)")
     print(f"next:  inrc compress {paths[0]} -m {path} -o compressed.inrc")
 
 
