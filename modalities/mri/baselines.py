@@ -1,0 +1,217 @@
+"""The codecs that a user of volumes would pick instead, with everything that they must store.
+
+Every file begins with what a decoder needs beside the codec's own streams: the header of the NIfTI
+file, the range of its values and the voxels that are unknown, packed; the length of each stream.
+"""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import imagecodecs
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from inrc.errors import SignalError
+from inrc.signal import Baseline
+from inrc_modalities.mri import masks
+from inrc_modalities.mri.header import Header
+from inrc_modalities.mri.reading import Volume, load
+from inrc_modalities.mri.scaling import ends
+from inrc_modalities.mri.writing import save
+
+Array = NDArray[Any]
+_SMALLEST = 64  # pixels: x265 refuses pictures smaller than a coding tree unit
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A file as whole numbers from 0: volumes X Y Z, and what makes the file of them again.
+
+    Whole numbers that span no more than 255 stay as they are; all others are spread over `peak`.
+    """
+
+    header: Header
+    volumes: list[Array]
+    low: float
+    high: float
+    peak: int
+    unknown: list[bytes] | None
+
+
+def all_of_them() -> list[Baseline]:
+    """Slices by three codecs of pictures, volumes by one of fields."""
+    decibels, distances = (
+        (25.0, 30.0, 35.0, 40.0, 45.0, 50.0),
+        (20.0, 12.0, 8.0, 5.0, 3.0, 2.0, 1.0),
+    )
+    return [
+        _baseline("JPEG 2000", "dB", decibels, 16, _j2k, _slices_j2k),
+        _baseline("JPEG XL", "distance", distances, 16, _jxl, _slices_jxl),
+        _baseline("HEVC", "CRF", (45.0, 40.0, 35.0, 30.0, 25.0, 20.0), 12, _hevc, _slices_hevc),
+        _baseline("zfp", "bits", (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0), 16, _zfp, _volume_zfp),
+    ]
+
+
+Encode = Callable[[NDArray[np.uint16], int, float], list[bytes]]
+"""A volume, its largest possible level, and the quality, to streams."""
+Decode = Callable[[list[bytes], tuple[int, int, int]], Array]
+"""These streams to levels X Y Z."""
+
+
+def _baseline(
+    name: str, unit: str, qualities: tuple[float, ...], depth: int, code: Encode, restore: Decode
+) -> Baseline:
+    def encode(original: Path, quality: float) -> bytes:
+        levels = _levels(load(original), depth, original)
+        streams = [code(volume, levels.peak, quality) for volume in levels.volumes]
+        head = {
+            **levels.header.meta,
+            "range": [levels.low, levels.high],
+            "peak": levels.peak,
+            "unknown": levels.unknown,
+            "streams": len(streams[0]),
+        }
+        return _framed(
+            [zlib.compress(msgpack.packb(head), 9), *(s for many in streams for s in many)]
+        )
+
+    def decode(data: bytes, original: Path, decoded: Path) -> None:
+        pieces = _unframed(data)
+        head = msgpack.unpackb(zlib.decompress(pieces[0]))
+        header = Header.of(head)
+        each = head["streams"]
+        volumes = [
+            restore(pieces[at : at + each], header.space) for at in range(1, len(pieces), each)
+        ]
+        low, high = head["range"]
+        _write(Levels(header, volumes, low, high, head["peak"], head["unknown"]), decoded)
+
+    return Baseline(name, unit, qualities, encode, decode)
+
+
+def _levels(file: Volume, depth: int, path: Path) -> Levels:
+    header = file.header
+    low, high = ends(file.stored, 100.0, path)
+    whole = header.dtype.kind in "iu" and high - low <= 255
+    peak = 255 if whole else (1 << depth) - 1
+    stored = np.moveaxis(file.stored.reshape(*header.space, header.volumes, order="F"), -1, 0)
+    unknown = masks.unknown(stored)
+    step = 1.0 if whole else (float(high) - float(low)) / peak or 1.0
+    volumes = [
+        np.rint(np.nan_to_num((each.astype(np.float64) - low) / step, posinf=0.0, neginf=0.0))
+        .clip(0, peak)
+        .astype(np.uint16)
+        for each in stored
+    ]
+    packed = None if unknown is None else masks.pack(unknown)
+    return Levels(header, volumes, low, low + step * peak, peak, packed)
+
+
+def _write(levels: Levels, path: Path) -> None:
+    header = levels.header
+    share = np.stack(levels.volumes).astype(np.float64) / levels.peak
+    values = levels.low + share * (levels.high - levels.low)
+    if header.dtype.kind in "iu":
+        limits = np.iinfo(header.dtype)
+        values = np.clip(np.rint(values), limits.min, limits.max)
+    stored = values.astype(header.dtype)
+    if levels.unknown is not None:
+        kinds = masks.unpack(levels.unknown, (header.volumes, *header.space))
+        stored[kinds > 0] = masks.values(kinds[kinds > 0])
+    whole = np.asfortranarray(np.moveaxis(stored, 0, -1)).reshape(header.shape, order="F")
+    save(Volume(header, whole), path)
+
+
+def _pixels(slice_: NDArray[np.uint16], peak: int) -> Array:
+    return np.ascontiguousarray(slice_.astype(np.uint8 if peak <= 255 else np.uint16))
+
+
+def _axial(volume: NDArray[np.uint16], peak: int) -> Iterable[Array]:
+    return (_pixels(volume[:, :, z], peak) for z in range(volume.shape[2]))
+
+
+def _j2k(volume: NDArray[np.uint16], peak: int, quality: float) -> list[bytes]:
+    # a constant slice has no signal-to-noise ratio that OpenJPEG could aim at
+    level: Any = quality  # dB, whatever the type information says
+    return [
+        bytes(
+            imagecodecs.jpeg2k_encode(
+                s, level if np.ptp(s) else 0, codecformat="j2k", reversible=not np.ptp(s)
+            )
+        )
+        for s in _axial(volume, peak)
+    ]
+
+
+def _slices_j2k(streams: list[bytes], shape: tuple[int, int, int]) -> Array:
+    return _stack([imagecodecs.jpeg2k_decode(each) for each in streams], shape)
+
+
+def _jxl(volume: NDArray[np.uint16], peak: int, quality: float) -> list[bytes]:
+    return [bytes(imagecodecs.jpegxl_encode(s, distance=quality)) for s in _axial(volume, peak)]
+
+
+def _slices_jxl(streams: list[bytes], shape: tuple[int, int, int]) -> Array:
+    return _stack([imagecodecs.jpegxl_decode(each) for each in streams], shape)
+
+
+def _stack(slices: Sequence[Array], shape: tuple[int, int, int]) -> Array:
+    return np.stack([np.reshape(each, shape[:2]) for each in slices], axis=-1)
+
+
+def _zfp(volume: NDArray[np.uint16], peak: int, quality: float) -> list[bytes]:
+    tolerance = peak / 2.0**quality
+    mode = imagecodecs.ZFP.MODE.FIXED_ACCURACY
+    field = np.ascontiguousarray(volume, np.float32)
+    return [bytes(imagecodecs.zfp_encode(field, tolerance, mode=mode))]
+
+
+def _volume_zfp(streams: list[bytes], shape: tuple[int, int, int]) -> Array:
+    field: Array = np.asarray(imagecodecs.zfp_decode(streams[0]))
+    return field.reshape(shape)
+
+
+def _hevc(volume: NDArray[np.uint16], peak: int, quality: float) -> list[bytes]:
+    """One raw stream of all slices, x265 at its preset medium."""
+    form = "gray" if peak <= 255 else "gray12le"
+    room = [max(_SMALLEST - n, 0) for n in volume.shape[:2]]
+    padded = np.pad(volume, [(0, room[0]), (0, room[1]), (0, 0)], mode="edge")
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="hevc") as container:
+        stream: Any = container.add_stream("libx265", rate=25)
+        stream.height, stream.width = padded.shape[:2]
+        stream.pix_fmt = form
+        stream.options = {"crf": f"{quality:g}", "x265-params": "log-level=none:info=0:pools=1"}
+        for pixels in _axial(padded, peak):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format=form)))
+        container.mux(stream.encode(None))
+    return [buffer.getvalue()]
+
+
+def _slices_hevc(streams: list[bytes], shape: tuple[int, int, int]) -> Array:
+    with av.open(io.BytesIO(streams[0]), format="hevc") as stream:
+        container: Any = stream
+        frames = [frame.to_ndarray() for frame in container.decode(video=0)]
+    if len(frames) != shape[2]:
+        raise SignalError(f"HEVC: {len(frames)} pictures came back of {shape[2]}")
+    return np.stack([frame[: shape[0], : shape[1]] for frame in frames], axis=-1)
+
+
+def _framed(pieces: Sequence[bytes]) -> bytes:
+    return b"".join(struct.pack("<I", len(piece)) + piece for piece in pieces)
+
+
+def _unframed(data: bytes) -> list[bytes]:
+    pieces, at = [], 0
+    while at < len(data):
+        (size,) = struct.unpack_from("<I", data, at)
+        pieces.append(data[at + 4 : at + 4 + size])
+        at += 4 + size
+    return pieces

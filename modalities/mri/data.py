@@ -1,0 +1,231 @@
+"""Folders of volumes as training data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy.ndimage import zoom
+from torch import Tensor
+
+from inrc import grid
+from inrc.data import Batch, Rows, SignalDataModule
+from inrc.errors import SignalError, UsageError
+from inrc_modalities.mri.modality import MRI
+from inrc_modalities.mri.reading import load_header
+
+_UNIT = 65535  # volumes wait in 16 bits: half of the memory, and no error that matters
+_SAME = 0.02  # voxel sizes nearer to the model's than this are taken for it
+
+
+@dataclass(frozen=True, kw_only=True)
+class CroppedRows(Rows):
+    """Rows that are cubes at random places of volumes, drawn anew each time they are asked.
+
+    Row i comes from volume i // per_volume. `features` and `weights`, the rows without randomness,
+    are one such draw.
+    """
+
+    volumes: tuple[Tensor, ...]  # X Y Z 2 of uint16: value, and whether it is known
+    per_volume: int
+    patch: int
+    flip: bool
+
+    def __getitems__(self, index: Sequence[int]) -> Batch:
+        """Rows by number, each from a new place of its volume."""
+        rows = torch.as_tensor(index)
+        features, weights = cut(self.volumes, rows // self.per_volume, self.patch)
+        if self.flip:
+            features, weights = _mirror(features, weights, self.patch)
+        known = None if self.weights is None else weights
+        return Batch(self.queries, features, known, rows)
+
+
+class Volumes(SignalDataModule):
+    """Any folder of NIfTI files, searched recursively, such as that of the IXI data set.
+
+    A model sees cubes of voxels of the edge `spacing`: volumes of other voxels are interpolated
+    to that for training, and only for training. Files are compressed as they are.
+
+    Args:
+        root: folder of files, or one file; None writes a small sample.
+        val_root: folder of validation files; None keeps a part of `root`, the last by name.
+        patch: edge of a cube in voxels.
+        spacing: edge of these voxels in millimetres; None takes all voxels for alike.
+        percentile: beyond which values are clipped, see `MRI`.
+        random_patches: training cubes per volume and epoch, from random places.
+        flip: mirror half of the training cubes along x, which in most files is left to right.
+        batch_size: rows per step and process.
+        val_fraction: share of `root` kept for validation where there is no `val_root`.
+        sample_folder: where the sample goes.
+        sample_count: files of the sample.
+        seed: of the sample.
+        workers: processes that read ahead.
+
+    Raises:
+        UsageError: less than one patch per volume, or `val_root` without `root`.
+        SignalError: a folder without NIfTI files, or a file that cannot be read.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        val_root: Path | None = None,
+        patch: int = 16,
+        spacing: float | None = 1.0,
+        percentile: float = 99.99,
+        random_patches: int = 512,
+        flip: bool = False,
+        batch_size: int = 64,
+        val_fraction: float = 0.2,
+        sample_folder: Path = Path("runs/sample/mri"),
+        sample_count: int = 16,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__(
+            MRI(patch, spacing, percentile),
+            root=root,
+            batch_size=batch_size,
+            val_fraction=val_fraction,
+            sample_folder=sample_folder,
+            sample_count=sample_count,
+            seed=seed,
+            workers=workers,
+        )
+        if random_patches < 1:
+            raise UsageError("volumes: random_patches must be 1 or more")
+        if val_root is not None and root is None:
+            raise UsageError("volumes: a val_root needs a root to train on")
+        self.val_root = val_root
+        self.patch = patch
+        self.spacing = spacing
+        self.random_patches = random_patches
+        self.flip = flip
+
+    def files(self) -> tuple[list[Path], list[Path]]:
+        """Training files and validation files."""
+        if self.root is None:
+            paths = self.modality.sample(self.sample_folder, self.seed, self.sample_count)
+        else:
+            paths = found(self.root)
+        if self.val_root is not None:
+            return paths, found(self.val_root)
+        held = min(max(round(len(paths) * self.val_fraction), 1), len(paths) - 1)
+        return (paths[: len(paths) - held], paths[len(paths) - held :]) if held else (paths, paths)
+
+    def setup(self, stage: str) -> None:
+        """Read all files into memory, once."""
+        if self.train_rows is None:
+            self.train_paths, self.val_paths = self.files()
+            self.val_rows = self._rows(self.val_paths, random=False)
+            self.train_rows = self._rows(self.train_paths, random=True)
+
+    def _rows(self, paths: Sequence[Path], random: bool) -> Rows:
+        volumes = [volume for path in paths for volume in self._volumes(path)]
+        queries = grid.coordinates((self.patch,) * 3)[None]
+        if random:
+            which = torch.arange(len(volumes)).repeat_interleave(self.random_patches)
+            features, weights = cut(tuple(volumes), which, self.patch)
+        else:
+            side = (self.patch,) * 3
+            both = torch.cat([grid.split(each.float(), side) for each in volumes])
+            features, weights = _parted(both)
+        known = None if bool((weights == 1).all()) else weights
+        if not random:
+            return Rows(queries, features, known)
+        return CroppedRows(
+            queries,
+            features,
+            None if all(bool(v[..., 1].all()) for v in volumes) else weights,
+            volumes=tuple(volumes),
+            per_volume=self.random_patches,
+            patch=self.patch,
+            flip=self.flip,
+        )
+
+    def _volumes(self, path: Path) -> list[Tensor]:
+        """The volumes of a file as X Y Z 2, in voxels of the model."""
+        signal = self.modality.read(path)
+        header = load_header(path)
+        factors = [1.0] * 3
+        if self.spacing is not None:
+            factors = [size / self.spacing for size in header.sizes()]
+        values = signal.features.reshape(header.volumes, *header.space).numpy()
+        known = np.ones_like(values)
+        if signal.weights is not None:
+            known = signal.weights.reshape(values.shape).numpy()
+        return [_stored(*resampled(v, k, factors)) for v, k in zip(values, known, strict=True)]
+
+
+def resampled(
+    values: NDArray[np.float32], known: NDArray[np.float32], factors: Sequence[float]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A volume and its mask with so many times the voxels along every axis.
+
+    Splines of third order; of first order where something is unknown, whose edge would ring.
+    """
+    if all(abs(f - 1) < _SAME for f in factors):
+        return values, known
+    factors = [max(f, 1.0 / n) for f, n in zip(factors, values.shape, strict=True)]
+    whole = bool(known.all())
+    options = {"mode": "nearest", "grid_mode": True}
+    made = zoom(values, factors, order=3 if whole else 1, **options)
+    mask = np.ones_like(made) if whole else zoom(known, factors, order=0, **options)
+    return np.clip(made, 0.0, 1.0), mask
+
+
+def cut(
+    volumes: tuple[Tensor, ...], which: Tensor, patch: int
+) -> tuple[Float[Tensor, "B M 1"], Float[Tensor, "B M"]]:
+    """One random cube from each of the volumes, by their numbers: features and weights."""
+    both = torch.empty(len(which), patch**3, 2)
+    for number in which.unique().tolist():
+        mine = which == number
+        volume = volumes[number]
+        room = [max(n - patch, 0) + 1 for n in volume.shape[:3]]
+        start = torch.stack([torch.randint(n, (int(mine.sum()),)) for n in room], dim=-1)
+        both[mine] = grid.crop(volume, (patch,) * 3, start).float()
+    return _parted(both)
+
+
+def found(root: Path) -> list[Path]:
+    """The NIfTI files below a folder, in order of their names, or the one file given.
+
+    Raises:
+        SignalError: there is none.
+    """
+    if root.is_file():
+        return [root]
+    paths = sorted(
+        p for p in root.rglob("*") if p.name.lower().endswith(MRI.suffixes) and p.is_file()
+    )
+    if not paths:
+        raise SignalError(f"{root}: no volumes here (looked for {', '.join(MRI.suffixes)})")
+    return paths
+
+
+def _stored(values: NDArray[np.float32], known: NDArray[np.float32]) -> Tensor:
+    pair = np.stack([np.rint(values * _UNIT), known], axis=-1)
+    return torch.from_numpy(pair.astype(np.uint16))
+
+
+def _parted(both: Float[Tensor, "B M 2"]) -> tuple[Float[Tensor, "B M 1"], Float[Tensor, "B M"]]:
+    """Features and weights; a cube of which nothing is known is worth 0 throughout."""
+    weights = both[..., 1].clone()
+    weights[weights.sum(1) == 0] = 1.0
+    return both[..., :1] / _UNIT, weights
+
+
+def _mirror(features: Tensor, weights: Tensor, patch: int) -> tuple[Tensor, Tensor]:
+    """Mirror half of the rows, on average, along their first axis."""
+    chosen = torch.rand(len(features)) < 0.5
+    side = (patch, patch * patch)
+    turned = [each.unflatten(1, side).flip(1).flatten(1, 2) for each in (features, weights)]
+    return (
+        torch.where(chosen[:, None, None], turned[0], features),
+        torch.where(chosen[:, None], turned[1], weights),
+    )

@@ -1,0 +1,171 @@
+"""The fastMRI data set as training data."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import ClassVar
+
+import h5py
+import nibabel
+import numpy as np
+
+from inrc.errors import SignalError, UsageError
+from inrc_modalities.mri.data import Volumes
+from inrc_modalities.mri.writing import save_image
+
+KEYS = ("reconstruction_rss", "reconstruction_esc")
+_XML_LIMIT = 1 << 22  # bytes; those of fastMRI have some 10 kB
+_VOXELS = 1 << 28  # of a volume; the largest have some 10 million
+
+
+class FastMRI(Volumes):
+    """Volumes of fastMRI: the reconstructions in its .h5 files, written once as NIfTI files.
+
+    fastMRI (J. Zbontar et al., arXiv:1811.08839; NYU Langone Health) may be used and not passed on;
+    it must be asked for at https://fastmri.med.nyu.edu and is never downloaded here. Put the .h5
+    files, such as those of `multicoil_val`, into `root`; any depth of folders will do. COIN++
+    trained on brain volumes of that split in cubes of 16 voxels, which is the default here.
+
+    An array of slices, rows and columns becomes a volume of x (columns), y (rows, upwards) and z,
+    in float32, with the voxel sizes that the file's own header states. Codecs are judged on files,
+    and users have NIfTI files: so the .h5 files are translated, not read by the modality.
+
+    Args:
+        root: folder of .h5 files.
+        val_root: folder of validation files; None keeps a part of `root`, the last by name.
+        nifti: folder for the NIfTI files; None takes `nifti` in `root`.
+        key: the reconstruction to take, `reconstruction_rss` (multi-coil) or `reconstruction_esc`.
+        patch: edge of a cube in voxels.
+        spacing: edge of these voxels in millimetres; None takes all voxels for alike, as COIN++.
+        percentile: beyond which values are clipped, see `MRI`.
+        random_patches: training cubes per volume and epoch.
+        flip: mirror half of the training cubes left to right.
+        batch_size: rows per step and process.
+        val_fraction: share of `root` kept for validation where there is no `val_root`.
+        workers: processes that read ahead.
+
+    Raises:
+        UsageError: another key.
+        SignalError: no files, or one that cannot be translated.
+    """
+
+    source: ClassVar[str] = "https://fastmri.med.nyu.edu"
+
+    def __init__(
+        self,
+        root: Path,
+        val_root: Path | None = None,
+        nifti: Path | None = None,
+        key: str = KEYS[0],
+        patch: int = 16,
+        spacing: float | None = None,
+        percentile: float = 99.99,
+        random_patches: int = 512,
+        flip: bool = False,
+        batch_size: int = 64,
+        val_fraction: float = 0.2,
+        workers: int = 0,
+    ) -> None:
+        if key not in KEYS:
+            raise UsageError(f"fastmri: key {key!r}; give one of {', '.join(KEYS)}")
+        self.h5_root = root
+        self.h5_val_root = val_root
+        self.nifti = nifti or root / "nifti"
+        self.key = key
+        super().__init__(
+            root=self.nifti / "train",
+            val_root=None if val_root is None else self.nifti / "val",
+            patch=patch,
+            spacing=spacing,
+            percentile=percentile,
+            random_patches=random_patches,
+            flip=flip,
+            batch_size=batch_size,
+            val_fraction=val_fraction,
+            workers=workers,
+        )
+
+    def prepare_data(self) -> None:
+        """Translate what has not been translated yet."""
+        translate(self.h5_root, self.nifti / "train", self.key)
+        if self.h5_val_root is not None:
+            translate(self.h5_val_root, self.nifti / "val", self.key)
+
+
+def translate(root: Path, folder: Path, key: str) -> list[Path]:
+    """Write a NIfTI file for every .h5 file below a folder, unless it is there.
+
+    Raises:
+        SignalError: there is none, or one that is no volume of fastMRI.
+    """
+    sources = sorted(root.rglob("*.h5")) if root.is_dir() else []
+    if not sources:
+        raise SignalError(
+            f"{root}: no .h5 files here; fastMRI must be asked for at {FastMRI.source}, "
+            "put its files there by hand"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for source in sources:
+        # folders become part of the name: nothing may be overwritten by a namesake
+        name = "-".join(source.relative_to(root).with_suffix("").parts)
+        path = folder / f"{name}.nii.gz"
+        if not path.is_file():
+            save_image(convert(source, key), path)
+        written.append(path)
+    return written
+
+
+def convert(source: Path, key: str) -> nibabel.Nifti1Image:
+    """The volume of a .h5 file.
+
+    Raises:
+        SignalError: no HDF5, no such reconstruction, no volume of real numbers, or no header.
+    """
+    try:
+        with h5py.File(source, "r") as file:
+            if key not in file:
+                has = ", ".join(sorted(file)) or "nothing"
+                raise SignalError(f"{source}: has no {key}, only {has}; choose another key")
+            array = file[key]
+            if array.ndim != 3 or array.dtype.kind != "f" or not 0 < array.size <= _VOXELS:
+                raise SignalError(
+                    f"{source}: {key} is {array.shape} of {array.dtype}, no volume of real numbers"
+                )
+            slices = np.asarray(array, np.float32)
+            header = file["ismrmrd_header"] if "ismrmrd_header" in file else None
+            text = b"" if header is None or header.shape != () else header[()]
+    except FileNotFoundError:
+        raise SignalError(f"{source}: no such file") from None
+    except (OSError, KeyError, RuntimeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise SignalError(f"{source}: no HDF5 file that can be read ({reason})") from None
+    volume = np.asfortranarray(slices.transpose(2, 1, 0)[:, ::-1])  # z y x to x y z, y upwards
+    sizes = _sizes(text, source)
+    affine = np.diag([*sizes, 1.0])
+    affine[:3, 3] = [-s * (n - 1) / 2 for s, n in zip(sizes, volume.shape, strict=True)]
+    image = nibabel.Nifti1Image(volume, affine)
+    image.header.set_xyzt_units("mm", "sec")
+    return image
+
+
+def _sizes(text: bytes | str, source: Path) -> list[float]:
+    """Voxel sizes x y z in millimetres, from an ISMRMRD header."""
+    raw = text.encode() if isinstance(text, str) else text
+    if not raw or len(raw) > _XML_LIMIT or b"<!DOCTYPE" in raw or b"<!ENTITY" in raw:
+        raise SignalError(f"{source}: no ismrmrd_header that says how large its voxels are")
+    try:
+        space = ET.fromstring(raw).find(".//{*}encoding/{*}reconSpace")
+        if space is None:
+            raise ValueError("no reconSpace")
+        found = []
+        for axis in "xyz":
+            edge = space.find(f"{{*}}fieldOfView_mm/{{*}}{axis}")
+            many = space.find(f"{{*}}matrixSize/{{*}}{axis}")
+            if edge is None or many is None:
+                raise ValueError("no field of view")
+            found.append(float(edge.text or "") / int(many.text or ""))
+        if not all(0 < size < 1000 for size in found):
+            raise ValueError(f"voxels of {found} mm")
+    except (ET.ParseError, ValueError, ZeroDivisionError) as error:
+        raise SignalError(f"{source}: its ismrmrd_header cannot be used ({error})") from None
+    return found

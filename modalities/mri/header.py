@@ -1,0 +1,284 @@
+"""The header of a NIfTI file: to the bytes of a file, and to the few fields that are stored.
+
+What is stored is the difference to the header that shape and data type alone would give, field by
+field, so that usual headers cost little and unusual ones come back to the last bit.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from nibabel.nifti1 import header_dtype as FIELDS_1
+from nibabel.nifti2 import header_dtype as FIELDS_2
+from numpy.typing import NDArray
+
+from inrc.errors import SignalError
+
+Order = Literal["<", ">"]
+FIELDS = {1: FIELDS_1, 2: FIELDS_2}
+SIZES = {1: 348, 2: 540}
+"""Bytes of a header, and the number that its first field holds."""
+MAGIC = {1: b"n+1\0", 2: b"n+2\0\r\n\x1a\n"}
+PAIR = (b"ni1", b"ni2")
+"""Magic of a header whose voxels are in a second file."""
+TYPES: dict[int, str] = {
+    2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8",
+    1280: "u8",
+}  # fmt: skip
+"""NIfTI's code of every data type that holds one real number, as numpy names it."""
+EXTRA_LIMIT = 1 << 16
+"""Bytes of extensions that are carried along; larger ones would dwarf the compressed volume."""
+VOXELS = 1 << 31
+"""Most voxels of a file: 8 GiB in memory as float32."""
+EDGE = {1: (1 << 15) - 1, 2: VOXELS}
+"""Longest axis: NIfTI-1 counts it in 16 bits."""
+_MM = {1: 1000.0, 3: 0.001}  # xyzt_units & 7: metres, micrometres; unknown is taken for millimetres
+_SINGULAR = 1e-6  # share of the volume of a voxel with right angles: float32's own accuracy
+
+
+@dataclass(frozen=True)
+class Header:
+    """A checked header.
+
+    Args:
+        version: 1 or 2.
+        order: byte order of the file, `<` or `>`.
+        fields: the header as one record, in little-endian order.
+        extra: what lies between header and voxels: a flag of four bytes, then extensions.
+    """
+
+    version: int
+    order: Order
+    fields: NDArray[Any]
+    extra: bytes
+
+    @classmethod
+    def parse(cls, block: bytes, extra: bytes) -> "Header":
+        """Check the bytes of a header, and take the extensions that follow it.
+
+        Raises:
+            SignalError: one that no file of real voxels can have; the file is not named.
+        """
+        version, order = kind(block)
+        stored = np.frombuffer(block, FIELDS[version].newbyteorder(order), 1)[0]
+        fields = np.array(stored, FIELDS[version].newbyteorder("<"))
+        header = cls(version, order, fields, extra)
+        header.check()
+        return header
+
+    @classmethod
+    def of(cls, meta: Mapping[str, Any]) -> "Header":
+        """Check what a meta declares, and make the header of it.
+
+        Raises:
+            SignalError: no header, or one that no file of real voxels can have.
+        """
+        try:
+            version, order, shape = meta["version"], meta["order"], meta["shape"]
+            code, changed, extra = meta["datatype"], meta["fields"], meta["extra"]
+            if type(version) is not int or version not in SIZES or order not in ("<", ">"):
+                raise ValueError("version")
+            if not 1 <= len(shape) <= 7 or not all(
+                type(n) is int and 0 < n <= EDGE[version] for n in shape
+            ):
+                raise ValueError("shape")
+            if type(code) is not int or code not in TYPES or not isinstance(extra, bytes):
+                raise ValueError("datatype")
+            fields = canonical(version, tuple(shape), code)
+            for name, value in changed.items():
+                size = fields.dtype[name].itemsize
+                if not isinstance(value, bytes) or len(value) > size:
+                    raise ValueError("fields")
+                kind_ = fields.dtype[name]
+                base, inner = kind_.subdtype or (kind_, ())
+                whole = np.frombuffer(value.ljust(size, b"\0"), base)
+                fields[name] = whole.reshape(inner) if inner else whole[0]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SignalError(f"mri: a header that no volume can have ({error!r:.80})") from None
+        header = cls(version, order, fields, extra)
+        header.check()
+        if header.shape != tuple(shape):
+            raise SignalError("mri: a header that names two shapes")
+        return header
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What must be stored to make this header again; plain values."""
+        shape, code = self.shape, int(self.fields["datatype"])
+        usual = canonical(self.version, shape, code)
+        changed = {
+            name: self.fields[name].tobytes().rstrip(b"\0")
+            for name in self.fields.dtype.names or ()
+            if self.fields[name].tobytes() != usual[name].tobytes()
+        }
+        return {
+            "shape": list(shape),
+            "datatype": code,
+            "version": self.version,
+            "order": self.order,
+            "fields": changed,
+            "extra": self.extra,
+        }
+
+    @property
+    def start(self) -> bytes:
+        """Header and extensions as they stand at the start of a file."""
+        return self.fields.astype(self.fields.dtype.newbyteorder(self.order)).tobytes() + self.extra
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels along every axis that the file has."""
+        return tuple(int(n) for n in self.fields["dim"][1 : 1 + int(self.fields["dim"][0])])
+
+    @property
+    def space(self) -> tuple[int, int, int]:
+        """Voxels along x, y and z."""
+        x, y, z = (*self.shape, 1, 1)[:3]
+        return x, y, z
+
+    @property
+    def volumes(self) -> int:
+        """How many volumes follow each other: times, directions, echoes."""
+        return math.prod(self.shape[3:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of a voxel in the file."""
+        return np.dtype(TYPES[int(self.fields["datatype"])]).newbyteorder(self.order)
+
+    @property
+    def scaling(self) -> tuple[float, float]:
+        """Slope and intercept from stored to real values; a slope of 0 or NaN means none."""
+        slope, inter = float(self.fields["scl_slope"]), float(self.fields["scl_inter"])
+        return (slope, inter) if slope and math.isfinite(slope) else (1.0, 0.0)
+
+    def affine(self) -> NDArray[np.float64]:
+        """Voxel numbers to places, 3 by 4: the sform if it is set, else the qform, else sizes."""
+        if int(self.fields["sform_code"]) > 0:
+            return np.stack([self.fields[f"srow_{a}"] for a in "xyz"]).astype(np.float64)
+        if int(self.fields["qform_code"]) > 0:
+            return self.qform()
+        return np.hstack([np.diag(self._zooms()), np.zeros((3, 1))])
+
+    def qform(self) -> NDArray[np.float64]:
+        """The transform of quaternion, offset and voxel sizes (nifti1.h, method 2)."""
+        b, c, d = (float(self.fields[f"quatern_{k}"]) for k in "bcd")
+        long = b * b + c * c + d * d
+        if long > 1.0:  # by rounding: a half turn
+            b, c, d = (k / math.sqrt(long) for k in (b, c, d))
+        a = math.sqrt(max(1.0 - b * b - c * c - d * d, 0.0))
+        turn = np.array(
+            [
+                [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+                [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+                [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+            ]
+        )
+        flip = -1.0 if float(self.fields["pixdim"][0]) < 0 else 1.0
+        offset = [float(self.fields[f"qoffset_{k}"]) for k in "xyz"]
+        sizes = [*self._zooms()[:2], flip * self._zooms()[2]]
+        return np.column_stack([turn * sizes, offset])
+
+    def sizes(self) -> tuple[float, float, float]:
+        """Edges of a voxel in millimetres, along x, y and z."""
+        unit = _MM.get(int(self.fields["xyzt_units"]) & 7, 1.0)
+        affine = self.affine()
+        x, y, z = (unit * math.sqrt(sum(float(v) ** 2 for v in affine[:, k])) for k in range(3))
+        return x, y, z
+
+    def check(self) -> None:
+        """Refuse what no volume of real numbers can have.
+
+        Raises:
+            SignalError: in one line that does not name the file.
+        """
+        dim = self.fields["dim"]
+        if not 2 <= int(dim[0]) <= 7:
+            raise SignalError(f"says it has {int(dim[0])} dimensions; a volume has 2 to 7")
+        shape = self.shape
+        if min(shape) < 1:
+            raise SignalError(f"says its shape is {shape}; every axis needs a voxel")
+        if math.prod(shape) > VOXELS:
+            raise SignalError(f"says its shape is {shape}: more than {VOXELS} voxels, the limit")
+        code = int(self.fields["datatype"])
+        if code not in TYPES:
+            raise SignalError(
+                f"holds {_NAMES.get(code, f'voxels of unknown type {code}')}; only real numbers "
+                "can be compressed: save magnitudes, or one channel a file"
+            )
+        if int(self.fields["bitpix"]) != 8 * np.dtype(TYPES[code]).itemsize:
+            raise SignalError(f"says a voxel of type {code} has {int(self.fields['bitpix'])} bits")
+        offset = float(self.fields["vox_offset"])
+        if offset != SIZES[self.version] + len(self.extra) and not (offset == 0 and self.plain):
+            raise SignalError(f"says its voxels begin at byte {offset:g}, where they cannot")
+        if len(self.extra) > EXTRA_LIMIT + 4:
+            raise SignalError(f"has extensions of more than {EXTRA_LIMIT} bytes; remove them first")
+        affine = self.affine()
+        corner = affine[:, :3]
+        edges = np.sqrt((corner**2).sum(0))
+        if not np.isfinite(affine).all() or abs(np.linalg.det(corner)) <= _SINGULAR * edges.prod():
+            raise SignalError(
+                "has a singular affine: its voxels have no volume; set its sform, qform or voxel "
+                "sizes right first"
+            )
+
+    @property
+    def plain(self) -> bool:
+        """Nothing but the flag of four bytes stands between header and voxels."""
+        return len(self.extra) == 4
+
+    def _zooms(self) -> list[float]:
+        sizes = [abs(float(n)) for n in self.fields["pixdim"][1:4]]
+        # the size along an axis that the file has not is often left 0
+        return [
+            n or 1.0 if axis >= int(self.fields["dim"][0]) else n for axis, n in enumerate(sizes)
+        ]
+
+
+_NAMES = {1: "single bits", 32: "complex voxels", 128: "RGB voxels", 1536: "128-bit floats",
+          1792: "complex voxels", 2048: "complex voxels", 2304: "RGBA voxels"}  # fmt: skip
+
+
+def kind(block: bytes) -> tuple[int, Order]:
+    """Version and byte order of the header that begins like this.
+
+    Raises:
+        SignalError: it is none of a single-file NIfTI.
+    """
+    orders: tuple[Order, Order] = ("<", ">")
+    for order in orders:
+        first = int.from_bytes(block[:4], "little" if order == "<" else "big")
+        for version, size in SIZES.items():
+            if first == size and len(block) >= size:
+                place = 344 if version == 1 else 4
+                magic = block[place : place + len(MAGIC[version])]
+                if magic == MAGIC[version]:
+                    return version, order
+                if magic[:3] in PAIR:
+                    raise SignalError(
+                        "is half of a pair of .hdr and .img; save the volume as one .nii file"
+                    )
+                raise SignalError("is no NIfTI file (an ANALYZE header?); save it as .nii first")
+    raise SignalError("is no NIfTI file, or its start is damaged")
+
+
+def canonical(version: int, shape: tuple[int, ...], code: int) -> NDArray[Any]:
+    """The header that most files of this shape and type differ least from.
+
+    It must never change: stored files differ from it.
+    """
+    fields = np.zeros((), FIELDS[version].newbyteorder("<"))
+    fields["sizeof_hdr"] = SIZES[version]
+    fields["magic"] = MAGIC[version]
+    fields["dim"] = [len(shape), *shape, *[1] * (7 - len(shape))]
+    fields["pixdim"] = 1.0
+    fields["datatype"] = code
+    fields["bitpix"] = 8 * np.dtype(TYPES[code]).itemsize
+    fields["vox_offset"] = SIZES[version] + 4
+    fields["scl_slope"] = 1.0
+    fields["xyzt_units"] = 10  # millimetres and seconds
+    if version == 1:
+        fields["regular"] = b"r"
+    return fields

@@ -1,0 +1,233 @@
+"""The mri plugin: voxels as answers at their places in cubes of a few millimetres."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inrc import grid
+from inrc.errors import SignalError
+from inrc.signal import Ask, Baseline, Modality, Signal, View
+from inrc_modalities.mri import baselines, blocks, masks, quality, sample, scaling, views
+from inrc_modalities.mri.header import Header
+from inrc_modalities.mri.reading import Volume, load
+from inrc_modalities.mri.writing import save
+
+
+class MRI(Modality):
+    """A volume, or a series of them, in a NIfTI file; features are stored values in [0, 1].
+
+    The header comes back as it was, to the last bit: affines and their codes, voxel sizes, units,
+    data type, byte order, slope and intercept, text, extensions up to 64 KiB. So do NaN and
+    infinite voxels. The other voxels are what is compressed; those beyond a percentile of
+    the file are clipped to it, and `measure` says how many.
+
+    A part is a cube of `patch` x `spacing` millimetres, with as many voxels as the file has
+    there; each volume of a series has its own parts.
+
+    Args:
+        patch: edge of a cube, in voxels of the edge `spacing`.
+        spacing: millimetres; None cuts cubes of `patch` voxels whatever their size, as COIN++ does.
+        percentile: of the known values, at most 100; COIN++ has 99.99. As many are clipped at the
+            low end.
+    """
+
+    name: ClassVar[str] = "mri"
+    suffixes: ClassVar[tuple[str, ...]] = (".nii.gz", ".nii")
+    unit: ClassVar[str] = "voxel"
+    axes: ClassVar[tuple[str, ...]] = views.NAMES
+
+    def __init__(
+        self, patch: int = 16, spacing: float | None = 1.0, percentile: float = 99.99
+    ) -> None:
+        if patch < 1:
+            raise SignalError(f"mri: a patch of {patch} voxels; give 1 or more")
+        if spacing is not None and not 0 < spacing < math.inf:
+            raise SignalError(f"mri: a spacing of {spacing} mm; give more than 0, or none")
+        if not 50 < percentile <= 100:
+            raise SignalError(f"mri: percentile {percentile}; give more than 50 and at most 100")
+        self.patch = patch
+        self.spacing = spacing
+        self.percentile = percentile
+        self.query_dim = self.point_dim = 3
+        self.value_dim = self.feature_dim = 1
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make an equal modality."""
+        return {"patch": self.patch, "spacing": self.spacing, "percentile": self.percentile}
+
+    def read(self, path: Path) -> Signal:
+        """Read a file as one part per volume; unknown voxels have a weight of 0.
+
+        Raises:
+            SignalError: what `load` refuses, or a file in which nothing is known.
+        """
+        file = load(path)
+        header = file.header
+        low, high = scaling.ends(file.stored, self.percentile, path)
+        stored = np.moveaxis(
+            file.stored.reshape(*header.space, header.volumes, order="F"), -1, 0
+        )  # T X Y Z
+        features = np.empty(stored.shape, np.float32)
+        for volume, out in zip(stored, features, strict=True):
+            scaling.scale(volume, low, high, out)
+        unknown = masks.unknown(stored)
+        meta = {
+            **header.meta,
+            "range": [low, high],
+            "unknown": None if unknown is None else masks.pack(unknown),
+        }
+        weights = None
+        if unknown is not None:
+            features[unknown > 0] = 0.0
+            weights = torch.from_numpy((unknown == 0).astype(np.float32)).flatten(1)
+        return self._whole(torch.from_numpy(features), header, meta, weights)
+
+    def write(self, signal: Signal, path: Path) -> None:
+        """Write a joined signal; whole numbers are rounded to the nearest.
+
+        Raises:
+            SignalError: unknown suffix, features that do not fit, or a failing disk.
+        """
+        header, (low, high) = self._checked(signal.meta)
+        lattice = (header.volumes, *header.space)
+        if signal.features.numel() != math.prod(lattice):
+            raise SignalError(
+                f"{path}: {tuple(signal.features.shape)} values for {header.shape} voxels"
+            )
+        values = signal.features.detach().cpu().reshape(lattice).numpy()
+        stored = np.empty((*header.space, header.volumes), header.dtype, order="F")
+        kinds = None
+        if signal.meta["unknown"] is not None:
+            kinds = masks.unpack(signal.meta["unknown"], lattice)
+        for number, volume in enumerate(values):
+            out = stored[..., number]
+            scaling.restore(np.nan_to_num(volume), low, high, out)
+            if kinds is not None:
+                lost = kinds[number] > 0
+                out[lost] = masks.values(kinds[number][lost])
+        save(Volume(header, stored.reshape(header.shape, order="F")), path)
+
+    def split(self, signal: Signal) -> Signal:
+        """Cut every volume into blocks that share one local grid; padded by reflection.
+
+        A block of which nothing is known is worth 0 throughout, so that it has an answer.
+        """
+        header, _ = self._checked(signal.meta)
+        block = self._block(header)
+        pieces = self._cut(signal.features.reshape(header.volumes, *header.space), block)
+        weights = None
+        if signal.weights is not None:
+            weights = self._cut(signal.weights.reshape(header.volumes, *header.space), block)
+            weights = weights.squeeze(-1)
+            weights[weights.sum(1) == 0] = 1.0
+        return Signal(block.coordinates()[None], pieces, signal.shape, signal.meta, weights)
+
+    def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
+        """Voxels along every axis, after checking everything that the meta declares.
+
+        Raises:
+            SignalError: a meta that no volume can have.
+        """
+        return self._checked(meta)[0].shape
+
+    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+        """Where to ask: the parts of `split`, or what a view needs of them.
+
+        `View.scale` and `View.at` (a file whose numbers of voxels are taken) keep the field of
+        view; `View.region` is in voxels of the original, and only the blocks that it touches are
+        asked.
+
+        Raises:
+            SignalError: what `views.axes` refuses.
+        """
+        header, _ = self._checked(meta)
+        block = self._block(header)
+        if not view:
+            many = header.volumes * math.prod(block.counts(header.space))
+            return Ask(block.coordinates()[None], tuple(range(many)))
+        asked = views.axes(header.space, header.version, block, view)
+        return Ask(views.queries(asked, header.volumes), views.parts(asked, header.volumes))
+
+    def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
+        """The volumes made of the blocks decoded at `ask(meta, view)`."""
+        header, _ = self._checked(meta)
+        block = self._block(header)
+        if not view:
+            each = math.prod(block.counts(header.space))
+            out = torch.empty(header.volumes, *header.space)
+            for number, parts in enumerate(features.split(each)):
+                out[number] = grid.join(parts, header.space, block.size)[..., 0]
+            return self._whole(out, header, meta)
+        asked = views.axes(header.space, header.version, block, view)
+        result = views.shown(header, asked)
+        new = {**meta, **result.meta}
+        if meta["unknown"] is not None:
+            kinds = masks.unpack(meta["unknown"], (header.volumes, *header.space))
+            x, y, z = (axis.nearest() for axis in asked)
+            kinds = kinds[:, x[:, None, None], y[:, None], z]
+            new["unknown"] = masks.pack(kinds) if kinds.any() else None
+        return self._whole(views.join(features, asked, header.volumes), result, new)
+
+    def measure(self, original: Path, decoded: Path) -> dict[str, float]:
+        """PSNR (dB) and SSIM, whole and in the head, largest error, share of clipped voxels."""
+        return quality.measure(original, decoded, self.percentile)
+
+    def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
+        """Write `count` small heads that nobody has, as .nii.gz."""
+        return sample.write(folder, seed, count)
+
+    def baselines(self) -> list[Baseline]:
+        """JPEG 2000, JPEG XL and HEVC of the slices, and zfp of the volume."""
+        return baselines.all_of_them()
+
+    def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The middle axial slice of both files, with the grey levels of the original."""
+        first, second = (
+            quality.picture(path, original, self.percentile) for path in (original, decoded)
+        )
+        return {"image": first, "unit": ""}, {"image": second, "unit": ""}
+
+    def _block(self, header: Header) -> blocks.Block:
+        return blocks.block(header.space, header.sizes(), self.patch, self.spacing)
+
+    @staticmethod
+    def _cut(volumes: Float[Tensor, "T X Y Z"], block: blocks.Block) -> Float[Tensor, "P M 1"]:
+        return torch.cat([grid.split(each[..., None], block.size) for each in volumes])
+
+    @staticmethod
+    def _whole(
+        volumes: Float[Tensor, "T X Y Z"],
+        header: Header,
+        meta: Mapping[str, Any],
+        weights: Tensor | None = None,
+    ) -> Signal:
+        features = volumes.reshape(header.volumes, -1, 1)
+        return Signal(blocks.whole(header.space)[None], features, header.shape, meta, weights)
+
+    @staticmethod
+    def _checked(meta: Mapping[str, Any]) -> tuple[Header, tuple[float, float]]:
+        header = Header.of(meta)
+        ends = meta.get("range")
+        if (
+            not isinstance(ends, list | tuple)
+            or len(ends) != 2
+            or not all(type(n) in (int, float) and math.isfinite(n) for n in ends)
+            or not ends[0] <= ends[1]
+        ):
+            raise SignalError("mri: a header whose range is none")
+        if header.dtype.kind in "iu":
+            limits = np.iinfo(header.dtype)
+            if not limits.min <= ends[0] <= ends[1] <= limits.max:
+                raise SignalError("mri: a range that its voxels cannot have")
+        if "unknown" not in meta:
+            raise SignalError("mri: a header without a word on unknown voxels")
+        masks.check(meta.get("unknown"))
+        if meta.get("unknown") is not None and header.dtype.kind != "f":
+            raise SignalError("mri: whole numbers cannot be unknown")
+        return header, (ends[0], ends[1])

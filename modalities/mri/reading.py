@@ -1,0 +1,143 @@
+"""NIfTI files to numbers, with every number of the header checked before it is believed."""
+
+import gzip
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrc.errors import SignalError
+from inrc_modalities.mri.header import EXTRA_LIMIT, SIZES, Header, kind
+
+_GZIP = b"\x1f\x8b"
+_RATIO = 1032  # deflate makes at most so many bytes of one (zlib, technical details)
+_PIECE = 1 << 24
+_SLACK = 4096  # bytes of a gzip header and of what follows the voxels
+
+
+@dataclass(frozen=True)
+class Volume:
+    """What a file holds: `stored` has the header's shape, in the file's own type and order."""
+
+    header: Header
+    stored: NDArray[Any]
+
+    def real(self) -> NDArray[np.float64]:
+        """Values after slope and intercept; unknown ones stay NaN or infinite."""
+        slope, inter = self.header.scaling
+        return self.stored.astype(np.float64) * slope + inter
+
+
+def load(path: Path) -> Volume:
+    """Read a .nii or .nii.gz file; which of them, its first bytes say and not its name.
+
+    Raises:
+        SignalError: missing, a folder, cut short, damaged, no single-file NIfTI, voxels that are
+            not single real numbers, an impossible header, a singular affine.
+    """
+    with _opened(path) as (file, size):
+        header = _header(file)
+        wanted = math.prod(header.shape) * header.dtype.itemsize
+        if wanted > size:
+            raise SignalError(
+                f"is cut short: {header.shape} voxels of {header.dtype.itemsize} bytes do not fit"
+            )
+        content = np.empty(wanted, np.uint8)
+        view = content.data
+        at = 0
+        while at < wanted:
+            got = file.readinto(view[at : at + _PIECE])
+            if not got:
+                raise SignalError(f"is cut short: {at} bytes of voxels instead of {wanted}")
+            at += got
+        for _ in range(_PIECE // _SLACK):  # to the end, where gzip keeps its checksum
+            if not file.read(_SLACK):
+                break
+    return Volume(header, content.view(header.dtype).reshape(header.shape, order="F"))
+
+
+def load_header(path: Path) -> Header:
+    """The header of a file alone.
+
+    Raises:
+        SignalError: as `load`, for what the first bytes tell.
+    """
+    with _opened(path) as (file, _):
+        return _header(file)
+
+
+def _header(file: BufferedIOBase) -> Header:
+    block = _exactly(file, 4)
+    size = next((n for n in SIZES.values() if n in _both(block)), None)
+    if size is None:
+        raise SignalError("is no NIfTI file, or its start is damaged")
+    block += _exactly(file, size - 4)
+    version, order = kind(block)
+    return Header.parse(block, _extra(file, block, version, order))
+
+
+def _both(block: bytes) -> tuple[int, int]:
+    """A number in either byte order."""
+    return int.from_bytes(block, "little"), int.from_bytes(block, "big")
+
+
+def _extra(file: BufferedIOBase, block: bytes, version: int, order: str) -> bytes:
+    """The bytes between header and voxels."""
+    offset = float(
+        np.frombuffer(block[108:112], f"{order}f4")[0]
+        if version == 1
+        else np.frombuffer(block[168:176], f"{order}i8")[0]
+    )
+    # some programs leave 0 for the only place where voxels can begin
+    size = 4 if offset == 0 else offset - SIZES[version]
+    if not (size >= 0 and size == int(size)):
+        raise SignalError(f"says its voxels begin at byte {offset:g}, where they cannot")
+    if size > EXTRA_LIMIT + 4:
+        raise SignalError(f"has extensions of more than {EXTRA_LIMIT} bytes; remove them first")
+    return _exactly(file, int(size))
+
+
+def _exactly(file: BufferedIOBase, size: int) -> bytes:
+    found = bytearray()
+    while len(found) < size:
+        piece = file.read(size - len(found))
+        if not piece:
+            raise SignalError(f"is cut short: it ends within its header ({len(found)} bytes of it)")
+        found += piece
+    return bytes(found)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, int]]:
+    """The unpacked content, and how many bytes it can have at most; errors become one line."""
+    try:
+        with path.open("rb") as raw:
+            size = path.stat().st_size
+            if size == 0:
+                raise SignalError("is empty")
+            packed = raw.read(2) == _GZIP
+            raw.seek(0)
+            if packed:
+                with gzip.GzipFile(fileobj=raw, mode="rb") as file:
+                    yield file, _RATIO * size + _SLACK
+            else:
+                yield raw, size
+    except SignalError as error:
+        text = str(error)
+        raise SignalError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+    except FileNotFoundError:
+        raise SignalError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise SignalError(f"{path}: a folder, not a NIfTI file") from None
+    except PermissionError:
+        raise SignalError(f"{path}: may not be read (permission denied)") from None
+    except (EOFError, zlib.error, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise SignalError(f"{path}: damaged or cut short ({reason})") from None
