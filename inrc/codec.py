@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from inrc import entropy
 from inrc.container import Archive, Item, pack, unpack
 from inrc.errors import ContainerError, ModelError, SignalError, UsageError
 from inrc.files import whole
@@ -58,19 +56,18 @@ def compress(
     if not 0 <= number < model.rungs:
         raise UsageError(f"rung {number}: this model has rungs 0 to {model.rungs - 1}")
     bottleneck = model.network.rung(number)
-    if bottleneck.tables is None:
+    if not bottleneck.ready:
         raise ModelError("this model has no probability tables: its training did not end")
     names = _names(paths)
     items: list[Item] = []
-    symbols: list[NDArray[np.int32]] = []
+    symbols: list[Tensor] = []
     waiting: list[Signal] = []
     failed: list[tuple[Path, str]] = []
     observations = 0
 
     def flush() -> None:
         if waiting:
-            latents = _encode(waiting, model, steps)
-            symbols.append(bottleneck.quantize(latents).numpy().astype(np.int32))
+            symbols.append(_code(waiting, model, number, steps))
             waiting.clear()
 
     for done, (path, name) in enumerate(zip(paths, names, strict=True)):
@@ -93,7 +90,7 @@ def compress(
         raise SignalError(failed[0][1] if failed else "no files to compress")
     if len(items) == 1 and len(paths) == 1:
         items = [Item("", items[0].meta, items[0].parts)]
-    payload = entropy.encode(np.concatenate(symbols), bottleneck.tables)
+    payload = bottleneck.pack(torch.cat(symbols))
     data = pack(Archive(model.id, number, tuple(items), payload), model.default)
     return Compressed(data, len(payload), tuple(items), observations, failed)
 
@@ -117,10 +114,10 @@ def _alike(a: Signal, b: Signal) -> bool:
     return a.queries.shape[0] == 1 and torch.equal(a.queries, b.queries)
 
 
-def _encode(signals: Sequence[Signal], model: Model, steps: int | None) -> Tensor:
+def _code(signals: Sequence[Signal], model: Model, rung: int, steps: int | None) -> Tensor:
     first = signals[0]
     features = torch.cat([signal.features for signal in signals])
-    return model.network.encode(first.queries, features, first.weights, steps)
+    return model.network.code(rung, first.queries, features, first.weights, steps)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -230,12 +227,9 @@ def open_archive(data: bytes, model: Model) -> Opened:
             )
     rows = sum(item.parts for item in archive.items)
     bottleneck = model.network.rung(archive.rung)
-    assert bottleneck.tables is not None
-    symbols = entropy.decode(
-        archive.payload, rows, model.network.field.latent_dim, bottleneck.tables
-    )
+    symbols = bottleneck.unpack(archive.payload, rows)
     starts = np.cumsum([0, *(item.parts for item in archive.items)])[:-1]
-    latents = bottleneck.dequantize(torch.from_numpy(symbols))
+    latents = bottleneck.dequantize(symbols)
     return Opened(model, archive, latents, tuple(int(s) for s in starts))
 
 

@@ -169,7 +169,7 @@ class Compressor(L.LightningModule):
         with _frozen(self.network.field, self.network.adapter, when=not learn):
             latent = self.network.adapter(
                 self.network.predict, inner.queries, inner.features, inner.weights,
-                create_graph=learn,
+                create_graph=learn, rows=inner.rows,
             )  # fmt: skip
             if stage == 0:
                 loss = self._distortion(latent, batch).mean()

@@ -15,8 +15,8 @@ KEEP = 1e-8
 6e-8 off, are then amplified to 6e-4 at most, 64 dB below a signal of unit size."""
 FEW = 8
 """With fewer training signals than this times the latents, half of them stand for the unseen."""
-SAMPLES = 1 << 16
-"""Rows times observations of which it holds the trunk at once: 512 MiB at 1024 sines."""
+SAMPLES = 1 << 15
+"""Rows times observations of which it holds the trunk at once: 256 MiB at 1024 sines."""
 SCALES = 3
 """Scales of the frequencies that are tried, each half the one before."""
 
@@ -136,7 +136,7 @@ class BasisField(Field):
         share = weights if weights is not None else torch.ones_like(queries[..., 0])
         share = share.double() / share.double().sum(1, keepdim=True)  # #N M
         own = max(len(queries), len(share)) > 1
-        most = max(1, SAMPLES // share.shape[1]) if own else 64
+        most = max(4, SAMPLES // share.shape[1]) if own else 64
         few = torch.linspace(0, len(features) - 1, min(64, most, len(features))).long()
         tried = [
             self._spanned(self.frequencies / 2**half, *take(few, queries, features, share))

@@ -1,6 +1,7 @@
 """The interface of a bottleneck: how a latent becomes bits."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from inrc.entropy.coder import Tables
+from inrc.entropy.coder import Tables, decode, encode
 
 
 class Bottleneck(nn.Module, ABC):
@@ -16,7 +17,7 @@ class Bottleneck(nn.Module, ABC):
 
     Training calls `prepare`, `calibrate` (start from the latents of training signals), `forward`
     in every step, `tabulate` (freeze the integer tables) and `finish`. A file sees no more than
-    `quantize`, `dequantize` and the tables.
+    `search` or `quantize`, `dequantize`, `pack` and `unpack`.
     """
 
     weight: float
@@ -26,6 +27,16 @@ class Bottleneck(nn.Module, ABC):
         super().__init__()
         self.latent_dim = latent_dim
         self.tables: Tables | None = None
+
+    @property
+    def symbols(self) -> int:
+        """Integers per row, as many as latents unless a subclass says otherwise."""
+        return self.latent_dim
+
+    @property
+    def ready(self) -> bool:
+        """Files can be written: training has come to its end, or none is needed."""
+        return self.tables is not None
 
     def prepare(self) -> None:
         """Make what only training needs."""
@@ -47,18 +58,43 @@ class Bottleneck(nn.Module, ABC):
         """Latents as the decoder will have them, and the bits (B) that they cost."""
 
     @abstractmethod
-    def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B K"]:
+    def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B L"]:
         """Integer symbols of the latents."""
 
     @abstractmethod
-    def dequantize(self, symbols: Int[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+    def dequantize(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B K"]:
         """Latents of the symbols."""
 
     @abstractmethod
     def tabulate(self, latents: Float[Tensor, "N K"]) -> None:
         """Freeze the integer tables, from the latents of training signals."""
 
-    def bits(self, symbols: Int[Tensor, "B K"]) -> Float[Tensor, "B"]:
+    def search(
+        self,
+        latents: Float[Tensor, "B K"],
+        distort: Callable[[Tensor], Tensor],
+    ) -> Int[Tensor, "B L"]:
+        """Symbols for a file, which an encoder may take its time to find; default: `quantize`.
+
+        `distort` takes latents (B K) as the decoder will have them, to each row's distortion (B),
+        differentiably.
+        """
+        return self.quantize(latents)
+
+    def pack(self, symbols: Int[Tensor, "P L"]) -> bytes:
+        """All symbols of an archive as the bytes of its payload; default: range-coded tables."""
+        assert self.tables is not None
+        return encode(symbols.cpu().numpy().astype(np.int32), self.tables)
+
+    def unpack(self, payload: bytes, rows: int) -> Int[Tensor, "P L"]:
+        """The symbols of `pack`, by integer arithmetic only.
+
+        Raises ContainerError for a payload that it cannot have made.
+        """
+        assert self.tables is not None
+        return torch.from_numpy(decode(payload, rows, self.symbols, self.tables))
+
+    def bits(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B"]:
         """What the symbols cost under the frozen tables."""
         assert self.tables is not None
         bits = self.tables.bits(symbols.cpu().numpy().astype(np.int32))

@@ -1,0 +1,7 @@
+"""Adapters: how the latent of a signal is found."""
+
+from inrc.adapt.adapter import Adapter, Distortion, Predict, distortion
+from inrc.adapt.gauss_newton import GaussNewton
+from inrc.adapt.meta_sgd import MetaSGD
+
+__all__ = ["Adapter", "Distortion", "GaussNewton", "MetaSGD", "Predict", "distortion"]

@@ -1,0 +1,98 @@
+"""Gauss-Newton steps: least squares where the field is linear in its latent."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from inrc.adapt.adapter import Adapter, Predict, descent
+
+STALLED = 1e-7
+"""Relative fall of the distortion below which a search for a latent ends: float32 sees no less."""
+
+
+class GaussNewton(Adapter):
+    """Gauss-Newton steps whose matrix is found once, at the start, for all rows.
+
+    phi <- phi - r P grad, P = (2 J^T W J / C)^-1 with J the derivative of the features with respect
+    to the latent at 0, mean over the observations. Where the field is linear in the latent the
+    first step, r = 1, is the weighted least-squares solution; after it r = `rate` keeps a field
+    that is bent from overshooting.
+
+    The result carries no graph. At the optimum of the latent none is needed: the gradient of the
+    distortion with respect to the field at a fixed latent is the whole gradient (variable
+    projection, Golub and Pereyra 1973).
+
+    Args:
+        latent_dim: size of the latent.
+        steps: steps at most, the first one included; rows whose distortion no longer falls end it.
+        rate: size of those after the first, relative to a full step.
+        damping: eigenvalues below this share of the largest one count as zero.
+    """
+
+    def __init__(
+        self, latent_dim: int, steps: int = 4, rate: float = 0.35, damping: float = 1e-6
+    ) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.steps = steps
+        self.rate = rate
+        self.damping = damping
+
+    def forward(
+        self,
+        predict: Predict,
+        queries: Float[Tensor, "#B M Q"],
+        features: Float[Tensor, "B M C"],
+        weights: Float[Tensor, "#B M"] | None = None,
+        steps: int | None = None,
+        create_graph: bool = False,
+        chunk: int | None = None,
+        rows: Int[Tensor, "B"] | None = None,
+    ) -> Float[Tensor, "B K"]:
+        """Latents of the rows, never with a graph."""
+        chunk = chunk or features.shape[1]
+        if weights is None:
+            weights = features.new_ones(1, features.shape[1])
+        inverse = self._inverse(predict, queries, weights, chunk, features.shape[2])
+        seen = (queries, features, weights, chunk)
+        latent = features.new_zeros(features.shape[0], self.latent_dim)
+        loss, gradient = descent(predict, latent, *seen)
+        rate = torch.full_like(loss, self.rate)[:, None]
+        for step in range(self.steps if steps is None else steps):
+            move = (gradient @ inverse) * (rate if step else 1.0)
+            found, slope = descent(predict, latent - move, *seen)
+            # a row that a step makes worse stays where it is and takes a shorter one
+            better = (found < loss)[:, None]
+            if not bool(((loss - found) > STALLED * loss).any()):
+                return torch.where(better, latent - move, latent)
+            latent = torch.where(better, latent - move, latent)
+            gradient = torch.where(better, slope, gradient)
+            loss = torch.minimum(loss, found)
+            rate = torch.where(better, rate, rate / 4)
+        return latent
+
+    @torch.no_grad()
+    def _inverse(
+        self, predict: Predict, queries: Tensor, weights: Tensor, chunk: int, channels: int
+    ) -> Tensor:
+        """(2 J^T W J / C)^-1 at a latent of 0; rows with own queries or weights share their mean.
+
+        J is taken by differences, exact where the field is linear.
+        """
+        queries, weights = queries[:1], weights.mean(0, keepdim=True)
+        share = weights / weights.sum().clamp_min(1e-12)
+        size = 1e-2  # of the differences; features are near 1, and so are the axes of a basis
+        probes = torch.cat([queries.new_zeros(1, self.latent_dim),
+                            size * torch.eye(self.latent_dim, device=queries.device)])  # fmt: skip
+        total = queries.new_zeros(self.latent_dim, self.latent_dim)
+        # a quarter GiB of float32 for the features of all probes
+        part = max(1, min(chunk, (1 << 26) // ((self.latent_dim + 1) * channels)))
+        for start in range(0, queries.shape[1], part):
+            y = predict(probes, queries[:, start : start + part])
+            slope = (y[1:] - y[:1]) / size  # K M C
+            weighted = slope * share[:, start : start + part, None]
+            total += weighted.flatten(1) @ slope.flatten(1).T * (2.0 / y.shape[2])
+        value, vector = torch.linalg.eigh(total.double())
+        # what the signal does not feel stays where it is
+        inverse = torch.where(value > self.damping * value[-1], 1.0 / value, 0.0)
+        return ((vector * inverse) @ vector.T).to(total)

@@ -1,0 +1,111 @@
+"""A few gradient steps from a learned start with learned step sizes."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from inrc.adapt.adapter import Adapter, Predict, descent, distortion
+
+
+class MetaSGD(Adapter):
+    """A few plain gradient steps from a learned start with learned step sizes per latent.
+
+    phi <- phi - alpha o grad of the row's distortion (CAVIA, arXiv:1810.03642; Meta-SGD,
+    arXiv:1707.09835; COIN++, arXiv:2201.12904, eq. 8). With `create_graph` the result is
+    differentiable through all steps (second order).
+
+    Args:
+        latent_dim: size of the latent.
+        steps: gradient steps.
+        rate: initial step size; with `learn_rate` every latent has its own and learns it.
+        learn_rate: learn the step sizes.
+        learn_start: learn the initial latent (elsewhere it stays 0).
+        context: share of the observations used by a step while training: the ones with the largest
+            error (context pruning, GradNCP, arXiv:2302.00617, with the output's part of its score).
+        recompute: forget the activations of a step and compute them again when they are needed.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        steps: int = 3,
+        rate: float = 0.1,
+        learn_rate: bool = True,
+        learn_start: bool = True,
+        context: float = 1.0,
+        recompute: bool = False,
+    ) -> None:
+        super().__init__()
+        self.steps = steps
+        self.context = context
+        self.recompute = recompute
+        self.start = nn.Parameter(torch.zeros(latent_dim), requires_grad=learn_start)
+        self.rates = nn.Parameter(torch.full((latent_dim,), rate), requires_grad=learn_rate)
+
+    def forward(
+        self,
+        predict: Predict,
+        queries: Float[Tensor, "#B M Q"],
+        features: Float[Tensor, "B M C"],
+        weights: Float[Tensor, "#B M"] | None = None,
+        steps: int | None = None,
+        create_graph: bool = False,
+        chunk: int | None = None,
+        rows: Int[Tensor, "B"] | None = None,
+    ) -> Float[Tensor, "B K"]:
+        """Latents of the rows; without a graph, `chunk` observations are held in memory at once."""
+        latent = self.start.expand(features.shape[0], -1)
+        if not latent.requires_grad:  # a start that is not learned
+            latent = latent.detach().requires_grad_()
+        with torch.enable_grad():
+            for _ in range(self.steps if steps is None else steps):
+                if not create_graph:
+                    _, gradient = descent(
+                        predict, latent, queries, features, weights, chunk or features.shape[1]
+                    )
+                    latent = latent.detach() - self.rates * gradient
+                elif self.recompute:
+                    latent = checkpoint(
+                        self._step, predict, latent, queries, features, weights,
+                        use_reentrant=False,
+                    )  # fmt: skip
+                else:
+                    latent = self._step(predict, latent, queries, features, weights)
+        return latent if create_graph else latent.detach()
+
+    def _step(
+        self,
+        predict: Predict,
+        latent: Tensor,
+        queries: Tensor,
+        features: Tensor,
+        weights: Tensor | None,
+    ) -> Tensor:
+        if self.context < 1.0:
+            queries, features, weights = self._prune(predict, latent, queries, features, weights)
+        loss = distortion(predict(latent, queries), features, weights).sum()
+        (gradient,) = torch.autograd.grad(loss, latent, create_graph=True)
+        return latent - self.rates * gradient
+
+    def _prune(
+        self,
+        predict: Predict,
+        latent: Tensor,
+        queries: Tensor,
+        features: Tensor,
+        weights: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Keep the observations with the largest error, per row."""
+        with torch.no_grad():
+            score = (predict(latent, queries) - features).square().sum(-1)
+            if weights is not None:
+                score = score * weights
+            keep = max(1, round(self.context * score.shape[1]))
+            best: Int[Tensor, "B N"] = score.topk(keep, dim=1).indices
+        rows = torch.arange(score.shape[0], device=score.device)[:, None]
+        return (
+            queries.expand(score.shape[0], -1, -1)[rows, best],
+            features[rows, best],
+            None if weights is None else weights.expand_as(score)[rows, best],
+        )

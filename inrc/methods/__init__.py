@@ -1,0 +1,12 @@
+"""The methods as rows of one table: which field, which adapter, which bottlenecks.
+
+A method is known by its import here.
+"""
+
+from inrc.methods.basis import Basis
+from inrc.methods.coinpp import COINPP
+from inrc.methods.method import Method
+from inrc.methods.network import Network, Observer
+from inrc.methods.vcinr import VCINR
+
+__all__ = ["COINPP", "VCINR", "Basis", "Method", "Network", "Observer"]

@@ -1,0 +1,46 @@
+"""Basis: a linear field in closed form, which a network may bend."""
+
+from dataclasses import dataclass, field
+
+from inrc.adapt import GaussNewton
+from inrc.basis import BasisField
+from inrc.entropy import LearnedBottleneck
+from inrc.methods.method import Method
+from inrc.methods.network import Network, Observer
+
+
+@dataclass
+class Basis(Method):
+    """A continuous basis: closed-form start, Gauss-Newton encoding, learned bottleneck. Ours.
+
+    The linear part is the Karhunen-Loeve transform of the training signals as functions; a
+    network bends it. Only that network is trained.
+    """
+
+    name = "basis"
+    latent_dim: int = 128
+    features: int = 1024
+    span: int = 384
+    w0: float = 80.0
+    curve: int = 512
+    steps: int = 4
+    rate: float = 0.35
+    weights: list[float] = field(default_factory=lambda: [1e2, 1e3, 1e4, 1e5])
+    hidden: int = 128
+
+    def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
+        """See the table."""
+        return Network(
+            BasisField(
+                point_dim,
+                value_dim,
+                self.latent_dim,
+                self.features,
+                self.span,
+                self.w0,
+                self.curve,
+            ),
+            GaussNewton(self.latent_dim, self.steps, self.rate),
+            [LearnedBottleneck(self.latent_dim, w, self.hidden) for w in self.weights],
+            observer,
+        )

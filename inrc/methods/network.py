@@ -1,0 +1,180 @@
+"""One model's three parts together: field, adapter and a ladder of bottlenecks."""
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from inrc.adapt import Adapter, Distortion
+from inrc.entropy import Bottleneck
+from inrc.fields import Field
+
+CHUNK = 1 << 20
+"""Activations of one layer that are held at once outside training: 4 MiB of float32, which stay in
+the cache of a core (measured; larger chunks cost a third of the decoding speed at width 512)."""
+
+
+ENCODE_CHUNK = 1 << 22
+"""The same for encoding, where the activations of every layer are kept for the backward pass."""
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """How a query looks at the field: the two tensor functions of a modality."""
+
+    def points(self, queries: Tensor) -> Tensor:
+        """Queries B M Q to points B M S D."""
+        ...
+
+    def observe(self, values: Tensor, queries: Tensor) -> Tensor:
+        """Values B M S F at those points to features B M C."""
+        ...
+
+
+class Network(nn.Module):
+    """What one model is made of: a field, an adapter and a ladder of bottlenecks."""
+
+    def __init__(
+        self, field: Field, adapter: Adapter, ladder: list[Bottleneck], observer: Observer
+    ) -> None:
+        super().__init__()
+        self.field = field
+        self.adapter = adapter
+        self.ladder = nn.ModuleList(ladder)
+        self.observer = observer
+
+    @property
+    def rungs(self) -> list[Bottleneck]:
+        """The ladder, with the type of what it holds."""
+        return [self.rung(number) for number in range(len(self.ladder))]
+
+    def rung(self, number: int) -> Bottleneck:
+        """A bottleneck of the ladder, 0 the one with the lowest rate."""
+        rung = self.ladder[number]
+        assert isinstance(rung, Bottleneck)
+        return rung
+
+    def predict(
+        self, latent: Float[Tensor, "B K"], queries: Float[Tensor, "#B M Q"]
+    ) -> Float[Tensor, "B M C"]:
+        """What a signal with this latent answers at the queries."""
+        points = self.observer.points(queries)  # B M S D
+        values = self.field(points.flatten(1, 2), self.field.bend(latent))
+        values = values.unflatten(1, points.shape[1:3])  # B M S F
+        return self.observer.observe(values, queries.expand(values.shape[0], -1, -1))
+
+    def encode(
+        self,
+        queries: Float[Tensor, "#B M Q"],
+        features: Float[Tensor, "B M C"],
+        weights: Float[Tensor, "#B M"] | None,
+        steps: int | None = None,
+    ) -> Float[Tensor, "B K"]:
+        """Latents of signals, without a graph, in chunks of bounded memory."""
+        size, points = self._plan(ENCODE_CHUNK, queries, features.shape[0])
+        latents = []
+        for start in range(0, features.shape[0], size):
+            part = _part(start, size, queries, features, weights)
+            latents.append(self.adapter(self.predict, *part, steps, chunk=points))
+        return torch.cat(latents)
+
+    def code(
+        self,
+        rung: int,
+        queries: Float[Tensor, "#B M Q"],
+        features: Float[Tensor, "B M C"],
+        weights: Float[Tensor, "#B M"] | None,
+        steps: int | None = None,
+    ) -> Int[Tensor, "B L"]:
+        """Symbols of signals for a rung, as a file has them, in chunks of bounded memory."""
+        bottleneck = self.rung(rung)
+        size, points = self._plan(ENCODE_CHUNK, queries, features.shape[0])
+        symbols = []
+        for start in range(0, features.shape[0], size):
+            part = _part(start, size, queries, features, weights)
+            latents = self.adapter(self.predict, *part, steps, chunk=points)
+            symbols.append(bottleneck.search(latents, self._distortion(points, *part)))
+        return torch.cat(symbols)
+
+    def _distortion(
+        self, chunk: int, queries: Tensor, features: Tensor, weights: Tensor | None
+    ) -> Callable[[Tensor], Tensor]:
+        """Latents to the distortion of each row, with a graph, one chunk of it at a time."""
+
+        def distort(latent: Tensor) -> Tensor:
+            return Distortion.apply(  # type: ignore[no-untyped-call]
+                latent, self.predict, queries, features, weights, chunk
+            )
+
+        return distort
+
+    @torch.no_grad()
+    def decode(
+        self, latent: Float[Tensor, "B K"], queries: Float[Tensor, "#B M Q"]
+    ) -> Float[Tensor, "B M C"]:
+        """`predict` in chunks of rows and queries, so that activations stay small."""
+        rows, columns = self._plan(CHUNK, queries, latent.shape[0])
+        out = []
+        for start in range(0, latent.shape[0], rows):
+            asked = _rows(queries, start, rows)
+            part = latent[start : start + rows]
+            answers = [
+                self.predict(part, asked[:, at : at + columns])
+                for at in range(0, queries.shape[1], columns)
+            ]
+            out.append(answers[0] if len(answers) == 1 else torch.cat(answers, 1))
+        return out[0] if len(out) == 1 else torch.cat(out)
+
+    def _plan(self, units: int, queries: Tensor, rows: int) -> tuple[int, int]:
+        """How many rows and queries at a time keep a layer within so many activations."""
+        samples = self.observer.points(queries[:1, :1]).shape[2]
+        own, shared = self.field.row_width * samples, self.field.width * samples
+        # a trunk that rows share is one layer without a graph; what rows have of their own is kept
+        columns = max(1, min(queries.shape[1], units // own, 8 * units // shared))
+        return max(1, min(rows, units // (own * columns))), columns
+
+    def metric(
+        self,
+        latents: Float[Tensor, "N K"],
+        queries: Float[Tensor, "#N M Q"],
+        weights: Float[Tensor, "#N M"] | None,
+        probes: int = 4,
+    ) -> Float[Tensor, "K K"]:
+        """What an error of a latent does to its signal: mse ~ d^T H d.
+
+        H is the mean over signals of J^T W J / (M C), J the derivative of the features with respect
+        to the latent, estimated with random probes v ~ N(0, I): E[(J^T v)(J^T v)^T] = J^T J.
+        """
+        gradients = []
+        generator = torch.Generator().manual_seed(0)  # the same on every process
+        with torch.enable_grad():
+            for start in range(0, latents.shape[0], 16):
+                part = latents[start : start + 16].detach().requires_grad_()
+                y = self.predict(part, _rows(queries, start, 16))
+                scale = torch.ones(1, y.shape[1], device=y.device)
+                if weights is not None:
+                    scale = _rows(weights, start, 16)
+                scale = (scale / scale.sum(1, keepdim=True) / y.shape[2]).sqrt()[:, :, None]
+                for probe in range(probes):
+                    v = torch.randn(y.shape, generator=generator).to(y) * scale
+                    last = probe == probes - 1
+                    (g,) = torch.autograd.grad((y * v).sum(), part, retain_graph=not last)
+                    gradients.append(g)
+        g = torch.cat(gradients)
+        return g.T @ g / len(g)
+
+
+def _part(
+    start: int, size: int, queries: Tensor, features: Tensor, weights: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    return (
+        _rows(queries, start, size),
+        features[start : start + size],
+        None if weights is None else _rows(weights, start, size),
+    )
+
+
+def _rows(tensor: Tensor, start: int, size: int) -> Tensor:
+    return tensor if tensor.shape[0] == 1 else tensor[start : start + size]
