@@ -1,7 +1,7 @@
 """What kinds of sound files there are, and what a header of one may say."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from inrc.errors import SignalError
@@ -64,18 +64,17 @@ class Header:
         Raises:
             SignalError: a meta that no sound can have.
         """
-        said: list[Any] = [meta.get(field.name) for field in fields(Header)]
-        header = Header(*said)
-        numbers = (header.frames, header.channels, header.rate)
-        words = (header.format, header.subtype)
+        numbers: list[Any] = [meta.get(key) for key in ("frames", "channels", "rate")]
+        words: list[Any] = [meta.get(key) for key in ("format", "subtype")]
         if (
             not all(type(n) is int and n > 0 for n in numbers)
             or not all(isinstance(word, str) for word in words)
-            or header.channels > CHANNELS
-            or header.rate > RATE
-            or header.subtype not in STORED.get(header.format, ())
+            or words[1] not in STORED.get(words[0], ())
+            or numbers[1] > CHANNELS
+            or numbers[2] > RATE
         ):
             raise SignalError(f"audio: a header that no sound can have ({dict(meta)!r:.120})")
+        header = Header(*numbers, *words)
         if header.frames * header.channels > SAMPLES:
             raise SignalError(
                 f"audio: {header.frames * header.channels} samples are more than {SAMPLES}, "
