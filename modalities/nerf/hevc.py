@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 QUALITIES = (51.0, 46.0, 41.0, 36.0, 31.0, 26.0, 21.0)
 """x265's CRF, which ends at 51."""
 
-_SMALLEST = 32  # x265 has no smaller pictures
+_CONTAINER = "hevc"  # none: a raw stream, the smallest
+_SMALLEST = 64
+"""Pixels of a side: below it, x265 has crashed when it predicts between pictures."""
 
 
 def baselines(modality: "NeRF") -> list[Baseline]:
@@ -40,11 +42,11 @@ def baselines(modality: "NeRF") -> list[Baseline]:
             "x265-params": "info=0:log-level=none:pools=1:frame-threads=1",
         }
         coding = video.Coding("libx265", "yuv444p", 1, options)
-        return video.encode(levels, coding, "matroska")
+        return video.encode(levels, coding, _CONTAINER)
 
     def decode(data: bytes, original: Path, decoded: Path) -> None:
         cameras = files.load(original).cameras
-        levels = video.decode(data, *cameras.size)
+        levels = video.decode(data, *cameras.size, _CONTAINER)
         if len(levels) != len(cameras):
             raise SignalError(f"{original}: {len(cameras)} views, but {len(levels)} were stored")
         files.save(cameras, levels, decoded)

@@ -58,9 +58,9 @@ def encode(levels: NDArray[np.uint8], coding: Coding, container: str) -> bytes:
     return buffer.getvalue()
 
 
-def decode(data: bytes, height: int, width: int) -> NDArray[np.uint8]:
+def decode(data: bytes, height: int, width: int, container: str) -> NDArray[np.uint8]:
     """The views V H W 3 of `encode`."""
-    with av.open(io.BytesIO(data), "r") as file:
+    with av.open(io.BytesIO(data), "r", format=container) as file:
         frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
     return np.stack([frame[:height, :width] for frame in frames])
 
