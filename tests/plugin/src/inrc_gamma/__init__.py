@@ -1,0 +1,1 @@
+"""Gamma-ray spectra for inrc."""
