@@ -33,7 +33,7 @@ def winding(mesh: Mesh, points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def oriented(mesh: Mesh, points: NDArray[np.float64]) -> Mesh:
-    """The mesh with its faces turned outward as a whole, checked at points around it to have an inside.
+    """The mesh with its faces turned outward as a whole, checked at points to have an inside.
 
     Raises:
         SignalError: the winding number is near a whole one at too few points, or at none inside.

@@ -11,8 +11,10 @@ from inrc.errors import SignalError
 from inrc_modalities.sdf.kinds import Kind
 from inrc_modalities.sdf.lattice import CORNERS, Lattice, name, unname
 
-MOST = 1 << 24
-"""Points that are asked at once, at most: they, their names and answers are 1 GiB."""
+MOST = 6 << 20
+"""Cells or corners that are looked at together, at most: with what is known of them, 1 GiB."""
+CHUNK = 1 << 20
+"""Points of one Ask, at most."""
 FIRST = 16
 """Blocks along the longest side that are always looked into."""
 FEWEST_OCCUPIED = 32
@@ -22,7 +24,7 @@ _FACES = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 
 
 @dataclass(frozen=True)
 class Shell:
-    """Cells that a surface crosses, and the values at corners of cells, sorted by name."""
+    """Cells N 3 that a surface crosses, and the values at corners of cells, sorted by name."""
 
     cells: NDArray[np.int64]
     names: NDArray[np.int64]
@@ -30,8 +32,9 @@ class Shell:
 
     def corners(self, cells: NDArray[np.int64], lattice: Lattice) -> NDArray[np.float64]:
         """Values at the eight corners of cells N 3, in the order of CORNERS."""
-        wanted = name((cells[:, None] + CORNERS).reshape(-1, 3), lattice.nodes)
-        return self.values[np.searchsorted(self.names, wanted)].reshape(-1, 8)
+        lowest = name(cells, lattice.nodes)
+        found = [self.values[np.searchsorted(self.names, lowest + c)] for c in _offsets(lattice)]
+        return np.stack(found, axis=1)
 
 
 Asking = Generator[NDArray[np.float64], NDArray[np.float64], Shell]
@@ -52,14 +55,25 @@ def explore(lattice: Lattice, kind: Kind) -> Asking:
     block = _first(lattice, kind)
     blocks = unname(np.arange(math.prod(_counts(lattice, block))), _counts(lattice, block))
     while block > 1:
-        _bounded(len(blocks))
         middle = np.minimum(blocks * block + block / 2.0, np.array(lattice.counts))
-        values = yield lattice.points(middle)
+        values = yield from _ask(lattice, middle)
         kept = _kept(blocks, values, _counts(lattice, block), kind, lattice.step * block)
         block //= 2
+        _bounded(8 * int(kept.sum()))
         children = (blocks[kept][:, None] * 2 + CORNERS).reshape(-1, 3)
         blocks = children[(children < np.array(_counts(lattice, block))).all(1)]
-    return (yield from _follow(lattice, kind, blocks))
+    return (yield from _follow(lattice, kind, name(blocks, lattice.counts)))
+
+
+def _ask(
+    lattice: Lattice, nodes: NDArray[np.float64] | NDArray[np.int64]
+) -> Generator[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Values at nodes N 3, so many at a time."""
+    values = np.empty(len(nodes))
+    for start in range(0, len(nodes), CHUNK):
+        part = slice(start, start + CHUNK)
+        values[part] = yield lattice.points(nodes[part])
+    return values
 
 
 def _first(lattice: Lattice, kind: Kind) -> int:
@@ -102,32 +116,37 @@ def _kept(
 
 
 def _follow(lattice: Lattice, kind: Kind, cells: NDArray[np.int64]) -> Asking:
-    """Ask at the corners of cells, and of those beyond, until the surface is closed."""
-    seen = np.unique(name(cells, lattice.counts))
+    """Ask at the corners of cells (by name), and of those beyond, until the surface is closed."""
+    seen = np.sort(cells)
     names = np.empty(0, np.int64)
     values = np.empty(0)
     crossed = []
     while len(cells):
-        _bounded(len(cells))
-        wanted = np.unique(name((cells[:, None] + CORNERS).reshape(-1, 3), lattice.nodes))
+        lowest = name(unname(cells, lattice.counts), lattice.nodes)
+        wanted = np.unique(np.concatenate([lowest + c for c in _offsets(lattice)]))
         wanted = wanted[~np.isin(wanted, names, assume_unique=True)]
         if len(wanted):
             _bounded(len(names) + len(wanted))
             nodes = unname(wanted, lattice.nodes)
-            answers = yield lattice.points(nodes)
+            answers = yield from _ask(lattice, nodes)
             found = decided(lattice, kind, nodes, answers, first=not len(names))
             names, values = np.concatenate([names, wanted]), np.concatenate([values, found])
             order = np.argsort(names)
             names, values = names[order], values[order]
-        shell = Shell(cells, names, values)
-        corners = shell.corners(cells, lattice) < 0  # N 8
-        mixed = corners.any(1) & ~corners.all(1)
-        crossed.append(cells[mixed])
-        cells = _beyond(cells[mixed], corners[mixed], lattice)
-        new = np.setdiff1d(name(cells, lattice.counts), seen)
-        seen = np.union1d(seen, new)
-        cells = unname(new, lattice.counts)
+        inside = np.empty((len(cells), 8), np.bool_)
+        for corner, offset in enumerate(_offsets(lattice)):
+            inside[:, corner] = values[np.searchsorted(names, lowest + offset)] < 0
+        mixed = inside.any(1) & ~inside.all(1)
+        crossed.append(unname(cells[mixed], lattice.counts))
+        beyond = name(_beyond(crossed[-1], inside[mixed], lattice), lattice.counts)
+        cells = np.setdiff1d(beyond, seen)
+        seen = np.union1d(seen, cells)
     return Shell(np.concatenate(crossed), names, values)
+
+
+def _offsets(lattice: Lattice) -> NDArray[np.int64]:
+    """What the names of a cell's corners are more than that of its lowest one."""
+    return name(CORNERS, lattice.nodes)
 
 
 def _beyond(

@@ -2,9 +2,9 @@
 
 import io
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -13,14 +13,6 @@ from numpy.typing import NDArray
 from inrc.errors import SignalError
 
 SUFFIXES = (".ply", ".obj", ".stl", ".off")
-
-# arguments of trimesh's loaders that keep them from looking for pictures beside the file
-_ALONE: Mapping[str, dict[str, bool]] = {
-    ".ply": {"skip_materials": True},
-    ".obj": {"skip_materials": True},
-    ".stl": {},
-    ".off": {},
-}
 
 
 @dataclass(frozen=True)
@@ -58,7 +50,7 @@ def load(path: Path) -> Mesh:
             not finite or indices out of range, or flat.
     """
     suffix = path.suffix.lower()
-    if suffix not in _ALONE:
+    if suffix not in SUFFIXES:
         raise SignalError(f"{path}: not a mesh file; use one of {', '.join(SUFFIXES)}")
     try:
         content = path.read_bytes()
@@ -67,9 +59,8 @@ def load(path: Path) -> Mesh:
     if not content:
         raise SignalError(f"{path}: an empty file, not a mesh")
     try:
-        scene = trimesh.load_scene(
-            io.BytesIO(content), file_type=suffix[1:], process=False, **_ALONE[suffix]
-        )
+        # without a resolver, pictures and materials beside the file are not looked for
+        scene = trimesh.load_scene(io.BytesIO(content), file_type=suffix[1:], process=False)
         found = scene.to_mesh() if scene.geometry else None
     except Exception as error:  # whatever trimesh's parsers trip over is the file's fault
         reason = " ".join(str(error).split())[:120] or type(error).__name__
@@ -97,9 +88,8 @@ def _checked(path: Path, vertices: NDArray[np.float64], faces: NDArray[np.int64]
     faces = faces[(a != b) & (b != c) & (c != a)]
     extent = vertices.max(0) - vertices.min(0)
     if len(faces) == 0 or extent.min() <= 0:
-        raise SignalError(
-            f"{path}: flat ({' x '.join(f'{e:g}' for e in extent)}); it has no inside"
-        )
+        sides = " x ".join(f"{side:g}" for side in extent)
+        raise SignalError(f"{path}: flat ({sides}), or no triangle of it is one; it has no inside")
     used, index = np.unique(faces, return_inverse=True)
     return Mesh(vertices[used], index.reshape(-1, 3))
 
@@ -111,14 +101,14 @@ def save(mesh: Mesh, path: Path) -> None:
         SignalError: unknown suffix, or a failing disk.
     """
     suffix = path.suffix.lower()
-    if suffix not in _ALONE:
+    if suffix not in SUFFIXES:
         raise SignalError(f"{path}: cannot write {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
     if suffix == ".ply":
         content = _ply(mesh)
     else:
         made = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-        export = made.export(file_type=suffix[1:])
-        content = export.encode() if isinstance(export, str) else export
+        export: Any = made.export(file_type=suffix[1:])
+        content = export.encode() if isinstance(export, str) else bytes(export)
     part = path.with_name(path.name + ".part")
     try:
         part.write_bytes(content)

@@ -26,6 +26,8 @@ def space(count: int, seed: int) -> NDArray[np.float64]:
     a turned or mirrored shape is asked at the same points in another order (`turned`).
     """
     orbits = rounded(count) // TURNS
+    if orbits == 0:
+        return np.empty((0, 3))
     engine = torch.quasirandom.SobolEngine(3, scramble=True, seed=seed)
     corner = np.sort(engine.draw(orbits, dtype=torch.float64).numpy(), axis=1)  # orbits 3
     points = np.stack([corner[:, order] * sign for order, sign in _symmetries()], axis=1)

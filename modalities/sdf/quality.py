@@ -22,12 +22,12 @@ def measure(original: Mesh, decoded: Mesh) -> dict[str, float]:
     of its points, which would end at the distance between points (about 50 dB). Lengths are in
     diagonals of the original's bounding box.
 
-    Returns `psnr` in dB, 10 log10(1 / mse), mse the mean squared distance, of the two directions the
-    larger (as D1 of MPEG's point clouds, N16763, with the diagonal as peak); `chamfer`, the mean
-    distance, averaged over both directions (L1 Chamfer distance of Occupancy Networks,
+    Returns `psnr` in dB, 10 log10(1 / mse), mse the mean squared distance, of the two directions
+    the larger (as D1 of MPEG's point clouds, N16763, with the diagonal as peak); `chamfer`, the
+    mean distance, averaged over both directions (L1 Chamfer distance of Occupancy Networks,
     arXiv:1812.03828); `normal_consistency`, the mean |cosine| between normals, both directions
-    (there, too); and `iou`, intersection over union of the insides, at points in the box around both
-    where winding numbers exceed one half.
+    (there, too); and `iou`, intersection over union of the insides (winding numbers above one
+    half), at points in the box around both.
     """
     forth = _towards(original, decoded)
     back = _towards(decoded, original)
@@ -42,7 +42,7 @@ def measure(original: Mesh, decoded: Mesh) -> dict[str, float]:
 
 
 def iou(one: Mesh, two: Mesh) -> float:
-    """Share of the points inside either mesh that are inside both; nan-free: 0 if there is none."""
+    """Share of the points inside either mesh that are inside both; 0 if there are none."""
     low = np.minimum(one.bounds[0], two.bounds[0])
     high = np.maximum(one.bounds[1], two.bounds[1])
     numbers = torch.quasirandom.SobolEngine(3, scramble=True, seed=SEED).draw(SPACE)

@@ -17,7 +17,7 @@ _COLOUR = np.array([0.66, 0.73, 0.85])
 
 @dataclass(frozen=True)
 class Eye:
-    """A camera without perspective: looks along -z after turning, `reach` fills half the picture."""
+    """A camera without perspective, along -z after turning; `reach` is half the picture."""
 
     turn: NDArray[np.float64]
     middle: NDArray[np.float64]
@@ -35,7 +35,7 @@ class Eye:
 
 
 def shade(mesh: Mesh, eye: Eye, side: int = SIDE) -> NDArray[np.float64]:
-    """A picture `side` `side` 3 in [0, 1] on white; faces turned away are drawn as if they were not."""
+    """A picture `side` `side` 3 in [0, 1] on white; both sides of a face look alike."""
     width = side * OVER
     seen = (mesh.vertices - eye.middle) @ eye.turn.T / eye.reach
     corners = seen[mesh.faces]  # N 3 3
