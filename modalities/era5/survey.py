@@ -16,7 +16,7 @@ _UNITS = {
     "lat": {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"},
     "lon": {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"},
 }
-_NAMES = {"lat": {"lat", "latitude"}, "lon": {"lon", "longitude"}}
+NAMES = {"lat": {"lat", "latitude"}, "lon": {"lon", "longitude"}}
 _STANDARD = {"lat": "latitude", "lon": "longitude"}
 _VERTICAL = {
     "level", "levelist", "lev", "plev", "ilev", "pressure_level", "model_level", "pressure",
@@ -123,7 +123,7 @@ def _is(variable: storage.Variable, axis: str) -> bool:
     if standard:
         return standard == _STANDARD[axis]
     unit = str(getattr(variable, "units", "")).lower()
-    return unit in _UNITS[axis] or variable.name.lower() in _NAMES[axis]
+    return unit in _UNITS[axis] or variable.name.lower() in NAMES[axis]
 
 
 def _users(dataset: netCDF4.Dataset, dim: str) -> int:
