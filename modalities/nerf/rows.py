@@ -20,7 +20,7 @@ class Shots:
     """All views of a scene in memory, in 8 bits."""
 
     cameras: Cameras
-    levels: UInt8[Tensor, "V H*W 3"]
+    levels: UInt8[Tensor, "V pixels 3"]
 
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
         """Random rays M 7 and their colours M 3; samples sit anywhere in their steps."""
