@@ -1,5 +1,7 @@
 """The skeleton of a plugin: written anywhere, for any name, and working as it is written."""
 
+import argparse
+import ast
 import json
 import os
 import re
@@ -164,6 +166,71 @@ def test_an_ordinary_installation_has_the_templates(tmp_path: Path) -> None:
     texts = new_modality.render(new_modality.names("tide"))
     for path, text in texts.items():
         assert (tmp_path / "inrc-tide" / path).read_text(encoding="utf-8") == text
+
+
+def edited(folder: Path, guide: str) -> None:
+    """Do to a skeleton what the guide says in its text and its two blocks of Python."""
+    method, end = blocks(guide, "python")
+    for setting in ("low", "high"):
+        assert f"`{setting}: float = {'-' * (setting == 'low')}8.0`" in guide
+    for name in ("modality.py", "data.py"):
+        path = folder / "src" / "inrc_tide" / name
+        code = path.read_text().replace("low: float = -1.0", "low: float = -8.0")
+        code = code.replace("high: float = 1.0", "high: float = 8.0")
+        assert code.count("8.0") == 2
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.FunctionDef) and node.name == "sample":
+                lines = code.splitlines(keepends=True)
+                code = "".join([*lines[: node.lineno - 1], method, *lines[node.end_lineno :]])
+                code += f"\n\n{end}"
+        path.write_text(code)
+
+
+def blocks(guide: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def guide() -> str:
+    """The part of CONTRIBUTING.md that walks through a plugin."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    return text[text.index("## A modality in") : text.index("Mind these")]
+
+
+def test_the_guide_is_followed_word_by_word(
+    guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, *_ = blocks(guide, "bash")
+    assert cli.main(first.splitlines()[0].split()[1:]) == 0
+    assert [capsys.readouterr().out] == blocks(guide, "text")
+    folder = tmp_path / "inrc-tide"
+    [toml] = re.findall(r"^  ```toml\n(.*?)^  ```", guide, re.MULTILINE | re.DOTALL)
+    for line in toml.splitlines():
+        assert line.strip() in (folder / "pyproject.toml").read_text()
+    for path in re.findall(r"^- `(.*?)`:", guide, re.MULTILINE):
+        assert (folder / path).is_file()
+    edited(folder, guide)
+    for check in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
+        subprocess.run([sys.executable, "-m", "ruff", *check, "."], cwd=folder, check=True)
+    # training is what the skeleton's own test does
+    words = ["-m", "pytest", "-p", "no:cacheprovider", "-k", "not recipe"]
+    done = python(folder / "src", folder, *words)
+    assert done.returncode == 0 and "10 passed" in done.stdout, done.stdout
+
+
+def test_the_guides_commands_are_commands(guide: str) -> None:
+    verbs = {verb.NAME: verb for verb in cli.VERBS}
+    lines = "".join(blocks(guide, "bash")).splitlines()
+    seen = [line.split() for line in lines if line.startswith("inrc ")]
+    for _, name, *words in seen:
+        if name in cli.TRAINING:
+            assert words == ["--config", "recipe.yaml"]
+            continue
+        parser = argparse.ArgumentParser()
+        verbs[name].add(parser)
+        parser.parse_args(words)
+    assert {name for _, name, *_ in seen} >= {"new-modality", "fit", "compress", "decompress"}
 
 
 def test_the_readme_speaks_of_settings_that_exist() -> None:
