@@ -6,11 +6,13 @@ import numpy as np
 import torch
 from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
+from torch import Tensor
 
 from inrc import grid
 from inrc.signal import Signal, View
 from inrc_modalities.image import Image
 from inrc_modalities.image.pixels import LAYOUTS, Pixels
+from inrc_modalities.image.writing import save
 
 CHANNELS = {layout: channels for channels, layout in LAYOUTS.items()}
 QUICK = settings(
@@ -52,3 +54,23 @@ def decode(modality: Image, path: Path, view: View, field: bool = False) -> Sign
     where = local + (corner * size)[:, None]  # pixels of the original
     fill = torch.zeros(*where.shape[:2], modality.channels - 2, dtype=torch.float64)
     return modality.join(torch.cat([where, fill], dim=-1), signal.meta, view)
+
+
+def numbered(number: int, height: int = 12, width: int = 10, deep: bool = False) -> Pixels:
+    """An image whose pixels say which image, row and column they are."""
+    y, x = np.mgrid[:height, :width]
+    array = np.stack([y, x, 0 * y + number], axis=-1)
+    return Pixels(array.astype(np.uint16 if deep else np.uint8), "RGB")
+
+
+def folder(path: Path, count: int, first: int = 0) -> Path:
+    """A folder of numbered images."""
+    path.mkdir(parents=True)
+    for i in range(first, first + count):
+        save(numbered(i), path / f"{i:03d}.png")
+    return path
+
+
+def levels(features: Tensor) -> Tensor:
+    """Features as 8-bit levels."""
+    return (features * 255).round().long()

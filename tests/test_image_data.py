@@ -1,46 +1,18 @@
-"""Folders of images, CIFAR-10 and Kodak as training data."""
+"""Folders of images as training data."""
 
-import hashlib
-import pickle
-import tarfile
 from pathlib import Path
-from typing import ClassVar
 
 import lightning
-import numpy as np
 import pytest
 import torch
+from image_files import folder, levels, numbered
 from jsonargparse import ArgumentParser
-from torch import Tensor
-from torchvision.datasets import CIFAR10 as Archive
 
 from inrc import grid
 from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
-from inrc_modalities.image import CIFAR10, Image, Images, Kodak
-from inrc_modalities.image.pixels import Pixels
-from inrc_modalities.image.reading import load
+from inrc_modalities.image import Images
 from inrc_modalities.image.writing import save
-
-
-def numbered(number: int, height: int = 12, width: int = 10, deep: bool = False) -> Pixels:
-    """An image whose pixels say which image, row and column they are."""
-    y, x = np.mgrid[:height, :width]
-    array = np.stack([y, x, 0 * y + number], axis=-1)
-    return Pixels(array.astype(np.uint16 if deep else np.uint8), "RGB")
-
-
-def folder(path: Path, count: int, first: int = 0) -> Path:
-    """A folder of numbered images."""
-    path.mkdir(parents=True)
-    for i in range(first, first + count):
-        save(numbered(i), path / f"{i:03d}.png")
-    return path
-
-
-def levels(features: Tensor) -> Tensor:
-    """Features as 8-bit levels."""
-    return (features * 255).round().long()
 
 
 def test_a_folder_is_read_once_and_kept_in_order(tmp_path: Path) -> None:
@@ -161,107 +133,14 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
         Images(root, val_root=root).setup("fit")
 
 
-def test_kodak_is_never_trained_on(tmp_path: Path) -> None:
-    root, train = folder(tmp_path / "kodak", 1), folder(tmp_path / "train", 3)
-    with pytest.raises(SignalError, match=r"kodim.*png here; download"):
-        Kodak(root, train).setup("fit")
-    for where in (root, train):
-        save(numbered(77), where / "kodim07.png")
-    data = Kodak(root, train, patch=4, random_patches=2)
-    data.setup("fit")
-    assert [p.name for p in data.val_paths] == ["kodim07.png"]
-    assert [p.name for p in data.train_paths] == ["000.png", "001.png", "002.png"]
-    assert data.val_rows is not None and data.train_rows is not None
-    assert len(data.val_rows) == 9 and len(data.train_rows) == 6
-
-
-class FakeArchive(Archive):  # type: ignore[misc]
-    """An archive of the layout of CIFAR-10, but small."""
-
-    url: ClassVar[str] = "https://nowhere.invalid/cifar-10-python.tar.gz"
-
-
-class FakeCIFAR10(CIFAR10):
-    """Reads the small archive."""
-
-    archive = FakeArchive
-
-
-@pytest.fixture
-def cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, np.ndarray]:
-    """A folder with a packed archive of 2 x 6 training and 4 test images, and these images."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
-    inside = tmp_path / "make" / FakeArchive.base_folder
-    inside.mkdir(parents=True)
-    sums = {}
-    for name, part in [("data_batch_1", slice(6)), ("data_batch_2", slice(6, 12)),
-                       ("test_batch", slice(12, 16))]:  # fmt: skip
-        planes = images[part].transpose(0, 3, 1, 2).reshape(-1, 3072)
-        content = pickle.dumps({"data": planes, "labels": [0] * len(planes)}, protocol=2)
-        (inside / name).write_bytes(content)
-        sums[name] = [name, hashlib.md5(content).hexdigest()]
-    root = tmp_path / "root"
-    root.mkdir()
-    with tarfile.open(root / FakeArchive.filename, "w:gz") as tar:
-        tar.add(inside, FakeArchive.base_folder)
-    packed = (root / FakeArchive.filename).read_bytes()
-    monkeypatch.setattr(FakeArchive, "tgz_md5", hashlib.md5(packed).hexdigest())
-    monkeypatch.setattr(FakeArchive, "train_list", [sums["data_batch_1"], sums["data_batch_2"]])
-    monkeypatch.setattr(FakeArchive, "test_list", [sums["test_batch"]])
-    return root, images
-
-
-def test_cifar_is_unpacked_and_keeps_its_splits(cifar: tuple[Path, np.ndarray]) -> None:
-    root, images = cifar
-    data = FakeCIFAR10(root, flip=False, val_files=3)
-    data.prepare_data()
-    data.setup("fit")
-    assert data.train_rows is not None and data.val_rows is not None
-    train = levels(data.train_rows.features).reshape(-1, 32, 32, 3).numpy()
-    assert np.array_equal(train, images[:12])
-    assert np.array_equal(levels(data.val_rows.features).reshape(-1, 32, 32, 3), images[12:])
-    assert len(data.val_paths) == 3
-    for path, image in zip(data.val_paths, images[12:], strict=False):
-        assert np.array_equal(load(path).array, image)
-    assert torch.equal(
-        Image().read(data.val_paths[1]).features, data.val_rows.__getitem__(1).features
-    )
-    stamps = [path.stat().st_mtime_ns for path in data.val_paths]
-    FakeCIFAR10(root, val_files=3).prepare_data()
-    assert [path.stat().st_mtime_ns for path in data.val_paths] == stamps
-
-
-def test_missing_or_damaged_cifar_is_explained(cifar: tuple[Path, np.ndarray]) -> None:
-    root, _ = cifar
-    with pytest.raises(SignalError, match=r"put cifar-10-python\.tar\.gz from .* download: true"):
-        FakeCIFAR10(root / "elsewhere").prepare_data()
-    FakeCIFAR10(root).prepare_data()
-    part = root / FakeArchive.base_folder / "data_batch_2"
-    part.write_bytes(part.read_bytes()[:-1] + b"x")
-    with pytest.raises(SignalError, match="data_batch_2: damaged"):
-        FakeCIFAR10(root).setup("fit")
-    other = root / "other"
-    other.mkdir()
-    (other / FakeArchive.filename).write_bytes(b"not the archive")
-    with pytest.raises(SignalError, match="MD5"):
-        FakeCIFAR10(other).prepare_data()
-
-
-def test_more_files_than_test_images_are_not_made(cifar: tuple[Path, np.ndarray]) -> None:
-    root, _ = cifar
-    data = FakeCIFAR10(root, val_files=99)
-    data.prepare_data()
-    data.setup("fit")
-    assert len(data.val_paths) == 4 == len(list((root / "cifar10-test").iterdir()))
-
-
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
         ("Images", {"root": "a", "patch": 4, "flip": True, "random_patches": 3}),
         ("Kodak", {"root": "a", "train_root": "a", "patch": 4}),
         ("CIFAR10", {"root": "a"}),
+        ("CelebAHQ", {"root": "a", "side": 32}),
+        ("Vimeo90k", {"root": "a", "count": 9}),
     ],
 )
 def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:

@@ -10,11 +10,20 @@ from inrc_modalities.image.modality import Image
 
 if TYPE_CHECKING:
     from inrc_modalities.image.cifar import CIFAR10
-    from inrc_modalities.image.data import Images, Kodak
+    from inrc_modalities.image.data import Images
+    from inrc_modalities.image.faces import CelebAHQ
+    from inrc_modalities.image.frames import Vimeo90k
+    from inrc_modalities.image.kodak import Kodak
 
-__all__ = ["CIFAR10", "Image", "Images", "Kodak"]
+__all__ = ["CIFAR10", "CelebAHQ", "Image", "Images", "Kodak", "Vimeo90k"]
 
-_LATER = {"Images": "data", "Kodak": "data", "CIFAR10": "cifar"}
+_LATER = {
+    "CIFAR10": "cifar",
+    "CelebAHQ": "faces",
+    "Images": "data",
+    "Kodak": "kodak",
+    "Vimeo90k": "frames",
+}
 
 
 def __getattr__(name: str) -> Any:

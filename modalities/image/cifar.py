@@ -2,7 +2,7 @@
 
 import pickle
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torchvision.datasets.utils import check_integrity, extract_archive
 from inrc import grid
 from inrc.data import Rows
 from inrc.errors import SignalError
+from inrc.fetch import Remote, find
 from inrc_modalities.image.data import Images
 from inrc_modalities.image.pixels import Pixels
 from inrc_modalities.image.rows import MovedRows
@@ -40,11 +41,20 @@ class CIFAR10(Images):
         workers: processes that read ahead.
 
     Raises:
-        SignalError: the data is missing, or differs from its MD5 sums.
+        InrcError: the archive is missing, differs from its SHA-256, or cannot be downloaded.
+        SignalError: a part of it is missing, differs from its MD5 sum, or holds no images.
     """
 
     archive: ClassVar[type[Archive]] = Archive
-    """Where the data comes from: `url`, `filename`, `tgz_md5` and the MD5 sums of its parts."""
+    """What the archive unpacks to: `base_folder`, names of its parts and their MD5 sums."""
+    remote: ClassVar[Remote] = Remote(
+        "cifar-10-python.tar.gz",
+        "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+        "none stated; distributed for research",
+        "A. Krizhevsky, Learning multiple layers of features from tiny images, 2009",
+        "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+        170_498_071,
+    )
 
     def __init__(
         self,
@@ -63,16 +73,8 @@ class CIFAR10(Images):
     def prepare_data(self) -> None:
         """Fetch (if that was asked for) and unpack the archive, and write the files to judge."""
         root, archive = self.cifar_root, self.archive
-        tar = root / archive.filename
-        if self.download:
-            try:
-                archive(str(root), download=True)
-            except (OSError, RuntimeError) as error:
-                raise SignalError(f"{archive.url}: cannot be downloaded ({error})") from None
-        elif not (root / archive.base_folder).is_dir() and tar.is_file():
-            if not check_integrity(str(tar), archive.tgz_md5):
-                raise SignalError(f"{tar}: damaged; its MD5 sum is not {archive.tgz_md5}")
-            extract_archive(str(tar), str(root))
+        if not (root / archive.base_folder).is_dir():
+            extract_archive(str(find(self.remote, root, self.download)), str(root))
         missing = [n for n, path in enumerate(self._val_paths()) if not path.is_file()]
         if missing:
             test = self._images(archive.test_list)
@@ -100,19 +102,19 @@ class CIFAR10(Images):
         return [folder / f"{number:05d}.png" for number in range(self.val_files)]
 
     def _images(self, parts: list[list[str]]) -> NDArray[np.uint8]:
-        """Images N H W 3 of some parts, whose MD5 sums are checked before they are unpickled."""
+        """Images N H W 3 of some parts, whose MD5 sums are checked first."""
         planes = []
         for name, md5 in parts:
             path = self.cifar_root / self.archive.base_folder / name
             if not path.is_file():
                 raise SignalError(
-                    f"{path}: CIFAR-10 is not here; put {self.archive.filename} from "
-                    f"{self.archive.url} into {self.cifar_root}, or set download: true"
+                    f"{path}: not here; unpack {self.remote.name} from {self.remote.url} into "
+                    f"{self.cifar_root}, or set download: true"
                 )
             if not check_integrity(str(path), md5):
                 raise SignalError(f"{path}: damaged; its MD5 sum is not {md5}; unpack it again")
             with path.open("rb") as file:
-                planes.append(pickle.load(file, encoding="latin1")["data"])
+                planes.append(_unpickled(file, path))
         pictures = np.concatenate(planes).reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
         return np.ascontiguousarray(pictures)
 
@@ -120,3 +122,33 @@ class CIFAR10(Images):
     def _rows(images: NDArray[np.uint8]) -> Rows:
         features = torch.from_numpy(images.reshape(len(images), -1, 3)).float() / 255.0
         return Rows(grid.coordinates((SIDE, SIDE))[None], features)
+
+
+_HARMLESS = {
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("_codecs", "encode"),
+}
+"""All that a pickled array of numbers asks for, of Python 2 or 3 and of numpy 1 or 2."""
+
+
+class _Arrays(pickle.Unpickler):
+    """Plain values and arrays of numbers; nothing else, so that no code can be run."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _HARMLESS:
+            raise pickle.UnpicklingError(f"asks for {module}.{name}")
+        return super().find_class(module, name)
+
+
+def _unpickled(file: BinaryIO, path: Path) -> NDArray[np.uint8]:
+    """The pixels of one part, N 3072."""
+    try:
+        data = _Arrays(file, encoding="latin1").load()["data"]
+    except Exception as error:  # pickles fail in every way
+        raise SignalError(f"{path}: no part of CIFAR-10 ({error!s:.80}); unpack it again") from None
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.size % (3 * SIDE * SIDE):
+        raise SignalError(f"{path}: holds no images of {SIDE} by {SIDE} pixels; unpack it again")
+    return data

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 
@@ -122,64 +121,6 @@ class Images(SignalDataModule):
             side=self.patch,
             flip=self.flip,
         )
-
-
-class Kodak(Images):
-    """Validation and test on the Kodak images, training on another folder.
-
-    The 24 photographs of 768 by 512 pixels that Eastman Kodak released for unrestricted use
-    (Kodak Lossless True Color Image Suite) are what image codecs are compared on, so nothing is
-    ever trained on them.
-
-    Args:
-        root: folder with kodim01.png to kodim24.png, or some of them.
-        train_root: folder of other photographs to train on.
-        patch: side of the squares that an image is cut into.
-        flip: mirror half of the training rows.
-        random_patches: train on so many patches per image and epoch, from random places.
-        batch_size: rows per step and process.
-        workers: processes that read ahead.
-
-    Raises:
-        SignalError: a folder without such files.
-    """
-
-    source: ClassVar[str] = "https://r0k.us/graphics/kodak/"
-
-    def __init__(
-        self,
-        root: Path,
-        train_root: Path,
-        patch: int | None = 32,
-        flip: bool = True,
-        random_patches: int | None = None,
-        batch_size: int = 64,
-        workers: int = 0,
-    ) -> None:
-        super().__init__(
-            root=train_root,
-            val_root=root,
-            patch=patch,
-            flip=flip,
-            random_patches=random_patches,
-            batch_size=batch_size,
-            workers=workers,
-        )
-        self.train_root = train_root
-
-    def files(self) -> tuple[list[Path], list[Path]]:
-        """The training folder's images, and the Kodak images; the latter never in the former."""
-        assert self.val_root is not None
-        kodak = sorted(self.val_root.glob("kodim*.png")) if self.val_root.is_dir() else []
-        if not kodak:
-            raise SignalError(
-                f"{self.val_root}: no kodim*.png here; download them from {self.source}"
-            )
-        return [
-            path
-            for path in found(self.train_root, self.modality.suffixes)
-            if not path.name.startswith("kodim")
-        ], kodak
 
 
 def found(root: Path, suffixes: Sequence[str]) -> list[Path]:

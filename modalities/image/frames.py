@@ -1,0 +1,117 @@
+"""Vimeo90k as training data: frames of films, cut at random places."""
+
+import random
+from pathlib import Path
+
+from inrc.errors import SignalError, UsageError
+from inrc_modalities.image.data import Images
+
+SOURCE = "http://toflow.csail.mit.edu"
+SIZES = {"tri": 3, "sep": 7}
+"""Frames per sequence of the triplets and of the septuplets."""
+
+
+class Vimeo90k(Images):
+    """Frames of Vimeo90k, 448 by 256 pixels; trains and validates on its own two lists.
+
+    Both the triplets (vimeo_triplet.zip, 33 GB) and the septuplets (vimeo_septuplet.zip, 82 GB)
+    will do. They must be unpacked by hand: their authors publish no checksums. What is checked is
+    the layout: `sequences/00001/0001/im1.png` and the lists `tri_trainlist.txt` and
+    `tri_testlist.txt`, or `sep_...`. No licence is stated; the films belong to their makers. Cite
+    T. Xue et al., "Video enhancement with task-oriented flow", 2019.
+
+    COIN++ trains on random squares of 32 pixels of 153,939 frames, which are about 53 GB in
+    memory; `count` of them, drawn from a seed, are kept here, in 8 bits (0.34 MB each).
+
+    Args:
+        root: the unpacked folder.
+        count: frames to train on, from different sequences while there are any.
+        val_count: frames to validate on, the first of different sequences of the list.
+        patch: side of the squares.
+        random_patches: so many squares per frame and epoch, from random places.
+        flip: mirror half of the training rows left to right.
+        batch_size: rows per step and process.
+        seed: of the choice of frames.
+        workers: processes that read ahead.
+
+    Raises:
+        UsageError: counts that are not positive.
+        SignalError: no such lists, or frames that are missing.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        count: int = 2000,
+        val_count: int = 32,
+        patch: int = 32,
+        random_patches: int = 8,
+        flip: bool = True,
+        batch_size: int = 64,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        if min(count, val_count) < 1:
+            raise UsageError("frames: count and val_count must be 1 or more")
+        super().__init__(
+            root=root,
+            patch=patch,
+            random_patches=random_patches,
+            flip=flip,
+            batch_size=batch_size,
+            seed=seed,
+            workers=workers,
+        )
+        self.frames_root = root
+        self.count = count
+        self.val_count = val_count
+
+    def files(self) -> tuple[list[Path], list[Path]]:
+        """Frames to train on, and to validate on."""
+        for kind, frames in SIZES.items():
+            lists = [self.frames_root / f"{kind}_{part}list.txt" for part in ("train", "test")]
+            if all(path.is_file() for path in lists):
+                train, test = (_sequences(path) for path in lists)
+                chosen = drawn(train, frames, self.count, self.seed)
+                return self._there(chosen), self._there(
+                    [(name, 1) for name in test[: self.val_count]]
+                )
+        raise SignalError(
+            f"{self.frames_root}: no lists tri_trainlist.txt or sep_trainlist.txt here; unpack "
+            f"vimeo_triplet.zip of {SOURCE} there by hand"
+        )
+
+    def _there(self, frames: list[tuple[str, int]]) -> list[Path]:
+        paths = [
+            self.frames_root / "sequences" / name / f"im{number}.png" for name, number in frames
+        ]
+        absent = [path for path in paths if not path.is_file()]
+        if absent:
+            raise SignalError(
+                f"{absent[0]}: not here, nor are {len(absent) - 1} others of {len(paths)}; the "
+                "archive was not unpacked to its end"
+            )
+        return paths
+
+
+def drawn(sequences: list[str], frames: int, count: int, seed: int) -> list[tuple[str, int]]:
+    """Sequence and frame, from 1, of `count` different ones: no sequence again before all came."""
+    generator = random.Random(seed)
+    order = [generator.sample(sequences, len(sequences)) for _ in range(frames)]
+    first = {name: generator.randrange(frames) for name in sequences}
+    every = [
+        (name, (first[name] + turn) % frames + 1)
+        for turn, names in enumerate(order)
+        for name in names
+    ]
+    return sorted(every[:count])
+
+
+def _sequences(path: Path) -> list[str]:
+    """Names as 00001/0001, none of which leaves its folder."""
+    names = [line.strip() for line in path.read_text(errors="replace").splitlines()]
+    names = [name for name in names if name]
+    wrong = [name for name in names if not all(step.isdecimal() for step in name.split("/"))]
+    if wrong or not names:
+        raise SignalError(f"{path}: no list of sequences such as 00001/0001 ({wrong[:1]!s:.40})")
+    return names
