@@ -73,7 +73,7 @@ def trained(place: Path, run: Run) -> Path:
     """The model that its own recipe makes, of fewer steps and observations."""
     words = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"]
     few = ["--model.observations=128", "--model.inner_observations=64"]
-    steps = ["--model.represent=150", "--model.compress=20"]
+    steps = ["--model.represent=100", "--model.compress=20"]
     recipe = str(place / "source" / "recipe.yaml")
     done = run("-m", "inrc.cli", "fit", "--config", recipe, *words, *few, *steps)
     assert done.returncode == 0, done.stderr
