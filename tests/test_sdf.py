@@ -19,7 +19,7 @@ from torch import Tensor
 from inrc.errors import SignalError
 from inrc.signal import Signal, View
 from inrc.testing import check_modality
-from inrc_modalities.sdf import SDF, kinds, points, quality, render
+from inrc_modalities.sdf import SDF, explore, kinds, points, quality, render
 from inrc_modalities.sdf.distance import signed
 from inrc_modalities.sdf.mesh import SUFFIXES, Mesh, load, save
 from inrc_modalities.sdf.modality import placed
@@ -232,7 +232,7 @@ def test_rebuilt_meshes_are_closed_and_look_outward(
     tmp_path: Path, make: Callable[[], Mesh], field: str
 ) -> None:
     path = stored(make(), tmp_path / "a.ply")
-    modality = SDF(resolution=48, field=field)
+    modality = SDF(resolution=64, field=field)
     signal, asked = decoded(modality, path, View())
     answer = truth(modality)(path)
     ask = modality.ask(signal.meta, View())
@@ -339,11 +339,12 @@ def test_impossible_views_are_explained(tmp_path: Path, view: View, reason: str)
         decoded(SMALL, path, view)
 
 
-def test_a_grid_too_large_to_ask_at_once_is_refused(tmp_path: Path) -> None:
+def test_a_grid_too_large_to_ask_at_once_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     meta = {"place": [0, 0, 0, 0]}
     with pytest.raises(SignalError, match="use rebuild"):
         SMALL.ask(meta, View(scale=20.0))
-    rebuild = SDF(resolution=512).rebuild(meta, View())
+    monkeypatch.setattr(explore, "MOST", 1 << 15)
+    rebuild = SDF(resolution=64).rebuild(meta, View())
     ask = next(rebuild)
     with pytest.raises(SignalError, match="surface nearly everywhere"):
         while True:
@@ -444,17 +445,17 @@ TRIANGLE = "0 0 0\n1 0 0\n0 1 0.5\n"
         (
             "points.ply",
             ply(f"element vertex 3\n{XYZ}end_header\n{TRIANGLE}"),
-            "no faces",
+            "no triangles",
         ),
         (
             "none.ply",
             ply(f"element vertex 3\n{XYZ}element face 0\n{LIST}{TRIANGLE}"),
-            "no faces",
+            "no triangles",
         ),
         (
             "huge.ply",
             ply(f"element vertex 4000000000\n{XYZ}element face 1\n{LIST}{TRIANGLE}3 0 1 2\n"),
-            "cannot be read",
+            "truncated",
         ),
         (
             "huge-binary.ply",
@@ -463,8 +464,8 @@ TRIANGLE = "0 0 0\n1 0 0\n0 1 0.5\n"
             ),
             "cannot be read",
         ),
-        ("huge.off", b"OFF\n4000000000 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n", "cannot be read"),
-        ("huge.stl", b"\0" * 80 + struct.pack("<I", 0xFFFFFFFF) + b"\0" * 50, "cannot be read"),
+        ("huge.off", b"OFF\n4000000000 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n", "truncated"),
+        ("huge.stl", b"\0" * 80 + struct.pack("<I", 0xFFFFFFFF) + b"\0" * 50, "no triangles"),
         ("mesh.xyz", b"0 0 0", "not a mesh file"),
     ],
 )
@@ -474,6 +475,25 @@ def test_bad_files_are_explained(tmp_path: Path, name: str, content: bytes, reas
     with pytest.raises(SignalError, match=reason) as refusal:
         SMALL.read(path)
     assert name in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("text", [False, True])
+def test_truncated_files_are_refused(tmp_path: Path, suffix: str, text: bool) -> None:
+    mesh = ring()
+    path = stored(mesh, tmp_path / f"a{suffix}")
+    content = path.read_bytes()
+    if text and suffix in (".ply", ".stl"):
+        kind = "ply" if suffix == ".ply" else "stl_ascii"
+        made = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+        export = made.export(file_type=kind, **({"encoding": "ascii"} if kind == "ply" else {}))
+        content = export if isinstance(export, bytes) else export.encode()
+        path.write_bytes(content)
+        assert load(path).volume == pytest.approx(mesh.volume, rel=1e-4)
+    for share in (0.2, 0.5, 0.8)[: 2 if suffix == ".obj" else 3]:  # an OBJ declares no length
+        path.write_bytes(content[: int(share * len(content))])
+        with pytest.raises(SignalError, match=path.name):
+            SMALL.read(path)
 
 
 def test_a_box_without_lid_has_no_inside_but_small_holes_do_not_matter(tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ def load(path: Path) -> Mesh:
         raise SignalError(f"{path}: cannot be read ({error.strerror})") from None
     if not content:
         raise SignalError(f"{path}: an empty file, not a mesh")
+    if not _complete(content, suffix):
+        raise SignalError(f"{path}: truncated; it ends before all that it declares")
     try:
         # without a resolver, pictures and materials beside the file are not looked for
         scene = trimesh.load_scene(io.BytesIO(content), file_type=suffix[1:], process=False)
@@ -67,16 +69,36 @@ def load(path: Path) -> Mesh:
         raise SignalError(
             f"{path}: cannot be read as {suffix[1:].upper()} ({reason}); damaged, or not triangles"
         ) from None
-    if found is None or len(found.vertices) == 0:
-        raise SignalError(f"{path}: no mesh in it")
+    if found is None or len(found.faces) == 0:
+        raise SignalError(f"{path}: no triangles in it; truncated, or points, which have no inside")
     vertices = np.array(found.vertices, np.float64).reshape(-1, 3)
     faces = np.array(found.faces, np.int64).reshape(-1, 3)
     return _checked(path, vertices, faces)
 
 
+def _complete(content: bytes, suffix: str) -> bool:
+    """Whether a text that declares its length, or its end, has it; trimesh does not look.
+
+    An OBJ declares neither.
+    """
+    if suffix == ".off":
+        lines = [line for line in content.split(b"\n") if line.strip() and line[:1] != b"#"]
+        if not lines:
+            return False
+        words = b" ".join(lines[:2]).split()[1:3]
+        wanted = sum(int(word) for word in words if word.isdigit())
+        return wanted + (1 if len(lines[0].split()) > 1 else 2) <= len(lines)
+    if suffix == ".stl" and content[:5] == b"solid" and b"\0" not in content:
+        return b"endsolid" in content
+    if suffix == ".ply" and b"format ascii" in content[:200]:
+        head, end, body = content.partition(b"end_header")
+        rows = [line.split() for line in head.splitlines() if line.startswith(b"element ")]
+        counts = [int(row[2]) for row in rows if len(row) == 3 and row[2].isdigit()]
+        return bool(end) and sum(counts) <= len(body.split(b"\n")) - 1
+    return True
+
+
 def _checked(path: Path, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Mesh:
-    if len(faces) == 0:
-        raise SignalError(f"{path}: no faces; points alone have no inside, make a mesh of them")
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise SignalError(f"{path}: faces name vertices that are not there; the file is damaged")
     used, index = np.unique(faces, return_inverse=True)
