@@ -163,7 +163,7 @@ CODECS = (
             "tune": "psnr",
             "x265-params": "info=0:pools=none:frame-threads=1:log-level=none",
         },
-        smallest=32,
+        smallest=64,  # x265 4.2 writes past its memory where a picture is smaller than a block
     ),
     Codec(
         "AV1 (SVT-AV1)",

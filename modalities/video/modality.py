@@ -17,6 +17,9 @@ from inrc_modalities.video.clip import check_size, checked, restored
 from inrc_modalities.video.reading import load
 from inrc_modalities.video.writing import FORMATS, save
 
+FINEST = 10**6
+"""Regions are decimals of at most six digits: 0.1 s is a tenth of a second, not a bit more."""
+
 
 class Video(Modality):
     """A clip of 8-bit frames; features are Y, Cb and Cr over 255 at every pixel of every frame.
@@ -154,7 +157,10 @@ class Video(Modality):
                 raise SignalError(f"region: {name!r} twice or unknown; a clip has t, y and x")
             if not (math.isfinite(low) and math.isfinite(high)):
                 raise SignalError(f"region {name}: {low} to {high} are not finite numbers")
-            region[name] = (Fraction(low), Fraction(high))
+            region[name] = (
+                Fraction(low).limit_denominator(FINEST),
+                Fraction(high).limit_denominator(FINEST),
+            )
         faster, height, width = self._wanted(meta, view)
         if "t" in region:
             region["t"] = timing.frames(meta, region["t"])

@@ -26,7 +26,7 @@ from inrc_modalities.video.clip import (
     Layout,
     check_size,
 )
-from inrc_modalities.video.structure import cut_short
+from inrc_modalities.video.structure import cut_short, sound_ffv1
 
 ASPECT = "PIXEL_ASPECT"
 """Tag of a Matroska stream with the aspect of a pixel, which PyAV cannot put where it belongs."""
@@ -76,13 +76,11 @@ def _clip(container: InputContainer, limit: int | None) -> Clip:
     context = stream.codec_context
     if max(context.width, context.height) > SIDE:
         raise SignalError(f"{context.width} by {context.height} pixels, more than {SIDE} a side")
-    # FFV1's checksums count; what only breaks a rule of the standard does not
-    context.options = {"err_detect": "crccheck+explode"} if stream.codec.name == "ffv1" else {}
     frames: list[list[NDArray[np.uint8]]] = []
     times: list[int | None] = []
     first: VideoFrame | None = None
     layout, turns = "", 0
-    for frame in container.decode(stream):
+    for frame in _decoded(container, stream):
         if first is None:
             first = frame
             layout = _layout(frame)
@@ -98,8 +96,6 @@ def _clip(container: InputContainer, limit: int | None) -> Clip:
             raise SignalError(
                 f"frame {len(frames)} is interlaced; deinterlace it first (ffmpeg -vf bwdif)"
             )
-        if frame.is_corrupt:
-            raise SignalError(f"frame {len(frames)} is damaged")
         frames.append([np.rot90(plane, turns) for plane in _planes(frame, layout)])
         times.append(frame.pts)
         check_size((len(frames), frame.height, frame.width))
@@ -116,6 +112,19 @@ def _clip(container: InputContainer, limit: int | None) -> Clip:
     return Clip(
         planes, layout, rate, base, ticks, _colour(first, layout), _aspect(stream, turns % 2 == 1)
     )
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Frames in the order of their times, none of them with concealed errors."""
+    checked = stream.codec.name == "ffv1"
+    for number, packet in enumerate(container.demux(stream)):
+        if packet.is_corrupt or (checked and not sound_ffv1(bytes(packet))):
+            raise SignalError(f"packet {number} is damaged; fetch or make the file again")
+        for frame in packet.decode():
+            assert isinstance(frame, VideoFrame)
+            if frame.is_corrupt:
+                raise SignalError("a frame is damaged; fetch or make the file again")
+            yield frame
 
 
 def _stream(container: InputContainer) -> VideoStream:

@@ -1,17 +1,24 @@
-"""Whether a file is as long as its container says: FFmpeg plays what there is, without a word."""
+"""Whether a file is whole: FFmpeg plays what there is, hides what is damaged, and says nothing."""
 
 import os
 import struct
+import zlib
 from typing import BinaryIO
+
+from inrc_modalities.video.clip import LAYOUTS, Layout
 
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 # ISO/IEC 14496-12: what a file of boxes may begin with
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+_Y4M, _LINE = b"YUV4MPEG2 ", 256
+_REVERSED = bytes(int(f"{n:08b}"[::-1], 2) for n in range(256))
+_ONES = 0xFFFFFFFF
+_FOOTER = 8  # of a slice of FFV1 with checksums: three bytes of size, one of status, four of CRC
 _MOST = 1 << 16  # boxes at the top of a file that are looked at
 
 
 def cut_short(file: BinaryIO) -> str | None:
-    """Say what is missing at the end of a Matroska, MP4 or AVI file; None if nothing is.
+    """Say what is missing at the end of a Matroska, MP4, AVI or Y4M file; None if nothing is.
 
     Also None for other formats, and for those whose size is not known (live recordings).
     """
@@ -24,6 +31,8 @@ def cut_short(file: BinaryIO) -> str | None:
         end = _boxes(file, size)
     elif head[:4] == b"RIFF":
         end = 8 + int(struct.unpack("<I", head[4:8])[0])
+    elif head[:10] == _Y4M:
+        end = _y4m(file, size)
     else:
         return None
     return f"{size} bytes of {end}" if end is not None and end > size else None
@@ -72,3 +81,42 @@ def _boxes(file: BinaryIO, size: int) -> int | None:
         if at >= size:
             return at
     return None
+
+
+def _y4m(file: BinaryIO, size: int) -> int | None:
+    """End of the last frame that begins within the file (mjpegtools, yuv4mpeg(5)); 8 bits only."""
+    file.seek(0)
+    words = file.readline(_LINE).split()[1:]
+    found = {word[:1]: word[1:].decode("ascii", "replace") for word in words}
+    layout = _y4m_layout(found.get(b"C", "420"))
+    width, height = found.get(b"W", ""), found.get(b"H", "")
+    if layout is None or not (width.isdecimal() and height.isdecimal()):
+        return None
+    length = sum(h * w for h, w in layout.sizes(int(height), int(width)))
+    end = file.tell()
+    while end < size and length:
+        file.seek(end)
+        end += len(file.readline(_LINE)) + length
+    return end
+
+
+def _y4m_layout(name: str) -> Layout | None:
+    if name.startswith("420") and not name.startswith("420p"):
+        return LAYOUTS["yuv420p"]
+    return LAYOUTS.get({"mono": "gray", "422": "yuv422p", "444": "yuv444p"}.get(name, ""))
+
+
+def sound_ffv1(packet: bytes) -> bool:
+    """Whether the checksums of a frame in FFV1, if it has any, are right (RFC 9043, 4.9)."""
+    slices = []
+    end = len(packet)
+    while end >= _FOOTER:
+        start = end - _FOOTER - int.from_bytes(packet[end - _FOOTER : end - _FOOTER + 3], "big")
+        if start < 0:
+            return True  # footers without checksums, or none
+        slices.append(packet[start:end])
+        end = start
+    if end:
+        return True
+    # their CRC goes from the highest bit to the lowest and begins with 0, zlib's does neither
+    return all(zlib.crc32(each.translate(_REVERSED), _ONES) == _ONES for each in slices)

@@ -31,12 +31,12 @@ class UCF101(Clips):
     not say how they resize, here it is bilinear with antialiasing. Nothing is downloaded: the
     authors give a RAR archive of 6.5 GB and publish no checksum.
 
-    Licence: none is stated; the videos are from YouTube, collected for research. Citation: K. Soomro,
-    A. R. Zamir and M. Shah, "UCF101: A dataset of 101 human action classes from videos in the
-    wild", CRCV-TR-12-01, 2012.
+    Licence: none is stated; the videos are from YouTube, collected for research. Citation: K.
+    Soomro, A. R. Zamir and M. Shah, "UCF101: A dataset of 101 human action classes from videos in
+    the wild", CRCV-TR-12-01, 2012.
 
     Args:
-        root: folder with UCF-101/CLASS/v_*.avi and ucfTrainTestlist/trainlist0N.txt, testlist0N.txt.
+        root: folder with UCF-101/CLASS/v_*.avi and the lists in ucfTrainTestlist/*.txt.
         split: 1, 2 or 3.
         train_clips: of the training list, spread evenly over it; None for all. RECOMBINER: 75.
         val_clips: of the test list, likewise. RECOMBINER: 16, at random.

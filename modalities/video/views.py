@@ -96,8 +96,9 @@ def axis(
     """
     if max(step.numerator, step.denominator) > FINEST:
         raise SignalError(f"axis {name}: a step of {step} is finer than can be told apart")
-    # as many as have their centre inside, one at least
-    size = max(1, math.ceil(length / step - Fraction(1, 2)))
+    step = min(step, Fraction(length))  # one cell at least, in the middle
+    # as many as have their centre inside
+    size = math.ceil(length / step - Fraction(1, 2))
     if region is None:
         return Axis(length, patch, step, 0, size)
     first, last = (min(max(math.ceil(edge / step - Fraction(1, 2)), 0), size) for edge in region)

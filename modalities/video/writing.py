@@ -1,6 +1,6 @@
 """Clips to video files: FFV1 in Matroska and raw YUV4MPEG2 without loss, H.264 in MP4 nearly so."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +21,7 @@ CRF = 6
 its files still play everywhere, which those of its lossless profile do not."""
 
 _FFV1 = {"level": "3", "slicecrc": "1", "g": "1", "context": "1"}
+_TINY_FFV1 = {"level": "1", "g": "1", "context": "1"}  # FFmpeg cuts no slices of a side below 4
 _X264 = {"crf": str(CRF), "preset": "medium", "threads": "1"}
 # FFmpeg's Y4M names; C420mpeg2 has chroma to the left, as MPEG-2 and H.264 do
 _Y4M = {"yuv420p": "420mpeg2", "yuv422p": "422", "yuv444p": "444", "gray": "mono"}
@@ -47,10 +48,11 @@ def save(clip: Clip, path: Path) -> None:
 
 
 def _mkv(clip: Clip, path: Path) -> None:
+    options = _FFV1 if min(clip.shape[1:]) >= 4 else _TINY_FFV1
     name = "bgr0" if clip.layout == "rgb" else clip.layout
     tags = {} if clip.aspect == 1 else {ASPECT: str(clip.aspect)}
     with av.open(str(path), "w", format="matroska", options={"fflags": "+bitexact"}) as container:
-        feed(container, clip, "ffv1", name, _FFV1, tags)
+        feed(container, clip, "ffv1", name, options, tags)
 
 
 def _mp4(clip: Clip, path: Path) -> None:
@@ -106,13 +108,11 @@ def feed(
     context.sample_aspect_ratio = clip.aspect
     context.bit_rate = 0
     stream.metadata.update(tags)
-    if clip.ticks is None:
-        context.time_base = 1 / clip.rate
-        times: Iterator[int] = iter(range(clip.shape[0]))
-    else:
-        context.time_base = clip.base
-        times = iter(clip.ticks)
-    stream.time_base = clip.base  # a wish: Matroska has its own
+    times: Iterable[int] = range(clip.shape[0]) if clip.ticks is None else clip.ticks
+    context.time_base = 1 / clip.rate if clip.ticks is None else clip.base
+    # a wish, as Matroska has its own; a base in which the frames are not at whole numbers is none
+    exact = clip.ticks is not None or (1 / clip.rate / clip.base).denominator == 1
+    stream.time_base = clip.base if exact else 1 / clip.rate
     for planes, time in zip(zip(*clip.planes, strict=True), times, strict=True):
         frame = _frame(planes, name)
         frame.pts, frame.time_base = time, Fraction(context.time_base)
