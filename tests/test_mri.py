@@ -21,12 +21,16 @@ from inrc.signal import Signal, View
 from inrc.testing import check_file, check_modality
 from inrc_modalities.mri import MRI, masks, quality
 from inrc_modalities.mri.blocks import block, whole
-from inrc_modalities.mri.header import EXTRA_LIMIT, SIZES, TYPES, Header
+from inrc_modalities.mri.header import EXTRA_LIMIT, FIELDS, SIZES, TYPES, Header
 from inrc_modalities.mri.reading import load
 from inrc_modalities.mri.scaling import ends
 
 QUICK = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+DIM, DESCRIP, DATATYPE, SFORM_CODE, SROW_X = (
+    str((FIELDS[1].names or ()).index(name))
+    for name in ("dim", "descrip", "datatype", "sform_code", "srow_x")
 )
 REAL = sorted((Path(__file__).parents[2] / "shared" / "data" / "mri").glob("stroke_t?_*.nii.gz"))
 
@@ -589,12 +593,12 @@ def test_damaged_headers_never_raise_anything_else(tmp_path: Path, data: st.Data
         {"shape": [0, 4, 4]}, {"shape": [4]}, {"shape": [40000, 4, 4]}, {"shape": "444"},
         {"shape": [4.0, 4, 4]}, {"shape": None}, {"datatype": 3}, {"datatype": "u1"},
         {"version": 3}, {"version": True}, {"order": "="}, {"order": None}, {"fields": None},
-        {"fields": {"nothing": b""}}, {"fields": {"dim": b"\3\0\5\0\5\0\5"}},
-        {"fields": {"descrip": b"x" * 81}}, {"fields": {"descrip": "x"}},
-        {"fields": {"datatype": b"\x20"}}, {"extra": b""}, {"extra": None}, {"range": [1, 0]},
+        {"fields": {"nothing": b""}}, {"fields": {DIM: b"\3\0\5\0\5\0\5"}},
+        {"fields": {DESCRIP: b"x" * 81}}, {"fields": {DESCRIP: "x"}},
+        {"fields": {DATATYPE: b"\x20"}}, {"extra": b""}, {"extra": None}, {"range": [1, 0]},
         {"range": [0.0, math.nan]}, {"range": [0, 1 << 40]}, {"range": None}, {"range": [0]},
         {"unknown": b"x"}, {"unknown": [b"x"]}, {"unknown": []},
-        {"fields": {"sform_code": b"\1"}},
+        {"fields": {SFORM_CODE: b"\1", SROW_X: b""}},
     ],
 )  # fmt: skip
 def test_hostile_metas_are_refused(tmp_path: Path, change: dict[str, object]) -> None:

@@ -87,7 +87,9 @@ class Header:
             if type(code) is not int or code not in TYPES or not isinstance(extra, bytes):
                 raise ValueError("datatype")
             fields = canonical(version, tuple(shape), code)
-            for name, value in changed.items():
+            names = fields.dtype.names or ()
+            for number, value in changed.items():
+                name = dict(_numbered(names))[number]
                 size = fields.dtype[name].itemsize
                 if not isinstance(value, bytes) or len(value) > size:
                     raise ValueError("fields")
@@ -109,8 +111,8 @@ class Header:
         shape, code = self.shape, int(self.fields["datatype"])
         usual = canonical(self.version, shape, code)
         changed = {
-            name: self.fields[name].tobytes().rstrip(b"\0")
-            for name in self.fields.dtype.names or ()
+            number: self.fields[name].tobytes().rstrip(b"\0")
+            for number, name in _numbered(self.fields.dtype.names or ())
             if self.fields[name].tobytes() != usual[name].tobytes()
         }
         return {
@@ -239,6 +241,11 @@ class Header:
 
 _NAMES = {1: "single bits", 32: "complex voxels", 128: "RGB voxels", 1536: "128-bit floats",
           1792: "complex voxels", 2048: "complex voxels", 2304: "RGBA voxels"}  # fmt: skip
+
+
+def _numbered(names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The fields of a header by their place in it: shorter than their names."""
+    return [(str(number), name) for number, name in enumerate(names)]
 
 
 def kind(block: bytes) -> tuple[int, Order]:

@@ -43,7 +43,7 @@ class MRI(Modality):
     axes: ClassVar[tuple[str, ...]] = views.NAMES
 
     def __init__(
-        self, patch: int = 16, spacing: float | None = 1.0, percentile: float = 99.99
+        self, patch: int = 8, spacing: float | None = 1.0, percentile: float = 99.99
     ) -> None:
         if patch < 1:
             raise SignalError(f"mri: a patch of {patch} voxels; give 1 or more")
