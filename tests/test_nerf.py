@@ -649,6 +649,11 @@ def test_psnr_and_ssim_are_those_of_scikit_image(tmp_path: Path) -> None:
     pair = NeRF().picture(tmp_path / "a.json", tmp_path / "b.npz")
     assert pair is not None and pair[0]["image"].shape == (24, 30, 3)
     assert np.array_equal((pair[0]["image"] * 255).round(), levels[2])
+    four = shown((4, 6), 5)
+    files.save(four, glass(four), tmp_path / "c.json")
+    pair = NeRF().picture(tmp_path / "c.json", tmp_path / "c.json")
+    assert pair is not None and pair[1]["image"].shape == (8, 12, 3)
+    assert np.array_equal((pair[1]["image"][4:, 6:] * 255).round(), glass(four)[3])
     assert NeRF().measure(tmp_path / "a.json", tmp_path / "a.json") == {"psnr": math.inf, "ssim": 1}
 
 

@@ -52,9 +52,11 @@ class Cameras:
 
     def every(self) -> Float[Tensor, "M 7"]:
         """The rays of all pixels of all views, view by view and row by row."""
-        number = torch.arange(len(self) * self.pixels)
-        views = torch.div(number, self.pixels, rounding_mode="floor")
-        return self.rays(views, number % self.pixels)
+        pixels = torch.arange(self.pixels)
+        found = torch.empty(len(self), self.pixels, RAY)
+        for number in range(len(self)):  # one at a time: what is computed on the way is larger
+            found[number] = self.rays(torch.full_like(pixels, number), pixels)
+        return found.flatten(0, 1)
 
     def resized(self, scale: float) -> "Cameras":
         """The same cameras with another number of pixels.

@@ -11,13 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inrc.errors import SignalError
-from inrc.signal import Ask, Baseline, Modality, Signal, View, flat
+from inrc.signal import Ask, Baseline, Modality, Rebuild, Signal, View, flat
 from inrc_modalities.nerf import files, header, hevc, orbit, quality, rendering, sample
 from inrc_modalities.nerf.cameras import RAY, Cameras
 from inrc_modalities.nerf.scene import Scene
 
-DECODED = 1 << 25
-"""Most rays that are decoded at once: 1.3 GB of queries and colours."""
+DECODED = 1 << 24
+"""Most rays that are decoded at once, 26 views of 800 by 800: 0.9 GB of queries and colours."""
 
 
 class NeRF(Modality):
@@ -148,11 +148,14 @@ class NeRF(Modality):
         size = signal.meta["size"]
         if poses is None or rays != size[0] * size[1]:
             raise SignalError(f"{path}: these are some rays of a scene, not views; decode it first")
-        values = signal.features.detach().cpu().nan_to_num(0.0).clamp(0.0, 1.0)
+        values = signal.features.detach().cpu()
         if values.numel() != views * rays * 3:
             raise SignalError(f"{path}: {tuple(values.shape)} colours for {views} views of {size}")
-        levels = (values * 255.0 + 0.5).to(torch.uint8).reshape(views, *size, 3).numpy()
-        files.save(Cameras(poses, (size[0], size[1]), signal.meta["focal"]), levels, path)
+        levels = torch.empty(views, size[0], size[1], 3, dtype=torch.uint8)
+        for seen, into in zip(values.reshape(levels.shape), levels, strict=True):
+            into.copy_(seen.nan_to_num(0.0).clamp(0.0, 1.0) * 255.0 + 0.5)
+        cameras = Cameras(poses, (size[0], size[1]), signal.meta["focal"])
+        files.save(cameras, levels.numpy(), path)
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
         """Views and rays of each, from a checked header."""
@@ -176,9 +179,14 @@ class NeRF(Modality):
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
         """The views that were rendered; their cameras are in the meta."""
         cameras = self._cameras(meta, view)
-        shape = (len(cameras), cameras.pixels)
-        found = header.describe(cameras, cameras.pixels, list(meta["orbit"]), True)
-        return Signal(cameras.every()[None], flat(features), shape, found)
+        return self._seen(features, cameras.every()[None], meta, cameras)
+
+    def rebuild(self, meta: Mapping[str, Any], view: View) -> Rebuild:
+        """As by default, but the rays exist once: they are most of the memory of decoding."""
+        cameras = self._cameras(meta, view)
+        ask = Ask(cameras.every()[None], (0,))
+        features = yield ask
+        return self._seen(features, ask.queries, meta, cameras)
 
     def points(self, queries: Float[Tensor, "B M Q"]) -> Float[Tensor, "B M S D"]:
         """One point in each step of a ray's way through the ball, in radii of the ball."""
@@ -207,7 +215,7 @@ class NeRF(Modality):
     def picture(
         self, original: Path, decoded: Path
     ) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """The first view that both have; None if they have none in common."""
+        """Some views that both have, as one picture; None if they have none in common."""
         return quality.picture(self, original, decoded)
 
     def baselines(self) -> list[Baseline]:
@@ -221,6 +229,13 @@ class NeRF(Modality):
     def turntable(self, size: tuple[int, int], focal: float, path: list[int]) -> Cameras:
         """The cameras of the default decoding."""
         return Cameras(orbit.circle(path, self.frames, self.far), size, focal)
+
+    @staticmethod
+    def _seen(
+        features: Tensor, queries: Tensor, meta: Mapping[str, Any], cameras: Cameras
+    ) -> Signal:
+        found = header.describe(cameras, cameras.pixels, list(meta["orbit"]), True)
+        return Signal(queries, flat(features), (len(cameras), cameras.pixels), found)
 
     def _cameras(self, meta: Mapping[str, Any], view: View) -> Cameras:
         self.shape(meta)

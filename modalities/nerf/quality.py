@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 WINDOW = 11
 """Side of the Gaussian window of SSIM (Wang et al. 2004)."""
+SHOWN = 4
+"""Views of a picture."""
 
 
 def measure(modality: "NeRF", original: Path, decoded: Path) -> dict[str, float]:
@@ -45,16 +47,19 @@ def measure(modality: "NeRF", original: Path, decoded: Path) -> dict[str, float]
 def picture(
     modality: "NeRF", original: Path, decoded: Path
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """The first pair of views as H W 3 in [0, 1]; None if no camera is in common."""
+    """Four pairs of views, two by two, or the first if there are fewer; H W 3 in [0, 1].
+
+    None if no camera is in common.
+    """
     try:
         truth, views, pairs = paired(original, decoded)
     except SignalError:
         return None
-    mine, other = pairs[0]
-    return (
-        {"image": modality.view(truth, other), "unit": ""},
-        {"image": modality.view(views, mine), "unit": ""},
-    )
+    several = len(pairs) >= SHOWN
+    chosen = [pairs[i * len(pairs) // SHOWN] for i in range(SHOWN)] if several else pairs[:1]
+    first = [modality.view(truth, other) for _, other in chosen]
+    second = [modality.view(views, mine) for mine, _ in chosen]
+    return {"image": _mosaic(first), "unit": ""}, {"image": _mosaic(second), "unit": ""}
 
 
 def paired(original: Path, decoded: Path) -> tuple[Scene, Scene, list[tuple[int, int]]]:
@@ -71,6 +76,12 @@ def paired(original: Path, decoded: Path) -> tuple[Scene, Scene, list[tuple[int,
         f"{decoded}: none of its views has the size and camera of a view of {original}; "
         f"decode it with --at {wanted}"
     )
+
+
+def _mosaic(views: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    columns = 2 if len(views) == SHOWN else 1
+    rows = [np.concatenate(views[i : i + columns], 1) for i in range(0, len(views), columns)]
+    return np.concatenate(rows, 0)
 
 
 def _planes(array: NDArray[np.float32]) -> torch.Tensor:
