@@ -11,7 +11,18 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from inrc.cli import compress, decompress, info, modalities, new_modality, verify
+from inrc.cli import (
+    bdrate,
+    compress,
+    decompress,
+    evaluate,
+    info,
+    modalities,
+    new_modality,
+    plot,
+    report,
+    verify,
+)
 from inrc.errors import InrcError, UsageError
 
 TRAINING = {
@@ -20,7 +31,9 @@ TRAINING = {
     "test": "measure a checkpoint on the test files",
     "predict": "decode the files of a data set with a checkpoint",
 }
-VERBS = (compress, decompress, info, verify, modalities, new_modality)
+VERBS = (
+    compress, decompress, info, verify, evaluate, plot, bdrate, report, modalities, new_modality,
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

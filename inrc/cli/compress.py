@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"-q {args.rung}: this model has rungs 0 to {model.rungs - 1}")
     card = model.card["modality"]
     modality = registry.find(card["name"])(**card["settings"])
-    paths = _files(args.inputs, modality.suffixes)
+    paths = files_in(args.inputs, modality.suffixes)
     with screen.progress("compressing", args.quiet) as report:
         made = codec.compress(paths, model, args.rung, args.steps, report)
     for path, reason in made.failed:
@@ -96,7 +96,7 @@ def output_for(inputs: list[Path], output: Path | None) -> Path:
     return path.with_suffix(".inrc")
 
 
-def _files(inputs: list[Path], suffixes: tuple[str, ...]) -> list[Path]:
+def files_in(inputs: list[Path], suffixes: tuple[str, ...]) -> list[Path]:
     """All native files, those of a folder sorted; none twice."""
     files: list[Path] = []
     for path in inputs:

@@ -14,10 +14,10 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from inrc import codec
 from inrc.container import Item
 from inrc.data import SignalDataModule
+from inrc.evaluation.pictures import picture
 from inrc.files import whole
 from inrc.model import Model
 from inrc.module import Compressor
-from inrc.plotting import beside
 
 _ABOUT = ("rung", "files", "bytes", "payload_bytes", "rate")
 _SECONDS = ("encode_seconds", "decode_and_measure_seconds")
@@ -87,7 +87,7 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     with whole(path, overwrite=True) as part:
         model.save(part)
     _print(rows, modality.unit, path, paths)
-    _picture(model, paths[0], folder / "reconstruction.png")
+    picture(paths[0], model, model.rungs - 1, folder / "reconstruction.png")
     module.to(place)
     return model
 
@@ -127,19 +127,6 @@ def _print(rows: list[dict[str, Any]], unit: str, path: Path, paths: list[Path])
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
     print(f"(unit: {unit}; psnr in dB)\n\nmodel: {path} ({path.stat().st_size:,} bytes)")
     print(f"next:  inrc compress {paths[0]} -m {path} -o compressed.inrc")
-
-
-def _picture(model: Model, path: Path, target: Path) -> None:
-    """The first validation file beside what the finest rung makes of it."""
-    import tempfile
-
-    made = codec.compress([path], model, model.rungs - 1)
-    with tempfile.TemporaryDirectory() as folder:
-        decoded = Path(folder) / f"decoded{path.suffix}"
-        codec.decompress(made.data, model, decoded)
-        pair = model.modality.picture(path, decoded)
-    if pair is not None:
-        beside(*pair, target)
 
 
 class CLI(LightningCLI):

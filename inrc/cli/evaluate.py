@@ -1,0 +1,71 @@
+"""`inrc evaluate`: our codec and ordinary ones on the same files, as rows of JSON."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from inrc.cli import screen
+from inrc.cli.compress import files_in
+from inrc.errors import UsageError
+
+NAME = "evaluate"
+HELP = "judge a model and ordinary codecs on the same files"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add this verb's arguments."""
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="files or folders")
+    parser.add_argument("-m", dest="model", type=Path, required=True, help="codec.safetensors")
+    parser.add_argument(
+        "-o", dest="output", type=Path, required=True, metavar="OUT",
+        help="the rows, JSON lines; those that are there already are kept",
+    )  # fmt: skip
+    parser.add_argument("-q", dest="rungs", default="all", help="rungs: all, or 0,2,3")
+    parser.add_argument(
+        "--baselines", default="none", metavar="NAMES",
+        help="ordinary codecs: none, auto (all there are), or names, a,b",
+    )  # fmt: skip
+    parser.add_argument("--repeats", type=int, default=3, help="warm runs for the median time")
+    parser.add_argument("--limit", type=float, default=600.0, help="seconds that a trial may take")
+    parser.add_argument("--jobs", type=int, default=1, help="processes; times suffer from more")
+    parser.add_argument("--quiet", action="store_true", help="print nothing")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; 1 if any trial failed.
+
+    Raises InrcError for what cannot be begun.
+    """
+    if args.jobs < 1 or args.limit <= 0 or args.repeats < 0:
+        raise UsageError("--jobs and --limit must be positive, --repeats not negative")
+
+    from inrc.evaluation.evaluate import Plan, evaluate
+    from inrc.model import Model
+
+    model = Model.load(args.model)
+    files = files_in(args.inputs, model.modality.suffixes)
+    known = [each.name for each in model.modality.baselines()]
+    names = {"none": [], "auto": known}.get(args.baselines, args.baselines.split(","))
+    rungs = _rungs(args.rungs, model.rungs)
+    plan = Plan(files, args.model, rungs, names, args.repeats, args.limit, args.jobs)
+    failed = 0
+    with screen.progress("trials", args.quiet) as report:
+        for number, row in enumerate(evaluate(plan, args.output), 1):
+            if row.error is not None:
+                failed += 1
+                where = f"{Path(row.file).name}, {row.codec} at {row.setting:g}"
+                screen.complain(f"{where}: {row.error}")
+            report(number, max(number, len(files) * (len(rungs) + len(names))))
+    if not args.quiet:
+        print(f"{args.output}: results of {len(files)} file(s)", file=sys.stderr)
+        print(f"next:  inrc plot {args.output} -o rd.png", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _rungs(text: str, count: int) -> list[int]:
+    if text == "all":
+        return list(range(count))
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise UsageError(f"-q {text}: give all, or numbers with commas") from None

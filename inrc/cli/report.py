@@ -1,0 +1,61 @@
+"""`inrc report`: one self-contained page about rows of results."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from inrc.files import refuse, whole
+
+NAME = "report"
+HELP = "write a page with tables, curves and pictures of evaluated codecs"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add this verb's arguments."""
+    parser.add_argument("rows", type=Path, metavar="ROWS", help="what `inrc evaluate` wrote")
+    parser.add_argument("-o", dest="output", type=Path, required=True, help="an .html file")
+    parser.add_argument("-m", dest="model", type=Path, help="the model, to show decoded files")
+    parser.add_argument("--measure", default="psnr", help="what the curves show")
+    parser.add_argument("--published", metavar="DATA", help="add a data set's published points")
+    parser.add_argument("-f", dest="force", action="store_true", help="overwrite the page")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb.
+
+    Raises InrcError for rows that cannot be shown.
+    """
+    return write(args.rows, args.output, args.published, args.force, args.measure, args.model)
+
+
+def write(
+    source: Path,
+    output: Path,
+    dataset: str | None,
+    force: bool,
+    measure: str = "psnr",
+    model: Path | None = None,
+) -> int:
+    """Write the page; with the model, its best and worst file are decoded and shown.
+
+    Raises InrcError for rows that cannot be shown.
+    """
+    refuse(output, force)
+    from inrc.evaluation import load
+    from inrc.evaluation.published import published
+    from inrc.evaluation.report import page
+    from inrc.evaluation.rows import sound
+
+    rows = sound(load(source), str(source))
+    papers = published(dataset) if dataset else ()
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = []
+        if model is not None:
+            from inrc.evaluation.pictures import decoded
+
+            pictures = decoded(rows, model, measure, Path(folder))
+        text = page(rows, measure, papers, pictures)
+    with whole(output, force) as part:
+        part.write_text(text, encoding="utf-8")
+    print(f"{output}: {len(rows)} rows")
+    return 0

@@ -1,0 +1,63 @@
+"""Every codec of some rows against an anchor, on mean curves and file by file."""
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+from inrc.errors import SignalError
+from inrc.evaluation.bdrate import bd_psnr, bd_rate, interval
+from inrc.evaluation.curves import Curve, curves, per_file
+from inrc.evaluation.rows import Row
+
+
+def compare(rows: Sequence[Row], anchor: str, measure: str = "psnr") -> list[dict[str, Any]]:
+    """Deltas of all codecs but the anchor, plain values.
+
+    `bd_rate` (per cent) and `bd_quality` are those of the mean curves, `overlap` is the share of
+    their ranges that both have. `files` counts those whose own curves overlap, `mean` and
+    `interval` are of their own rate deltas. Where nothing can be said, `why` says why.
+
+    Raises SignalError if the anchor has no curve.
+    """
+    whole = {curve.codec: curve for curve in curves(rows)}
+    if anchor not in whole:
+        raise SignalError(f"{anchor}: no setting was measured on all of its files")
+    files = sorted({row.file_id for row in rows})
+    own = {file: {curve.codec: curve for curve in per_file(rows, file)} for file in files}
+    found = []
+    for name, curve in whole.items():
+        if name == anchor:
+            continue
+        deltas = []
+        for each in own.values():
+            if name in each and anchor in each:
+                try:
+                    deltas.append(bd_rate(*_both(each[anchor], each[name], measure)).value)
+                except SignalError:
+                    continue  # this file's curves do not overlap
+        found.append(_delta(whole[anchor], curve, measure, deltas))
+    return found
+
+
+def _delta(anchor: Curve, curve: Curve, measure: str, deltas: list[float]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"codec": curve.codec, "why": None, "files": len(deltas)}
+    if anchor.files != curve.files:
+        return entry | {"why": "measured on other files than the anchor"}
+    try:
+        pair = _both(anchor, curve, measure)
+        rate, quality = bd_rate(*pair), bd_psnr(*pair)
+    except SignalError as error:
+        return entry | {"why": str(error)}
+    return entry | {
+        "bd_rate": rate.value,
+        "bd_quality": quality.value,
+        "overlap": rate.overlap,
+        "low": rate.low,
+        "high": rate.high,
+        "mean": fmean(deltas) if deltas else None,
+        "interval": list(interval(deltas)) if len(deltas) > 1 else None,
+    }
+
+
+def _both(anchor: Curve, curve: Curve, measure: str) -> tuple[Any, Any]:
+    return anchor.pairs(measure), curve.pairs(measure)

@@ -1,0 +1,116 @@
+"""Every rung of a model and every ordinary codec on the same files."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from inrc.errors import UsageError
+from inrc.evaluation.rows import Row, append, load, mend
+from inrc.evaluation.trial import Trial, describe, try_codec
+from inrc.evaluation.workers import Failed, Workers
+from inrc.model import Model
+
+BEYOND = 3.0
+"""An ordinary codec is tried up to so many times our highest rate on a file, where curves still
+overlap; and at two settings at least."""
+
+
+@dataclass
+class Plan:
+    """What to measure, and how.
+
+    Args:
+        files: native files, all of the model's kind.
+        model: codec.safetensors.
+        rungs: of the model's ladder.
+        baselines: names of ordinary codecs.
+        repeats: warm runs whose median is the time.
+        limit: seconds that a single trial may take.
+        jobs: processes.
+    """
+
+    files: Sequence[Path]
+    model: Path
+    rungs: Sequence[int]
+    baselines: Sequence[str] = ()
+    repeats: int = 3
+    limit: float = 600.0
+    jobs: int = 1
+    done: dict[tuple[str, float, str, str | None], Row] = field(default_factory=dict)
+
+
+def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
+    """Measure what `output` does not hold yet; rows are added to it as they come.
+
+    Our own codec goes first: its rates say how far the others are followed. A trial that fails, or
+    takes too long, is a row with an `error`; rows with errors are tried again by the next call.
+
+    Raises:
+        UsageError: a rung or a codec that there is not.
+        SignalError: an `output` that holds something else.
+    """
+    model = Model.load(plan.model)
+    ladder = {each.name: each for each in model.modality.baselines()}
+    for rung in plan.rungs:
+        if not 0 <= rung < model.rungs:
+            raise UsageError(f"rung {rung}: this model has rungs 0 to {model.rungs - 1}")
+    for name in plan.baselines:
+        if name not in ladder:
+            known = ", ".join(ladder) or "none"
+            raise UsageError(f"no codec {name!r} for {model.modality.name}; there are: {known}")
+    if output.exists():
+        mend(output)
+        plan.done = {row.key: row for row in load(output) if row.error is None}
+    ours = [
+        Trial(plan.model, file, None, float(rung), plan.repeats)
+        for file in plan.files
+        for rung in plan.rungs
+    ]
+    highest: dict[Path, float] = {}
+    for trial, row in _tried(ours, plan, model, output):
+        if row.error is None:
+            highest[trial.file] = max(row.rate, highest.get(trial.file, 0.0))
+        yield row
+    # one setting of every codec and file at a time, cheapest first, until it is far beyond ours
+    open_ended = [(file, name) for file in plan.files for name in plan.baselines]
+    for step in range(max((len(ladder[name].qualities) for name in plan.baselines), default=0)):
+        trials = [
+            Trial(plan.model, file, name, ladder[name].qualities[step], plan.repeats)
+            for file, name in open_ended
+            if step < len(ladder[name].qualities)
+        ]
+        for trial, row in _tried(trials, plan, model, output):
+            assert trial.codec is not None
+            most = BEYOND * highest.get(trial.file, float("inf"))
+            if step > 0 and row.error is None and row.rate > most:
+                open_ended.remove((trial.file, trial.codec))
+            yield row
+
+
+def _tried(
+    trials: Sequence[Trial], plan: Plan, model: Model, output: Path
+) -> Iterator[tuple[Trial, Row]]:
+    """Rows of trials, old ones first; new ones are written before they are handed on."""
+    new: dict[Trial, Row] = {}
+    for trial in trials:
+        try:
+            row = describe(trial, model)
+        except OSError as error:
+            reason = f"{trial.file}: cannot be read ({error.strerror})"
+            row = Row(
+                codec=trial.codec or "inrc", setting=trial.setting, setting_unit="",
+                file=str(trial.file), file_id="", modality=model.modality.name,
+                unit=model.modality.unit, error=reason,
+            )  # fmt: skip
+            append(output, [row])
+            yield trial, row
+            continue
+        if row.key in plan.done:
+            yield trial, plan.done[row.key]
+        else:
+            new[trial] = row
+    workers = Workers(try_codec, min(plan.jobs, max(len(new), 1)), plan.limit)
+    for trial, result in workers.run(list(new)):
+        row = replace(new[trial], error=result.reason) if isinstance(result, Failed) else result
+        append(output, [row])
+        yield trial, row

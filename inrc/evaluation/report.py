@@ -1,0 +1,158 @@
+"""One page about some rows: tables, curves and pictures, nothing outside of it."""
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+
+from inrc.evaluation.curves import Curve, curves
+from inrc.evaluation.figure import draw
+from inrc.evaluation.published import Published
+from inrc.evaluation.rows import Row
+
+PAGE = Template("""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>$title</title>
+<meta name="viewport" content="width=device-width">
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem;
+       color: #222; background: #fff }
+table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ddd }
+th:first-child, td:first-child { text-align: left }
+figure { margin: 1rem 0 } img { max-width: 100% } figcaption, small { color: #555 }
+</style></head><body>
+<h1>$title</h1>
+<p>$about</p>
+<h2>Curves</h2>$curves
+<h2>Every setting</h2>$table
+<h2>Best and worst files</h2>$files
+$pictures
+<h2>What is counted, and what is not</h2>$counted
+</body></html>
+""")
+
+
+def page(
+    rows: Sequence[Row], measure: str, published: Sequence[Published], pictures: Sequence[Path] = ()
+) -> str:
+    """The page as HTML; `pictures` are PNG files to show.
+
+    Raises SignalError for a measure that a codec was not judged by.
+    """
+    whole = curves(rows)
+    files = {row.file_id: row.file for row in rows}
+    first = rows[0]
+    about = (
+        f"{len(files)} {html.escape(first.modality)} file(s), judged as decoded files; rates in "
+        f"bits per {html.escape(first.unit)}. Times are medians of warm runs on "
+        f"{html.escape(first.device)}."
+    )
+    return PAGE.substitute(
+        title=f"Rate and distortion: {html.escape(first.modality)}",
+        about=about,
+        curves=_drawn(whole, measure, published),
+        table=_table(whole),
+        files=_extremes(rows, measure),
+        pictures="".join(_picture(path) for path in pictures),
+        counted=_counted(rows, whole),
+    )
+
+
+def _drawn(whole: Sequence[Curve], measure: str, published: Sequence[Published]) -> str:
+    buffer = io.BytesIO()
+    draw(whole, measure, published).savefig(buffer, format="svg")
+    svg = buffer.getvalue().decode()
+    caption = "Ours solid, ordinary codecs dashed, published points hollow."
+    sources = "".join(
+        f"<li>{html.escape(each.method)}: {html.escape(each.source)}</li>" for each in published
+    )
+    inside = svg[svg.index("<svg") :]
+    return f"<figure>{inside}<figcaption>{caption}<ul>{sources}</ul></figcaption></figure>"
+
+
+def _table(whole: Sequence[Curve]) -> str:
+    names = list(dict.fromkeys(key for curve in whole for p in curve.points for key in p.measures))
+    head = ["codec", "setting", "bytes", "bits/unit", *names, "encode s", "decode s"]
+    lines = [
+        [
+            curve.codec, f"{p.setting:g}", f"{p.bytes:,.0f}", f"{p.rate:.4g}",
+            *(_number(p.measures.get(name)) for name in names),
+            f"{p.encode_seconds:.3g}", f"{p.decode_seconds:.3g}",
+        ]
+        for curve in whole
+        for p in curve.points
+    ]  # fmt: skip
+    return _html(head, lines)
+
+
+def _extremes(rows: Sequence[Row], measure: str) -> str:
+    """Files on which the finest setting of ours is best and worst."""
+    ours = [row for row in rows if row.model is not None and measure in row.measures]
+    if not ours:
+        return "<p>No rows of ours.</p>"
+    finest = max(row.setting for row in ours)
+    ordered = sorted(
+        (row for row in ours if row.setting == finest), key=lambda row: row.measures[measure]
+    )
+    shown = ordered if len(ordered) <= 6 else [*ordered[:3], *ordered[-3:]]
+    lines = [
+        [Path(row.file).name, f"{row.bytes:,}", f"{row.rate:.4g}", f"{row.measures[measure]:.4g}"]
+        for row in shown
+    ]
+    return _html(["file", "bytes", "bits/unit", measure], lines)
+
+
+def _counted(rows: Sequence[Row], whole: Sequence[Curve]) -> str:
+    said = [
+        "A rate counts every byte of a file: header, checksum and payload.",
+        "What all files share is not counted: decoders, and our trained model.",
+    ]
+    model = next((row.model_bytes for row in rows if row.model_bytes), None)
+    others = [p for c in whole if not _ours(c, rows) for p in c.points]
+    mine = [p for c in whole if _ours(c, rows) for p in c.points]
+    if model and mine:
+        said.append(f"The model has {model:,} bytes.")
+        for point in mine:
+            match = min(
+                (o for o in others if o.measures["psnr"] >= point.measures["psnr"]),
+                key=lambda o: o.bytes,
+                default=None,
+            )
+            if match is not None and match.bytes > point.bytes:
+                even = -(-model // max(1, round(match.bytes - point.bytes)))
+                said.append(
+                    f"At setting {point.setting:g} it has paid for itself after {even:,} files, "
+                    "against the smallest ordinary codec that is at least as good in PSNR."
+                )
+                break
+        else:
+            said.append("No ordinary codec measured here is as good and larger: it never pays.")
+    return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in said) + "</ul>"
+
+
+def _ours(curve: Curve, rows: Sequence[Row]) -> bool:
+    return any(row.model is not None and curve.codec.startswith(row.codec) for row in rows)
+
+
+def _picture(path: Path) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    caption = html.escape(path.stem.replace("_", " "))
+    return (
+        f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _html(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    rest = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in line) + "</tr>"
+        for line in lines
+    )
+    return f"<table><tr>{top}</tr>{rest}</table>"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"

@@ -1,0 +1,131 @@
+"""Rows of results: one codec, one setting, one file; one JSON object a line."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from inrc.errors import SignalError
+
+RULER = 1
+"""Version of how rows are measured; rows of different rulers are not compared."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one codec made of one file with one setting.
+
+    `bytes` are all that its decoder needs beyond the codec itself; `payload_bytes`, of ours alone,
+    leave out header and checksum. `rate` is 8 * bytes / units, in bits per `unit`. Seconds are
+    medians of warm runs. With an `error`, everything measured is missing.
+    """
+
+    codec: str
+    setting: float
+    setting_unit: str
+    file: str
+    file_id: str
+    modality: str
+    unit: str
+    units: int = 0
+    bytes: int = 0
+    payload_bytes: int | None = None
+    rate: float = 0.0
+    measures: dict[str, float] = field(default_factory=dict)
+    encode_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    model: str | None = None
+    model_bytes: int | None = None
+    device: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    ruler: int = RULER
+    error: str | None = None
+
+    @property
+    def key(self) -> tuple[str, float, str, str | None]:
+        """What must not be measured twice."""
+        return self.codec, self.setting, self.file_id, self.model
+
+
+def identity(path: Path) -> str:
+    """Start of the SHA-256 of a file's bytes: results follow the content, not the name.
+
+    Raises OSError for a file that cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def append(path: Path, rows: Iterable[Row]) -> None:
+    """Add rows to a file, each of them whole."""
+    text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def load(path: Path) -> list[Row]:
+    """Read rows; a last line that a killed run left unfinished is passed over.
+
+    Raises SignalError for a file that is missing, holds something else, or was measured by another
+    ruler.
+    """
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SignalError(f"{path}: cannot be read as results ({error!s:.80})") from None
+    whole = lines[:-1]  # what follows the last newline is nothing, or unfinished
+    return [_row(path, number, line) for number, line in enumerate(whole, 1) if line.strip()]
+
+
+def mend(path: Path) -> None:
+    """Cut an unfinished last line off, so that rows can be added.
+
+    Raises OSError as writing does.
+    """
+    if path.exists():
+        data = path.read_bytes()
+        if data and not data.endswith(b"\n"):
+            path.write_bytes(data[: data.rfind(b"\n") + 1])
+
+
+def sound(rows: Sequence[Row], where: str) -> list[Row]:
+    """The rows that were measured, which must be of one modality.
+
+    Raises SignalError if there are none, or several modalities are mixed.
+    """
+    good = [row for row in rows if row.error is None]
+    if not good:
+        raise SignalError(f"{where}: no row without an error")
+    kinds = sorted({row.modality for row in good})
+    if len(kinds) > 1:
+        raise SignalError(f"{where}: files of several kinds ({', '.join(kinds)}); sort them")
+    return good
+
+
+def _row(path: Path, number: int, line: str) -> Row:
+    known = {each.name for each in fields(Row)}
+    try:
+        plain: dict[str, Any] = json.loads(line)
+        ruler = plain.get("ruler")
+        row = Row(**{key: value for key, value in plain.items() if key in known})
+        _check(row)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SignalError(f"{path}: line {number} is no row of results ({error!s:.60})") from None
+    if ruler != RULER:
+        raise SignalError(
+            f"{path}: line {number} was measured by ruler {ruler}, this is {RULER}: evaluate again"
+        )
+    return row
+
+
+def _check(row: Row) -> None:
+    numbers = (row.setting, row.rate, row.encode_seconds, row.decode_seconds)
+    words = (row.codec, row.file, row.file_id, row.modality, row.unit)
+    if (
+        not all(isinstance(each, int | float) for each in (*numbers, *row.measures.values()))
+        or not all(isinstance(each, str) for each in words)
+        or (row.error is None and (row.bytes < 1 or row.units < 1 or "psnr" not in row.measures))
+    ):
+        raise ValueError("missing or impossible values")

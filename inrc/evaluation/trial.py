@@ -1,0 +1,160 @@
+"""One trial: one codec, one setting, one file, in a process of its own."""
+
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+from typing import TypeVar
+
+import torch
+
+from inrc import codec
+from inrc.errors import UsageError
+from inrc.evaluation.rows import Row, identity
+from inrc.model import Model
+from inrc.signal import Baseline, Modality
+
+LONG = 2.0
+"""Seconds; what takes longer is not run again for the median: its noise is small beside it."""
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What to measure. `codec` is None for our own, else the name of one of the baselines."""
+
+    model: Path
+    file: Path
+    codec: str | None
+    setting: float
+    repeats: int = 3
+
+
+OURS = "inrc"
+"""Our codec's name in a row; the model and its method are named beside it."""
+
+
+def try_codec(trial: Trial) -> Row:
+    """Measure one trial.
+
+    Raises InrcError for a file that cannot be read, and whatever a codec raises.
+    """
+    torch.set_num_threads(1)
+    model = _model(trial.model)
+    return _ours(trial, model) if trial.codec is None else _other(trial, model)
+
+
+def describe(trial: Trial, model: Model) -> Row:
+    """The row of a trial before anything is measured.
+
+    Raises OSError for a file that cannot be read.
+    """
+    modality = model.modality
+    unit = "rung" if trial.codec is None else _baseline(modality, trial.codec).unit
+    return Row(
+        codec=f"{OURS} {model.card['method']['name']}" if trial.codec is None else trial.codec,
+        setting=trial.setting,
+        setting_unit=unit,
+        file=str(trial.file),
+        file_id=identity(trial.file),
+        modality=modality.name,
+        unit=modality.unit,
+        model=model.id.hex() if trial.codec is None else None,
+        model_bytes=model.size if trial.codec is None else None,
+        device=_device(),
+        versions=_versions(),
+    )
+
+
+def _ours(trial: Trial, model: Model) -> Row:
+    rung = int(trial.setting)
+    made, encode = _timed(lambda: codec.compress([trial.file], model, rung), trial.repeats)
+    view = model.modality.judged(trial.file)
+
+    def decode() -> Path:
+        return codec.decompress(made.data, model, target, view, overwrite=True)[0]
+
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / f"decoded{_suffix(trial.file)}"
+        decoded, seconds = _timed(decode, trial.repeats)
+        measures = model.modality.measure(trial.file, decoded)
+    return _filled(
+        describe(trial, model), made.observations, len(made.data), measures, encode, seconds,
+        made.payload,
+    )  # fmt: skip
+
+
+def _other(trial: Trial, model: Model) -> Row:
+    assert trial.codec is not None
+    modality = model.modality
+    baseline = _baseline(modality, trial.codec)
+    data, encode = _timed(lambda: baseline.encode(trial.file, trial.setting), trial.repeats)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / f"decoded{_suffix(trial.file)}"
+        _, seconds = _timed(lambda: baseline.decode(data, trial.file, target), trial.repeats)
+        measures = modality.measure(trial.file, target)
+    units = modality.count(modality.read(trial.file).shape)
+    return _filled(describe(trial, model), units, len(data), measures, encode, seconds)
+
+
+def _filled(
+    row: Row, units: int, size: int, measures: dict[str, float], encode: float, decode: float,
+    payload: int | None = None,
+) -> Row:  # fmt: skip
+    return replace(
+        row, units=units, bytes=size, payload_bytes=payload, rate=8 * size / units,
+        measures={name: float(value) for name, value in measures.items()},
+        encode_seconds=encode, decode_seconds=decode,
+    )  # fmt: skip
+
+
+def _timed(run: Callable[[], Value], repeats: int) -> tuple[Value, float]:
+    """A result, and the median seconds of warm runs; of the only one if that is long."""
+    start = time.perf_counter()
+    result = run()
+    first = time.perf_counter() - start
+    if first > LONG or repeats < 1:
+        return result, first
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return result, median(seconds)
+
+
+def _suffix(path: Path) -> str:
+    return "".join(path.suffixes[-2:]) if path.suffix.lower() == ".gz" else path.suffix
+
+
+def _baseline(modality: Modality, name: str) -> Baseline:
+    found = {each.name: each for each in modality.baselines()}
+    if name not in found:
+        raise UsageError(f"no codec {name!r} for {modality.name}; there are {', '.join(found)}")
+    return found[name]
+
+
+@lru_cache(1)
+def _model(path: Path) -> Model:
+    return Model.load(path)
+
+
+def _device() -> str:
+    return f"{platform.processor() or platform.machine()}, 1 thread"
+
+
+@lru_cache(1)
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("inrc", "torch", "numpy", "pillow", "imagecodecs", "av"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

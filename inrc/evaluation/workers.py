@@ -1,0 +1,120 @@
+"""Processes that do one task each at a time, and are replaced when they crash or hang."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Generic, TypeVar
+
+STARTING = 300.0
+"""Seconds that a fresh process may take to import what it needs."""
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A task without a result, and why."""
+
+    reason: str
+
+
+class Workers(Generic[Task, Result]):
+    """Runs `work(task)` for many tasks on several processes, with a time limit for each.
+
+    Args:
+        work: a function of a module (it is found by its name in a fresh process).
+        count: processes.
+        limit: seconds that a task may take; what takes longer is killed.
+    """
+
+    def __init__(self, work: Callable[[Task], Result], count: int, limit: float) -> None:
+        self.work = work
+        self.count = count
+        self.limit = limit
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result | Failed]]:
+        """Tasks and results, as they come."""
+        waiting = list(reversed(tasks))
+        busy: list[_Worker] = []
+        idle: list[_Worker] = []
+        try:
+            while waiting or busy:
+                while waiting and len(busy) < self.count:
+                    worker = idle.pop() if idle else _Worker(self.work)
+                    worker.begin(waiting.pop())
+                    busy.append(worker)
+                for worker in self._done(busy):
+                    busy.remove(worker)
+                    result = worker.result(self.limit)
+                    if worker.alive:
+                        idle.append(worker)
+                    yield worker.task, result
+        finally:
+            for worker in [*busy, *idle]:
+                worker.stop()
+
+    def _done(self, busy: Sequence["_Worker"]) -> list["_Worker"]:
+        """Those that have answered, crashed, or used up their time."""
+        left = min(worker.started for worker in busy) + self.limit - time.monotonic()
+        ready = wait([worker.pipe for worker in busy], max(0.0, left))
+        now = time.monotonic()
+        return [w for w in busy if w.pipe in ready or now - w.started >= self.limit]
+
+
+class _Worker:
+    pipe: Connection
+    process: BaseProcess
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        context = get_context("spawn")  # torch does not survive a fork of a process with threads
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=_serve, args=(other, work), daemon=True)
+        self.process.start()
+        other.close()
+        self.alive = True
+        self.greeted = False
+        self.started = 0.0
+        self.task: Any = None
+
+    def begin(self, task: Any) -> None:
+        """Hand a task over; what a fresh process takes to import is no part of its time."""
+        if not self.greeted and self.pipe.poll(STARTING):
+            self.greeted = self.pipe.recv()
+        self.task, self.started = task, time.monotonic()
+        self.pipe.send(task)
+
+    def result(self, limit: float) -> Any:
+        """What came back; the process is stopped if nothing did."""
+        if self.pipe.poll():
+            try:
+                return self.pipe.recv()
+            except (EOFError, OSError):
+                self.stop()
+                return Failed(f"crashed (exit code {self.process.exitcode})")
+        self.stop()
+        return Failed(f"took more than {limit:g} s")
+
+    def stop(self) -> None:
+        self.alive = False
+        self.pipe.close()
+        self.process.kill()
+        self.process.join()
+
+
+def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
+    pipe.send(True)
+    while True:
+        try:
+            task = pipe.recv()
+        except (EOFError, OSError, KeyboardInterrupt):
+            return
+        try:
+            result = work(task)
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            result = Failed(reason or type(error).__name__)
+        pipe.send(result)

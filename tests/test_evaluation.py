@@ -1,0 +1,273 @@
+"""The ruler: rows, curves, deltas, figures, pages; and trials that fail."""
+
+import json
+import math
+import os
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import bjontegaard
+import lightning as L
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inrc.cli import main
+from inrc.cli.fit import export
+from inrc.errors import SignalError, UsageError
+from inrc.evaluation import Row, append, bd_psnr, bd_rate, curves, load
+from inrc.evaluation.bdrate import interval
+from inrc.evaluation.compare import compare
+from inrc.evaluation.figure import draw, save
+from inrc.evaluation.published import names, published
+from inrc.evaluation.report import page
+from inrc.evaluation.workers import Failed, Workers
+from inrc.methods import Basis
+from inrc.module import Compressor
+from inrc_modalities.image import Images
+
+RATES = (0.1, 0.2, 0.4, 0.8)
+QUALITY = (26.0, 29.0, 32.0, 35.0)
+
+
+def row(codec: str, setting: float, rate: float, psnr: float, file: str = "a") -> Row:
+    return Row(
+        codec=codec, setting=setting, setting_unit="x", file=f"{file}.png", file_id=file,
+        modality="image", unit="pixel", units=1000, bytes=math.ceil(rate * 125), rate=rate,
+        measures={"psnr": psnr}, encode_seconds=0.1, decode_seconds=0.01,
+        model="ab12cd" if codec.startswith("inrc") else None,
+        model_bytes=1000 if codec.startswith("inrc") else None, device="cpu",
+    )  # fmt: skip
+
+
+def pair(shift: float = 1.0, gain: float = 0.0) -> list[Row]:
+    """Two codecs, of which ours needs `shift` times the rate and is `gain` dB better."""
+    return [
+        row(codec, number, rate * factor, quality + more, file)
+        for file in ("a", "b")
+        for codec, factor, more in (("JPEG 2000", 1.0, 0.0), ("inrc basis", shift, gain))
+        for number, (rate, quality) in enumerate(zip(RATES, QUALITY, strict=True))
+    ]
+
+
+@given(st.floats(0.3, 3.0))
+def test_a_known_shift_of_the_rate_is_found_exactly(shift: float) -> None:
+    found = bd_rate((RATES, QUALITY), ([rate * shift for rate in RATES], QUALITY))
+    assert found.value == pytest.approx(100 * (shift - 1), abs=1e-9)
+    assert found.overlap == pytest.approx(1.0)
+
+
+@given(st.floats(-2.0, 2.0))
+def test_a_known_gain_in_quality_is_found_exactly(gain: float) -> None:
+    found = bd_psnr((RATES, QUALITY), (RATES, [each + gain for each in QUALITY]))
+    assert found.value == pytest.approx(gain, abs=1e-9)
+
+
+def test_deltas_agree_with_another_implementation() -> None:
+    one = ([0.12, 0.21, 0.45, 0.83], [27.1, 29.4, 32.6, 35.1])
+    two = ([0.10, 0.24, 0.41, 0.90], [26.0, 29.9, 32.1, 36.4])
+    rate = bjontegaard.bd_rate(*one, *two, method="pchip", require_matching_points=False)
+    quality = bjontegaard.bd_psnr(*one, *two, method="pchip", require_matching_points=False)
+    assert bd_rate(one, two).value == pytest.approx(rate, abs=1e-6)
+    assert bd_psnr(one, two).value == pytest.approx(quality, abs=1e-6)
+
+
+def test_order_and_points_that_others_beat_do_not_matter() -> None:
+    clean = bd_rate((RATES, QUALITY), ([0.1, 0.3, 0.7], [27.0, 31.0, 34.0]))
+    mixed = bd_rate((RATES, QUALITY), ([0.7, 0.1, 0.5, 0.3], [34.0, 27.0, 30.0, 31.0]))
+    assert mixed == clean
+
+
+@pytest.mark.parametrize(
+    ("rates", "quality", "says"),
+    [
+        ([0.1, 0.2], [40.0, 45.0], "do not overlap in quality: 26 to 35 and 40 to 45"),
+        ([0.1], [30.0], "1 usable"),
+        ([0.1, 0.2], [30.0, 29.0], "1 usable"),
+        ([0.1, 0.2], [math.inf, math.nan], "0 usable"),
+    ],
+)
+def test_curves_that_cannot_be_compared_are_refused(
+    rates: list[float], quality: list[float], says: str
+) -> None:
+    with pytest.raises(SignalError, match=says):
+        bd_rate((RATES, QUALITY), (rates, quality))
+
+
+def test_the_interval_holds_the_mean_and_is_as_wide_as_theory_says() -> None:
+    values = np.random.default_rng(1).normal(3.0, 2.0, 400)
+    low, high = interval(list(values))
+    assert low < values.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
+
+
+def test_codecs_are_compared_with_an_anchor() -> None:
+    (found,) = compare(pair(shift=0.5), "JPEG 2000")
+    assert found["codec"] == "inrc basis" and found["files"] == 2
+    assert found["bd_rate"] == pytest.approx(-50.0)
+    assert found["interval"] == pytest.approx([-50.0, -50.0])
+    rows = [each for each in pair() if each.codec != "inrc basis" or each.file_id == "a"]
+    (found,) = compare(rows, "JPEG 2000")
+    assert "other files" in found["why"]
+    with pytest.raises(SignalError, match="WebP"):
+        compare(rows, "WebP")
+
+
+def test_points_are_means_over_the_same_files() -> None:
+    rows = [each for each in pair() if not (each.file_id == "b" and each.setting == 3)]
+    ours, other = curves(rows)
+    assert ours.codec == "inrc basis" and other.codec == "JPEG 2000"
+    assert [point.setting for point in ours.points] == [0, 1, 2]
+    again = replace(rows[0], rate=0.3)  # measured once more: the later one counts
+    assert curves([*rows, again])[1].points[0].rate == pytest.approx((0.3 + 0.1) / 2)
+
+
+def test_rows_come_back_and_an_unfinished_line_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "rd.jsonl"
+    append(path, pair())
+    with path.open("a") as file:
+        file.write('{"codec": "JPEG 20')
+    assert load(path) == pair()
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("nonsense", "line 1 is no row"),
+        ("[]", "line 1 is no row"),
+        ('{"codec": "x"}', "line 1 is no row"),
+        (json.dumps({**vars(row("x", 0, 1, 30)), "ruler": 99}), "ruler 99"),
+        (json.dumps({**vars(row("x", 0, 1, 30)), "rate": "1"}), "line 1 is no row"),
+        (json.dumps({**vars(row("x", 0, 1, 30)), "measures": {}}), "line 1 is no row"),
+    ],
+)
+def test_what_is_no_row_is_refused(line: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "rd.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(SignalError, match=says):
+        load(path)
+
+
+def misbehave(task: str) -> str:
+    """A worker's task, found by its name in another process."""
+    if task == "hang":
+        time.sleep(60)
+    if task == "crash":
+        os._exit(11)
+    if task == "raise":
+        raise ValueError("no good")
+    return task.upper()
+
+
+def test_workers_outlive_tasks_that_crash_or_hang() -> None:
+    tasks = ["one", "crash", "hang", "raise", "two"]
+    results = dict(Workers(misbehave, 2, limit=4.0).run(tasks))
+    assert results["one"] == "ONE" and results["two"] == "TWO"
+    assert results["raise"] == Failed("no good")
+    assert results["crash"] == Failed("crashed (exit code 11)")
+    assert results["hang"] == Failed("took more than 4 s")
+
+
+def test_figures_have_every_codec_and_no_overlapping_names(tmp_path: Path) -> None:
+    whole = curves(pair(0.5))
+    figure = draw(whole, published=published("kodak"))
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert {"inrc basis", "JPEG 2000", "COIN++ (published)"} <= set(texts)
+    heights = sorted(text.xyann[1] for text in figure.axes[0].texts)  # type: ignore[attr-defined]
+    assert min(b - a for a, b in pairwise(heights)) > 0.2
+    for suffix in (".png", ".svg"):
+        save(figure, tmp_path / f"rd{suffix}")
+        assert (tmp_path / f"rd{suffix}").stat().st_size > 1000
+    with pytest.raises(UsageError, match="cannot draw"):
+        save(figure, tmp_path / "rd.doc")
+    with pytest.raises(SignalError, match="no measure 'ms_ssim'; there are psnr"):
+        draw(whole, "ms_ssim")
+
+
+def test_published_figures_are_sound() -> None:
+    assert "kodak" in names()
+    for name in names():
+        for curve in published(name):
+            assert len(curve.rates) == len(curve.quality) > 1 and curve.source
+            assert min(curve.rates) > 0 and 5 < min(curve.quality) < max(curve.quality) < 80
+    coin = next(each for each in published("kodak") if each.method == "COIN")
+    assert coin.quality[1] == pytest.approx(23.205)  # arXiv:2103.03123, 5x20
+    with pytest.raises(UsageError, match="no published figures of 'mars'"):
+        published("mars")
+
+
+def test_the_page_stands_alone_and_is_sound() -> None:
+    text = page(pair(0.5), "psnr", published("kodak"))
+    body = text[text.index("<body>") : text.index("</html>")]
+    ElementTree.fromstring(body.replace("<br>", ""))  # every tag is closed
+    for outside in ('src="http', 'href="http', "<script", "@import"):
+        assert outside not in text
+    assert "inrc basis" in text and "paid for itself after" in text and "a.png" in text
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluated")
+    data = Images(patch=16, batch_size=8, sample_folder=folder / "sample", sample_count=4)
+    method = Basis(latent_dim=24, features=64, span=48, curve=0, hidden=0, weights=[1e2, 1e4])
+    module = Compressor(method, data.modality, represent=0, compress=2, inner_observations=None)
+    trainer = L.Trainer(
+        max_steps=2, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, accelerator="cpu", inference_mode=False, limit_val_batches=0,
+    )  # fmt: skip
+    trainer.fit(module, data)
+    export(module, data, folder)
+    return folder
+
+
+def test_from_files_to_a_page(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, rows = run / "codec.safetensors", tmp_path / "rd.jsonl"
+    images = sorted((run / "sample").glob("*.png"))[:2]
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"none")
+    words = ["evaluate", *map(str, images), str(broken), "-m", str(model), "-o", str(rows)]
+    words += ["--baselines", "JPEG,WebP", "--repeats", "1"]
+    assert main(words) == 1  # one of the files is broken, the others are measured
+    assert "broken.png" in capsys.readouterr().err
+    first = load(rows)
+    good = [each for each in first if each.error is None]
+    assert {each.codec for each in good} == {"inrc basis", "JPEG", "WebP"}
+    assert {Path(each.file).name for each in first if each.error} == {"broken.png"}
+    for each in good:
+        assert each.rate == pytest.approx(8 * each.bytes / (64 * 64))
+        assert each.encode_seconds > 0 and each.measures["psnr"] > 5
+    ours = [each for each in good if each.model]
+    assert all(each.payload_bytes is not None and each.payload_bytes < each.bytes for each in ours)
+    # again: what is there is not measured again
+    assert main(words) == 1
+    assert [each for each in load(rows) if each.error is None] == good
+    capsys.readouterr()
+
+    assert main(["bdrate", str(rows), "--anchor", "jpeg", "--json"]) in (0, 1)
+    said = capsys.readouterr()
+    if said.out:
+        assert json.loads(said.out)["anchor"] == "JPEG"
+    assert main(["bdrate", str(rows), "--anchor", "none"]) == 2
+    assert main(["plot", str(rows), "-o", str(tmp_path / "rd.png")]) == 0
+    assert (tmp_path / "rd.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["report", str(rows), "-o", str(tmp_path / "r.html"), "-m", str(model)]) == 0
+    assert "data:image/png" in (tmp_path / "r.html").read_text()
+    assert main(["report", str(rows), "-o", str(tmp_path / "r.html")]) == 1  # exists already
+    assert main([*words[:-4], "--baselines", "MP3"]) == 2
+    assert "there are: JPEG" in capsys.readouterr().err
+
+
+def test_rows_of_several_kinds_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rd.jsonl"
+    append(path, [row("JPEG", 0, 1, 30), replace(row("MP3", 0, 1, 30), modality="audio")])
+    assert main(["plot", str(path), "-o", str(tmp_path / "x.png")]) == 1
+    assert "several kinds (audio, image)" in capsys.readouterr().err
+    assert not (tmp_path / "x.png").exists()
