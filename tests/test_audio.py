@@ -278,6 +278,7 @@ def test_refused_files_are_named_in_one_line(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "o.ogg", tone(60000), 44100, format="OGG")
     ogg = (tmp_path / "o.ogg").read_bytes()
     contents["cut.ogg"] = (ogg[: 3 * len(ogg) // 4], "cut short")
+    contents["short.ogg"] = (ogg[:-1], "cut short")
     for name, (content, _) in contents.items():
         (tmp_path / name).write_bytes(content)
     others = {"nan.wav": "NaN", "inf.wav": "infinite", "nine.wav": "9 channels",

@@ -38,7 +38,7 @@ class Sounds(SignalDataModule):
         self,
         root: Path | None = None,
         val_root: Path | None = None,
-        patch: int = 512,
+        patch: int = 128,
         normalise: bool = False,
         rows: int | None = None,
         batch_size: int = 64,

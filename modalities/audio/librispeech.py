@@ -63,7 +63,7 @@ class LibriSpeech(Sounds):
         seconds: float | None = 3.0,
         train_files: int | None = None,
         val_files: int | None = 200,
-        patch: int = 512,
+        patch: int = 128,
         normalise: bool = False,
         rows: int | None = 200_000,
         batch_size: int = 64,

@@ -45,7 +45,7 @@ class Audio(Modality):
     unit: ClassVar[str] = "sample"
     axes: ClassVar[tuple[str, ...]] = ("t",)
 
-    def __init__(self, patch: int = 512, normalise: bool = False) -> None:
+    def __init__(self, patch: int = 128, normalise: bool = False) -> None:
         if patch < 1:
             raise SignalError(f"audio: a patch of {patch} samples; give 1 or more")
         self.patch = patch

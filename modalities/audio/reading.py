@@ -133,7 +133,10 @@ def _cut(file: BinaryIO, size: int) -> bool:
         file.seek(max(0, size - _OGG_PAGE))
         last = file.read()
         page = last.rfind(b"OggS")
-        return page < 0 or len(last) < page + 27 or not last[page + 5] & _OGG_END
+        if page < 0 or len(last) < page + 27 or not last[page + 5] & _OGG_END:
+            return True
+        sizes = last[page + 27 : page + 27 + last[page + 26]]  # of the segments of that page
+        return page + 27 + last[page + 26] + sum(sizes) > len(last)
     return False  # FLAC states its length and checks every frame
 
 
