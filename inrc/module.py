@@ -74,7 +74,9 @@ class Compressor(L.LightningModule):
         self.bottleneck_rate = bottleneck_rate
         self.warmup = warmup
         self.latent_distortion = latent_distortion
-        self.register_buffer("metric", torch.eye(self.network.field.latent_dim))
+        self.surveys = any(rung.surveys for rung in self.network.rungs)
+        size = self.network.field.latent_dim if self.surveys else 0
+        self.register_buffer("metric", torch.eye(size))
         self._ends = [sum(self.stages[: i + 1]) for i in range(3)]
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
@@ -135,8 +137,10 @@ class Compressor(L.LightningModule):
         """Fit every bottleneck's start to the latents of the training signals."""
         rows = self.training_rows()
         q, x, w = self._here(rows)
-        latents = self.network.encode(q, x, w)
-        self.metric.copy_(self.network.metric(latents, q, w))
+        latents = x.new_zeros(0, self.network.field.latent_dim)
+        if self.surveys:
+            latents = self.network.encode(q, x, w)
+            self.metric.copy_(self.network.metric(latents, q, w))
         for rung in self.network.rungs:
             rung.calibrate(latents, self.metric, x.shape[1])
 
@@ -154,9 +158,9 @@ class Compressor(L.LightningModule):
     def tabulate(self) -> None:
         """Freeze the integer tables of every bottleneck, from all training rows."""
         rows: Rows = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
-        latents = torch.cat(
-            [self.network.encode(*self._here(part)) for part in rows.portions(SKETCH)]
-        )
+        portions = rows.portions(SKETCH) if self.surveys else []
+        every = [self.network.encode(*self._here(part)) for part in portions]
+        latents = torch.cat([self.metric.new_zeros(0, self.network.field.latent_dim), *every])
         for rung in self.network.rungs:
             rung.tabulate(latents)
 

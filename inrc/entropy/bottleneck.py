@@ -38,6 +38,11 @@ class Bottleneck(nn.Module, ABC):
         """Files can be written: training has come to its end, or none is needed."""
         return self.tables is not None
 
+    @property
+    def surveys(self) -> bool:
+        """`calibrate` and `tabulate` look at latents and metric; without, both may be empty."""
+        return True
+
     def prepare(self) -> None:
         """Make what only training needs."""
 

@@ -5,8 +5,9 @@ A method is known by its import here.
 
 from inrc.methods.basis import Basis
 from inrc.methods.coinpp import COINPP
+from inrc.methods.combiner import COMBINER
 from inrc.methods.method import Method
 from inrc.methods.network import Network, Observer
 from inrc.methods.vcinr import VCINR
 
-__all__ = ["COINPP", "VCINR", "Basis", "Method", "Network", "Observer"]
+__all__ = ["COINPP", "COMBINER", "VCINR", "Basis", "Method", "Network", "Observer"]

@@ -1,0 +1,277 @@
+"""Relative entropy coding: a posterior becomes the number of one of 2^16 shared candidates."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from inrc.adapt.gaussian import NATS, Prior, deviation, divergence, temper
+from inrc.adapt.posterior import Posterior
+from inrc.entropy.bottleneck import Bottleneck
+from inrc.entropy.candidates import BITS, Candidates, choose
+from inrc.errors import ContainerError
+
+WINDOW = 0.2
+"""Bits around 16 within which a block's price stays as it is (COMBINER's released code)."""
+TOLERANCE = 0.3
+"""Bits around 16 to which a block is tempered before it is coded."""
+EVERY = 10
+"""Steps between two looks at the prices (RECOMBINER, arXiv:2309.17182, app. C)."""
+FASTEST = 0.1
+"""Largest change of a price's logarithm at one look: COMBINER's factor of 1.1."""
+LATE = 0.1
+"""Share of the learning rate that is left at the end of the fit."""
+
+
+class RelativeBottleneck(Bottleneck):
+    """COMBINER (arXiv:2305.19185), sec. 3: blocks of weights, 16 bits each, coded one by one.
+
+    Which weights share a block is drawn once, from what they cost the training signals: a random
+    order, filled up to 16 bits or `limit` weights. A weight that cost next to nothing is in no
+    block and keeps the prior's mean. For a file every block's price beta is moved until it costs
+    16 bits; then one block after the other is replaced by a candidate, and what is left makes up
+    for the difference.
+
+    Symbols are candidates' numbers, one per block, two bytes each.
+
+    Args:
+        weights: W of the field.
+        rung: which of the latent's R posteriors is this bottleneck's, and its prior's number.
+        rungs: R.
+        prior: of the weights, learned by the adapter.
+        beta: what a nat costs in mean squared error.
+        limit: weights of a block at most.
+        fit: steps for all weights together.
+        refine: steps after a block, on average; twice as many after the first, none at the end.
+        rate: learning rate of Adam, down to a tenth at the end of the fit.
+        negligible: bits below which a weight is left out.
+        candidates: to be shared with other rungs, as the encoder's table takes a second to make.
+    """
+
+    def __init__(
+        self,
+        weights: int,
+        rung: int,
+        rungs: int,
+        prior: Prior,
+        beta: float,
+        limit: int = 64,
+        fit: int = 600,
+        refine: int = 8,
+        rate: float = 2e-2,
+        negligible: float = 0.01,
+        candidates: Candidates | None = None,
+    ) -> None:
+        super().__init__(weights * (1 + 2 * rungs))
+        self.count = weights
+        self.rung = rung
+        self.rungs = rungs
+        self.prior = prior
+        self.beta = beta
+        self.limit = limit
+        self.fit = fit
+        self.refine = refine
+        self.rate = rate
+        self.negligible = negligible
+        self.weight = 0.0
+        self.blocks: list[Tensor] | None = None
+        self._candidates = candidates or Candidates()
+
+    @property
+    def surveys(self) -> bool:
+        """All that is needed of the training signals is in the prior."""
+        return False
+
+    @property
+    def symbols(self) -> int:
+        """Blocks, the same for every signal."""
+        return len(self.blocks or [])
+
+    @property
+    def ready(self) -> bool:
+        return self.blocks is not None
+
+    def calibrate(
+        self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "H H"], observations: int
+    ) -> None:
+        """Draw the blocks; `weight` follows from beta, as bits / M + weight mse is what it prices.
+
+        Latents and metric may be empty.
+        """
+        self.weight = NATS / (self.beta * observations)
+        self._partition()
+
+    def tabulate(self, latents: Float[Tensor, "N K"]) -> None:
+        """Draw the blocks anew; latents may be empty."""
+        self._partition()
+
+    def _partition(self) -> None:
+        cost = self.prior.cost.detach().cpu().double() * NATS
+        generator = torch.Generator().manual_seed(0)
+        order = torch.randperm(self.count, generator=generator)
+        if float(cost.max()) > 0.0:  # else nothing was learned, and nothing is known of the costs
+            order = order[cost[order] > self.negligible]
+        blocks: list[list[int]] = []
+        filled = math.inf
+        for weight in order.tolist():
+            if filled + cost[weight] > BITS or len(blocks[-1]) >= self.limit:
+                blocks.append([])
+                filled = 0.0
+            blocks[-1].append(weight)
+            filled += float(cost[weight])
+        self._take(blocks)
+
+    def _take(self, blocks: list[list[int]]) -> None:
+        self.blocks = [torch.tensor(block, dtype=torch.long) for block in blocks]
+
+    def _posterior(self, latents: Float[Tensor, "B K"]) -> tuple[Tensor, Tensor]:
+        """Means and rhos of this rung."""
+        parts = latents.unflatten(1, (1 + 2 * self.rungs, self.count))
+        return parts[:, 1 + self.rung], parts[:, 1 + self.rungs + self.rung]
+
+    def _whole(self, weights: Float[Tensor, "B W"]) -> Float[Tensor, "B K"]:
+        return torch.nn.functional.pad(weights, (0, self.latent_dim - self.count))
+
+    def forward(self, latents: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K"], Tensor]:
+        mean, rho = self._posterior(latents)
+        sigma = deviation(rho)
+        nats = divergence(mean, sigma, self.prior.mean.detach(), self.prior.sigma).sum(1)
+        return self._whole(mean + sigma * torch.randn_like(mean)), nats * NATS
+
+    @torch.no_grad()
+    def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B L"]:
+        """Candidates for posteriors as they are: no prices, no refinement."""
+        mean, rho = self._posterior(latents)
+        sigma = deviation(rho)
+        found = [self._code(mean, sigma, block) for block in self._blocks(mean.device)]
+        return torch.stack(found, 1).int() if found else mean.new_zeros(len(mean), 0).int()
+
+    @torch.no_grad()
+    def dequantize(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B K"]:
+        weights = self.prior.mean.detach().expand(len(symbols), -1).clone()
+        for number, block in enumerate(self._blocks(symbols.device)):
+            weights[:, block] = self._value(symbols[:, number], block)
+        return self._whole(weights)
+
+    def bits(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B"]:
+        """Two bytes a block."""
+        return torch.full((len(symbols),), float(BITS * symbols.shape[1]), device=symbols.device)
+
+    @torch.no_grad()
+    def search(
+        self, latents: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
+    ) -> Int[Tensor, "B L"]:
+        """Prices to 16 bits a block, then block after block with refinement between them."""
+        mean, rho = self._posterior(latents)
+        blocks = self._blocks(mean.device)
+        posterior = Posterior.start(mean, rho)
+        kept = mean.new_zeros(self.count)
+        for block in blocks:
+            kept[block] = 1.0
+        value = self.prior.mean.detach().expand_as(mean).clone()
+        prices = mean.new_full((len(mean), len(blocks)), math.log(self.beta))
+        for step in range(self.fit if blocks else 0):
+            decay = 0.5 + 0.5 * math.cos(math.pi * step / self.fit)
+            rate = self.rate * (LATE + (1.0 - LATE) * decay)
+            self._step(posterior, value, kept, distort, prices, blocks, rate)
+            if step % EVERY == EVERY - 1 and step >= self.fit // 10:
+                self._control(posterior, prices, blocks, 0)
+        found = []
+        for number, block in enumerate(blocks):
+            symbols = self._code(posterior.mean, posterior.sigma, block)
+            found.append(symbols)
+            value[:, block] = self._value(symbols, block)
+            kept[block] = 0.0
+            left = 1.0 - (number + 1) / len(blocks)
+            for step in range(round(2.0 * self.refine * left)):
+                self._step(posterior, value, kept, distort, prices, blocks, self.rate * LATE)
+                if step % EVERY == 0:
+                    self._control(posterior, prices, blocks, number + 1)
+        return torch.stack(found, 1).int() if found else mean.new_zeros(len(mean), 0).int()
+
+    def costs(self, posterior: Posterior) -> Float[Tensor, "B L"]:
+        """What every block of every row costs, in bits."""
+        nats = divergence(
+            posterior.mean, posterior.sigma, self.prior.mean.detach(), self.prior.sigma
+        )
+        return torch.stack([nats[:, b].sum(1) for b in self._blocks(nats.device)], 1) * NATS
+
+    def _step(
+        self,
+        posterior: Posterior,
+        value: Tensor,
+        kept: Tensor,
+        distort: Callable[[Tensor], Tensor],
+        prices: Tensor,
+        blocks: list[Tensor],
+        rate: float,
+    ) -> None:
+        """One step of the weights that are `kept` open, the others being at their `value`."""
+        noise = torch.randn_like(value)
+        drawn = torch.where(kept > 0, posterior.mean + posterior.sigma * noise, value)
+        with torch.enable_grad():
+            drawn.requires_grad_()
+            (slope,) = torch.autograd.grad(distort(drawn).sum(), drawn)
+        beta = torch.full_like(value, self.beta)
+        for number, block in enumerate(blocks):
+            beta[:, block] = prices[:, number : number + 1].exp()
+        posterior.step(
+            slope, slope * noise, self.prior.mean.detach(), self.prior.sigma, beta, rate, kept
+        )
+
+    def _control(
+        self, posterior: Posterior, prices: Tensor, blocks: list[Tensor], done: int
+    ) -> None:
+        """Move the prices of the open blocks towards 16 bits."""
+        over = self.costs(posterior) - BITS
+        change = (over / 4.0).clamp(-1.0, 1.0) * FASTEST
+        change[over.abs() < WINDOW] = 0.0
+        prices[:, done:] += change[:, done:]
+
+    def _code(self, mean: Tensor, sigma: Tensor, block: Tensor) -> Int[Tensor, "B"]:
+        """A candidate per row for one block."""
+        prior_mean, prior_sigma = self.prior.mean.detach()[block], self.prior.sigma[block]
+        low, high = (BITS - TOLERANCE) / NATS, (BITS + TOLERANCE) / NATS
+        tempered = temper(mean[:, block], sigma[:, block], prior_mean, prior_sigma, low, high)
+        return choose(*tempered, prior_mean, prior_sigma, self._candidates)
+
+    def _value(self, symbols: Int[Tensor, "B"], block: Tensor) -> Float[Tensor, "B D"]:
+        """The weights of a block's candidates."""
+        unit = self._candidates.rows(symbols.cpu().long().numpy(), len(block))
+        unit_there = torch.from_numpy(unit.astype(np.float32)).to(symbols.device)
+        return self.prior.mean.detach()[block] + self.prior.sigma[block] * unit_there
+
+    def _blocks(self, device: torch.device) -> list[Tensor]:
+        assert self.blocks is not None
+        return [block.to(device) for block in self.blocks]
+
+    def pack(self, symbols: Int[Tensor, "P L"]) -> bytes:
+        """Two bytes a block, little-endian, row by row."""
+        return symbols.cpu().numpy().astype("<u2").tobytes()
+
+    def unpack(self, payload: bytes, rows: int) -> Int[Tensor, "P L"]:
+        if len(payload) != 2 * rows * self.symbols:
+            raise ContainerError(
+                f"payload: {len(payload)} bytes, {2 * rows * self.symbols} were expected"
+            )
+        symbols = np.frombuffer(payload, "<u2").astype(np.int32)
+        return torch.from_numpy(symbols.reshape(rows, self.symbols))
+
+    def get_extra_state(self) -> dict[str, Tensor]:
+        """The blocks travel with the weights."""
+        if self.blocks is None:
+            return {}
+        empty = [torch.zeros(0, dtype=torch.long)]
+        return {
+            "order": torch.cat(empty + self.blocks).int(),
+            "sizes": torch.tensor([len(block) for block in self.blocks], dtype=torch.int32),
+        }
+
+    def set_extra_state(self, state: dict[str, Tensor]) -> None:
+        """Take the blocks back."""
+        if state:
+            sizes = [int(size) for size in state["sizes"]]
+            self._take([block.tolist() for block in state["order"].long().split(sizes)])

@@ -1,0 +1,67 @@
+"""COMBINER: a Gaussian over the weights, and one of 2^16 candidates for every block of them."""
+
+from dataclasses import dataclass, field
+
+from inrc.adapt import Prior, Variational
+from inrc.entropy import Candidates, RelativeBottleneck
+from inrc.fields import BayesianSiren
+from inrc.methods.method import Method
+from inrc.methods.network import Network, Observer
+
+
+@dataclass
+class COMBINER(Method):
+    """COMBINER (arXiv:2305.19185), with steps towards RECOMBINER (arXiv:2309.17182).
+
+    As in the paper: a factorised posterior over all weights of a small SIREN, a shared prior by
+    coordinate descent, blocks of 16 bits, a price per block, relative entropy coding among 2^16
+    candidates, refinement of the weights that are still open. As in RECOMBINER: posteriors start at
+    the prior's mean, a draw of the weights instead of a draw per point and unit, and with `mixed` a
+    learned linear map between what is coded and the weights. Ours: one model has a prior per beta;
+    weights are in units of their initial size, so that one learning rate fits all layers;
+    candidates come from a counter and not from a Sobol sequence; encoding takes hundreds of steps
+    and not tens of thousands.
+
+    `betas` are ordered from the lowest rate, that is the largest beta, to the highest.
+    """
+
+    name = "combiner"
+    width: int = 16
+    depth: int = 3
+    embedding: int = 32
+    finest: float = 16.0
+    w0: float = 30.0
+    mixed: bool = True
+    betas: list[float] = field(default_factory=lambda: [2e-5, 5e-6, 1e-6])
+    sigma: float = 0.5
+    start: float = 0.1
+    steps: int = 10
+    rate: float = 1e-2
+    encode_rate: float = 2e-2
+    hold: int = 100
+    draws: int = 4
+    limit: int = 64
+    fit: int = 600
+    refine: int = 8
+
+    def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
+        """See the table."""
+        siren = BayesianSiren(
+            point_dim, value_dim, 2 * len(self.betas), self.width, self.depth, self.embedding,
+            self.finest, self.w0, self.mixed,
+        )  # fmt: skip
+        first = siren.random()
+        priors = [Prior(first, self.sigma, self.start) for _ in self.betas]
+        adapter = Variational(
+            priors, self.betas, self.steps, self.rate, self.encode_rate, self.hold, self.draws
+        )
+        candidates = Candidates()
+        ladder = [
+            RelativeBottleneck(
+                siren.weight_count, rung, len(priors), priors[rung], beta, self.limit, self.fit,
+                self.refine, self.encode_rate,
+                candidates=candidates,
+            )
+            for rung, beta in enumerate(self.betas)
+        ]  # fmt: skip
+        return Network(siren, adapter, list(ladder), observer)
