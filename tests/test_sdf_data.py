@@ -74,6 +74,10 @@ def test_turns_are_the_turned_files(tmp_path: Path) -> None:
     read = data.modality.read(tmp_path / "moved.ply")
     every = turned(plain.train_rows, points.TURNS)
     assert every.weights is not None and read.weights is not None
+    bare = Meshes(root, samples=480, turns=5, emphasis=3.0, weighted=False)
+    bare.setup("fit")
+    assert bare.train_rows is not None and bare.train_rows.weights is None
+    assert bare.val_rows is not None and bare.val_rows.weights is not None
     gap = (every.features[: points.TURNS] - read.features).abs().amax((1, 2))
     assert gap.min() < 1e-5
     assert (every.weights[gap.argmin()] - read.weights[0]).abs().max() < 1e-4

@@ -23,6 +23,9 @@ class Meshes(SignalDataModule):
         truncation: distance, in half sides of the cube, at which distances are cut.
         field: "distance" or "occupancy".
         emphasis: weight of an observation on the surface.
+        weighted: let the emphasis count in training, too, and not only when files are encoded.
+            Methods with a closed form want False: with weights of its own, each of the rows would
+            need a matrix of its own.
         turns: rows made of every training file, 1 to 48: itself and mirrored or turned by the
             symmetries of the cube, at no further cost of reading; needs `near` 0.
         batch_size: rows per step and process.
@@ -46,6 +49,7 @@ class Meshes(SignalDataModule):
         truncation: float = 0.2,
         field: str = "distance",
         emphasis: float = 1.0,
+        weighted: bool = True,
         turns: int = 1,
         batch_size: int = 16,
         val_fraction: float = 0.1,
@@ -68,12 +72,16 @@ class Meshes(SignalDataModule):
         if not 1 <= turns <= points.TURNS or (turns > 1 and near > 0):
             raise UsageError(f"meshes: turns {turns}; give 1 to {points.TURNS}, and near: 0")
         self.turns = turns
+        self.weighted = weighted
 
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""
         if self.train_rows is None:
             self.train_paths, self.val_paths = self.files()
-            self.train_rows = turned(read_rows(self.modality, self.train_paths), self.turns)
+            rows = read_rows(self.modality, self.train_paths)
+            if not self.weighted:
+                rows = Rows(rows.queries, rows.features)
+            self.train_rows = turned(rows, self.turns)
             self.val_rows = read_rows(self.modality, self.val_paths)
 
 
