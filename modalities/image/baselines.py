@@ -160,7 +160,7 @@ def baselines() -> list[Baseline]:
     """JPEG, JPEG 2000, WebP, AVIF, JPEG XL and HEVC intra, those that this installation has."""
     jpeg = _Pillow("JPEG", {"optimize": True})
     webp = _Pillow("WEBP", {"method": 6, "exact": True})  # keeps the colours of unseen pixels
-    avif = _Pillow("AVIF", {"speed": 4})
+    avif = _Pillow("AVIF")
     found = [
         _named("JPEG", "quality", _QUALITIES, Codec(jpeg.encode, jpeg.decode, _PLAIN)),
         _named("JPEG 2000", "dB", _DECIBELS, Codec(
