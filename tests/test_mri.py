@@ -444,8 +444,8 @@ def test_pictures_are_the_right_way_up(tmp_path: Path) -> None:
     ))  # fmt: skip
     pictures = modality.picture(upright, turned)
     assert np.array_equal(pictures[0]["image"], pictures[1]["image"])
-    assert pictures[0]["image"].shape == (12, 10)
-    assert np.argwhere(pictures[0]["image"] > 0.5).tolist() == [[1, 7], [1, 8], [2, 7], [2, 8]]
+    assert pictures[0]["image"].shape == (12, 10, 3)
+    assert np.argwhere(pictures[0]["image"][..., 0] > 0.5).tolist() == [[1, 7], [1, 8], [2, 7], [2, 8]]
 
 
 # --- the law, and refusals -----------------------------------------------------------------------

@@ -27,6 +27,7 @@ from inrc_modalities.mri.scaling import ends
 from inrc_modalities.mri.writing import save
 
 Array = NDArray[Any]
+_MORE, _MISS = (0.0, 5.0, 10.0, 15.0, 20.0), 1.0  # dB above what is asked for, and below it
 _SMALLEST = 64  # pixels: x265 refuses pictures smaller than a coding tree unit
 
 
@@ -138,16 +139,22 @@ def _axial(volume: NDArray[np.uint16], peak: int) -> Iterable[Array]:
 
 
 def _j2k(volume: NDArray[np.uint16], peak: int, quality: float) -> list[bytes]:
-    # a constant slice has no signal-to-noise ratio that OpenJPEG could aim at
-    level: Any = quality  # dB, whatever the type information says
-    return [
-        bytes(
-            imagecodecs.jpeg2k_encode(
-                s, level if np.ptp(s) else 0, codecformat="j2k", reversible=not np.ptp(s)
-            )
-        )
-        for s in _axial(volume, peak)
-    ]
+    return [_j2k_slice(s, peak, quality) for s in _axial(volume, peak)]
+
+
+def _j2k_slice(pixels: Array, peak: int, quality: float) -> bytes:
+    """A code stream that has the quality asked for.
+
+    OpenJPEG may spend no bit at all on a slice that is nearly black, which then decodes to grey:
+    such slices are given more, in the end all.
+    """
+    for more in _MORE if np.ptp(pixels) else ():
+        level: Any = quality + more  # dB, whatever the type information says
+        data = bytes(imagecodecs.jpeg2k_encode(pixels, level, codecformat="j2k", reversible=False))
+        error = imagecodecs.jpeg2k_decode(data).astype(np.float64) - pixels
+        if np.mean(error**2) <= peak**2 * 10 ** (-(quality - _MISS) / 10):
+            return data
+    return bytes(imagecodecs.jpeg2k_encode(pixels, 0, codecformat="j2k", reversible=True))
 
 
 def _slices_j2k(streams: list[bytes], shape: tuple[int, int, int]) -> Array:

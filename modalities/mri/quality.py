@@ -170,7 +170,7 @@ def _decibels(error: float, peak: float) -> float:
 
 
 def picture(path: Path, like: Path, percentile: float) -> NDArray[np.float64]:
-    """The middle axial slice of the first volume, face up, left on the left, in [0, 1].
+    """The middle axial slice of the first volume, face up, left on the left, H W 3 in [0, 1].
 
     The grey levels are those of the file `like`.
     """
@@ -181,4 +181,5 @@ def picture(path: Path, like: Path, percentile: float) -> NDArray[np.float64]:
     image = nibabel.as_closest_canonical(nibabel.Nifti1Image(_volume(file, 0), affine))
     volume = np.asarray(image.dataobj)
     flat = volume[:, ::-1, volume.shape[2] // 2].T
-    return np.clip(np.nan_to_num((flat - low) / ((high - low) or 1.0), posinf=1.0), 0.0, 1.0)
+    grey = np.clip(np.nan_to_num((flat - low) / ((high - low) or 1.0), posinf=1.0), 0.0, 1.0)
+    return np.repeat(grey[..., None], 3, axis=-1)  # grey, and no colours of a map
