@@ -75,8 +75,13 @@ class Compressor(L.LightningModule):
         self.warmup = warmup
         self.latent_distortion = latent_distortion
         self.surveys = any(rung.surveys for rung in self.network.rungs)
-        size = self.network.field.latent_dim if self.surveys else 0
+        rungs = self.network.rungs
+        self.needs_metric = latent_distortion or any(rung.needs_metric for rung in rungs)
+        size = self.network.field.latent_dim if self.needs_metric else 0
         self.register_buffer("metric", torch.eye(size))
+        # an optimizer wants something to train, also where a method learns nothing
+        learns = any(p.requires_grad for p in self.network.parameters())
+        self.nothing = None if learns else nn.Parameter(torch.zeros(()))
         self._ends = [sum(self.stages[: i + 1]) for i in range(3)]
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
@@ -93,6 +98,9 @@ class Compressor(L.LightningModule):
         if bottlenecks:
             groups.append({"params": bottlenecks, "lr": self.bottleneck_rate})
             schedules.append(lambda step: self._schedule(step, (False, True, True)))
+        if self.nothing is not None:
+            groups.append({"params": [self.nothing], "lr": 0.0})
+            schedules.append(lambda step: 1.0)
         optimizer = Adam(groups)
         scheduler = LambdaLR(optimizer, schedules)
         return {
@@ -140,6 +148,7 @@ class Compressor(L.LightningModule):
         latents = x.new_zeros(0, self.network.field.latent_dim)
         if self.surveys:
             latents = self.network.encode(q, x, w)
+        if self.needs_metric:
             self.metric.copy_(self.network.metric(latents, q, w))
         for rung in self.network.rungs:
             rung.calibrate(latents, self.metric, x.shape[1])
@@ -176,8 +185,9 @@ class Compressor(L.LightningModule):
                 create_graph=learn, rows=inner.rows,
             )  # fmt: skip
             if stage == 0:
-                loss = self._distortion(latent, batch).mean()
-                self.log("train/psnr", _psnr(loss), prog_bar=True)
+                error = self._distortion(latent, batch).mean()
+                self.log("train/psnr", _psnr(error), prog_bar=True)
+                loss = error + self.network.field.penalty(latent).mean()
             else:
                 loss = self._ladder_loss(latent, batch)
         # every parameter takes part in every step, so that DDP needs no flag to find the others

@@ -1,7 +1,8 @@
 """The interface of an adapter: how the latent of a signal is found."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -33,6 +34,25 @@ class Adapter(nn.Module, ABC):
     """
 
     steps: int
+    watch: Callable[[int, int], None] | None = None
+    """Called with the steps done and all of them by adapters that take their time."""
+
+    @contextmanager
+    def watched(
+        self, report: Callable[[float], None] | None, start: float, share: float
+    ) -> Iterator[None]:
+        """Within the block, report the progress of this share of a work of 1."""
+        if report is not None:
+            self.watch = lambda done, total: report(start + share * done / total)
+        try:
+            yield
+        finally:
+            self.watch = None
+
+    @property
+    def window(self) -> int | None:
+        """Observations that a step looks at; None if it looks at all: what memory is planned by."""
+        return None
 
     @abstractmethod
     def forward(
@@ -77,10 +97,32 @@ def descent(
     return loss, total.detach()
 
 
+@torch.no_grad()
+def survey(
+    predict: Predict,
+    latent: Float[Tensor, "B K"],
+    queries: Float[Tensor, "#B M Q"],
+    features: Float[Tensor, "B M C"],
+    weights: Float[Tensor, "#B M"] | None,
+    chunk: int,
+) -> Float[Tensor, "B"]:
+    """Each row's distortion over all observations, as `descent` has it, without its gradient."""
+    if weights is None:
+        weights = features.new_ones(1, features.shape[1])
+    share = weights / weights.sum(1, keepdim=True).clamp_min(1e-12) / features.shape[2]
+    loss = features.new_zeros(len(latent))
+    for start in range(0, features.shape[1], chunk):
+        part = slice(start, start + chunk)
+        error = (predict(latent, queries[:, part]) - features[:, part]).square().sum(-1)
+        loss += (share[:, part] * error).sum(1)
+    return loss
+
+
 class Distortion(torch.autograd.Function):
     """Each row's distortion as a function of its latent, in bounded memory.
 
-    The gradient is found together with the value, chunk by chunk, so no graph outlives its chunk.
+    The gradient is found together with the value, chunk by chunk, so no graph outlives its chunk;
+    where nobody asks for it, it is not found.
     """
 
     @staticmethod
@@ -93,6 +135,8 @@ class Distortion(torch.autograd.Function):
         weights: Tensor | None,
         chunk: int,
     ) -> Tensor:
+        if not ctx.needs_input_grad[0]:
+            return survey(predict, latent, queries, features, weights, chunk)
         loss, gradient = descent(predict, latent, queries, features, weights, chunk)
         ctx.save_for_backward(gradient)
         return loss

@@ -106,12 +106,9 @@ class Prior(nn.Module):
 
         mp = mean of m_i; sp^2 = mean of s_i^2 + (m_i - mp)^2. Several processes pool theirs.
         Deviations below `floor` are raised to it: nothing is learned from a weight so certain.
-        Without any posterior nothing changes.
         """
         sigma = deviation(rho)
         count = _pooled(mean.new_tensor([float(len(mean))]))
-        if not float(count):
-            return
         centre = _pooled(mean.sum(0)) / count
         variance = _pooled((sigma.square() + (mean - centre).square()).sum(0)) / count
         self.mean.copy_(centre)

@@ -1,11 +1,15 @@
 """A few gradient steps from a learned start with learned step sizes."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from inrc.adapt.adapter import Adapter, Predict, descent, distortion
+
+Penalty = Callable[[Tensor], Tensor]
 
 
 class MetaSGD(Adapter):
@@ -24,6 +28,7 @@ class MetaSGD(Adapter):
         context: share of the observations used by a step while training: the ones with the largest
             error (context pruning, GradNCP, arXiv:2302.00617, with the output's part of its score).
         recompute: forget the activations of a step and compute them again when they are needed.
+        penalty: latents B K to what they cost beside their distortion (B).
     """
 
     def __init__(
@@ -35,11 +40,13 @@ class MetaSGD(Adapter):
         learn_start: bool = True,
         context: float = 1.0,
         recompute: bool = False,
+        penalty: Penalty | None = None,
     ) -> None:
         super().__init__()
         self.steps = steps
         self.context = context
         self.recompute = recompute
+        self.penalty = penalty
         self.start = nn.Parameter(torch.zeros(latent_dim), requires_grad=learn_start)
         self.rates = nn.Parameter(torch.full((latent_dim,), rate), requires_grad=learn_rate)
 
@@ -64,7 +71,7 @@ class MetaSGD(Adapter):
                     _, gradient = descent(
                         predict, latent, queries, features, weights, chunk or features.shape[1]
                     )
-                    latent = latent.detach() - self.rates * gradient
+                    latent = latent.detach() - self.rates * (gradient + self._price(latent))
                 elif self.recompute:
                     latent = checkpoint(
                         self._step, predict, latent, queries, features, weights,
@@ -85,8 +92,17 @@ class MetaSGD(Adapter):
         if self.context < 1.0:
             queries, features, weights = self._prune(predict, latent, queries, features, weights)
         loss = distortion(predict(latent, queries), features, weights).sum()
+        if self.penalty is not None:
+            loss = loss + self.penalty(latent).sum()
         (gradient,) = torch.autograd.grad(loss, latent, create_graph=True)
         return latent - self.rates * gradient
+
+    def _price(self, latent: Tensor) -> Tensor | float:
+        """Gradient of the penalty."""
+        if self.penalty is None:
+            return 0.0
+        at = latent.detach().requires_grad_()
+        return torch.autograd.grad(self.penalty(at).sum(), at)[0]
 
     def _prune(
         self,

@@ -69,7 +69,8 @@ class Variational(Adapter):
         steps: of Adam, per call.
         rate: learning rate in training; weights are near 1.
         encode_rate: first learning rate of an encoding, which ends at a tenth of it.
-        hold: steps of a signal before the priors look at it.
+        first: steps of the first call with a new signal: a prior that follows posteriors that have
+            hardly left it would keep them there.
         draws: weights per step.
     """
 
@@ -80,7 +81,7 @@ class Variational(Adapter):
         steps: int = 10,
         rate: float = 1e-2,
         encode_rate: float = 2e-2,
-        hold: int = 100,
+        first: int = 100,
         draws: int = 4,
     ) -> None:
         super().__init__()
@@ -89,7 +90,7 @@ class Variational(Adapter):
         self.steps = steps
         self.rate = rate
         self.encode_rate = encode_rate
-        self.hold = hold
+        self.first = first
         self.draws = draws
         self._memory: Posterior | None = None
 
@@ -107,7 +108,13 @@ class Variational(Adapter):
         """Latents of the rows, never with a graph."""
         learn = create_graph and rows is not None
         count, many = len(self._priors), len(features)
-        posterior = self._recall(rows) if learn and rows is not None else self._new(many)
+        total = self.steps if steps is None else steps
+        if learn and rows is not None:
+            posterior = self._recall(rows)
+            if bool((posterior.count == 0).any()):
+                total = max(total, self.first)
+        else:
+            posterior = self._new(many)
         mean = torch.stack([p.mean.detach() for p in self._priors])  # R W
         sigma = torch.stack([p.sigma for p in self._priors])
         prior_mean, prior_sigma = (x.repeat_interleave(many, 0) for x in (mean, sigma))
@@ -117,7 +124,6 @@ class Variational(Adapter):
             features.repeat(count, 1, 1),
             weights if weights is None or len(weights) == 1 else weights.repeat(count, 1),
         )
-        total = self.steps if steps is None else steps
         for step in range(total):
             found = slopes(predict, posterior, *seen, chunk or features.shape[1], self.draws)
             decay = 0.5 + 0.5 * math.cos(math.pi * step / total)
@@ -166,6 +172,6 @@ class Variational(Adapter):
         shape = (len(self._priors), len(rows))
         self._memory.state[:, :, rows] = posterior.state.unflatten(1, shape)
         self._memory.count[:, rows] = posterior.count.unflatten(0, shape)
-        settled = self._memory.count[0, :, 0] >= self.hold
+        known = self._memory.count[0, :, 0] > 0
         for number, prior in enumerate(self._priors):
-            prior.update(*self._memory.state[:2, number, settled])
+            prior.update(*self._memory.state[:2, number, known])

@@ -15,6 +15,7 @@ from inrc.cli import (
     bdrate,
     compress,
     decompress,
+    encode,
     evaluate,
     info,
     modalities,
@@ -32,7 +33,8 @@ TRAINING = {
     "predict": "decode the files of a data set with a checkpoint",
 }
 VERBS = (
-    compress, decompress, info, verify, evaluate, plot, bdrate, report, modalities, new_modality,
+    compress, decompress, encode, info, verify, evaluate, plot, bdrate, report, modalities,
+    new_modality,
 )  # fmt: skip
 
 

@@ -40,8 +40,13 @@ class Bottleneck(nn.Module, ABC):
 
     @property
     def surveys(self) -> bool:
-        """`calibrate` and `tabulate` look at latents and metric; without, both may be empty."""
+        """`calibrate` and `tabulate` look at latents; without, these may be empty."""
         return True
+
+    @property
+    def needs_metric(self) -> bool:
+        """`calibrate` looks at the metric; without, it may be empty."""
+        return False
 
     def prepare(self) -> None:
         """Make what only training needs."""
@@ -51,11 +56,12 @@ class Bottleneck(nn.Module, ABC):
 
     @abstractmethod
     def calibrate(
-        self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "K K"], observations: int
+        self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "J J"], observations: int
     ) -> None:
         """Start from the latents of training signals of so many observations each.
 
-        `metric` says what an error of the latent does to the signal: mse ~ d^T metric d.
+        `metric` says what an error of the latent does to the signal: mse ~ d^T metric d. It is K by K,
+        or empty where no rung of a ladder needs it.
         """
 
     @abstractmethod

@@ -58,6 +58,10 @@ class LearnedBottleneck(Bottleneck):
         self.synthesis = _residual(latent_dim, hidden)
         self.density: EntropyBottleneck | None = None
 
+    @property
+    def needs_metric(self) -> bool:
+        return True
+
     def prepare(self) -> None:
         """The density; the tables that are made of it are all that a codec needs."""
         from compressai.entropy_models import EntropyBottleneck  # takes seconds to import
@@ -70,7 +74,7 @@ class LearnedBottleneck(Bottleneck):
         self.density = None
 
     def calibrate(
-        self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "K K"], observations: int
+        self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "J J"], observations: int
     ) -> None:
         with torch.no_grad():
             mean = latents.mean(0)

@@ -34,7 +34,7 @@ class UniformBottleneck(Bottleneck):
         self.register_buffer("hi", torch.full((latent_dim,), 1.0))
 
     def calibrate(
-        self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "K K"], observations: int
+        self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "J J"], observations: int
     ) -> None:
         dim = 0 if self.per_dim else (0, 1)
         mean, std = latents.mean(dim), latents.std(dim, correction=0).clamp_min(1e-12)

@@ -86,6 +86,10 @@ class Field(nn.Module, ABC):
     def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
         """The layers of every signal."""
 
+    def penalty(self, latent: Float[Tensor, "B K"]) -> Float[Tensor, "B"]:
+        """What a latent costs beside its distortion, in training; default: nothing."""
+        return latent.new_zeros(len(latent))
+
     def start(
         self,
         queries: Float[Tensor, "#N M D"],

@@ -4,10 +4,16 @@ A method is known by its import here.
 """
 
 from inrc.methods.basis import Basis
+from inrc.methods.coin import COIN
 from inrc.methods.coinpp import COINPP
 from inrc.methods.combiner import COMBINER
+from inrc.methods.functa import Functa
 from inrc.methods.method import Method
+from inrc.methods.mscn import MSCN
 from inrc.methods.network import Network, Observer
 from inrc.methods.vcinr import VCINR
 
-__all__ = ["COINPP", "COMBINER", "VCINR", "Basis", "Method", "Network", "Observer"]
+__all__ = [
+    "COIN", "COINPP", "COMBINER", "MSCN", "VCINR", "Basis", "Functa", "Method", "Network",
+    "Observer",
+]  # fmt: skip

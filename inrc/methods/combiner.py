@@ -31,14 +31,14 @@ class COMBINER(Method):
     embedding: int = 32
     finest: float = 16.0
     w0: float = 30.0
-    mixed: bool = True
+    mixed: bool = False
     betas: list[float] = field(default_factory=lambda: [2e-5, 5e-6, 1e-6])
     sigma: float = 0.5
     start: float = 0.1
     steps: int = 10
     rate: float = 1e-2
     encode_rate: float = 2e-2
-    hold: int = 100
+    first: int = 100
     draws: int = 4
     limit: int = 64
     fit: int = 600
@@ -53,7 +53,7 @@ class COMBINER(Method):
         first = siren.random()
         priors = [Prior(first, self.sigma, self.start) for _ in self.betas]
         adapter = Variational(
-            priors, self.betas, self.steps, self.rate, self.encode_rate, self.hold, self.draws
+            priors, self.betas, self.steps, self.rate, self.encode_rate, self.first, self.draws
         )
         candidates = Candidates()
         ladder = [

@@ -1,6 +1,7 @@
 """One model's three parts together: field, adapter and a ladder of bottlenecks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -73,11 +74,12 @@ class Network(nn.Module):
         steps: int | None = None,
     ) -> Float[Tensor, "B K"]:
         """Latents of signals, without a graph, in chunks of bounded memory."""
-        size, points = self._plan(ENCODE_CHUNK, queries, features.shape[0])
+        size, points = self._plan(ENCODE_CHUNK, queries, features.shape[0], self.adapter.window)
         latents = []
-        for start in range(0, features.shape[0], size):
-            part = _part(start, size, queries, features, weights)
-            latents.append(self.adapter(self.predict, *part, steps, chunk=points))
+        with _quiet(self):
+            for start in range(0, features.shape[0], size):
+                part = _part(start, size, queries, features, weights)
+                latents.append(self.adapter(self.predict, *part, steps, chunk=points))
         return torch.cat(latents)
 
     def code(
@@ -87,15 +89,24 @@ class Network(nn.Module):
         features: Float[Tensor, "B M C"],
         weights: Float[Tensor, "#B M"] | None,
         steps: int | None = None,
+        watch: Callable[[float], None] | None = None,
     ) -> Int[Tensor, "B L"]:
-        """Symbols of signals for a rung, as a file has them, in chunks of bounded memory."""
+        """Symbols of signals for a rung, as a file has them, in chunks of bounded memory.
+
+        `watch` is called with the share of the work that is done.
+        """
         bottleneck = self.rung(rung)
-        size, points = self._plan(ENCODE_CHUNK, queries, features.shape[0])
+        size, points = self._plan(ENCODE_CHUNK, queries, features.shape[0], self.adapter.window)
         symbols = []
-        for start in range(0, features.shape[0], size):
-            part = _part(start, size, queries, features, weights)
-            latents = self.adapter(self.predict, *part, steps, chunk=points)
-            symbols.append(bottleneck.search(latents, self._distortion(points, *part)))
+        with _quiet(self):
+            for start in range(0, features.shape[0], size):
+                part = _part(start, size, queries, features, weights)
+                share = len(part[1]) / len(features)
+                with self.adapter.watched(watch, start / len(features), share):
+                    latents = self.adapter(self.predict, *part, steps, chunk=points)
+                symbols.append(bottleneck.search(latents, self._distortion(points, *part)))
+                if watch is not None:
+                    watch(start / len(features) + share)
         return torch.cat(symbols)
 
     def _distortion(
@@ -127,12 +138,15 @@ class Network(nn.Module):
             out.append(answers[0] if len(answers) == 1 else torch.cat(answers, 1))
         return out[0] if len(out) == 1 else torch.cat(out)
 
-    def _plan(self, units: int, queries: Tensor, rows: int) -> tuple[int, int]:
+    def _plan(
+        self, units: int, queries: Tensor, rows: int, window: int | None = None
+    ) -> tuple[int, int]:
         """How many rows and queries at a time keep a layer within so many activations."""
         samples = self.observer.points(queries[:1, :1]).shape[2]
         own, shared = self.field.row_width * samples, self.field.width * samples
         # a trunk that rows share is one layer without a graph; what rows have of their own is kept
-        columns = max(1, min(queries.shape[1], units // own, 8 * units // shared))
+        most = min(queries.shape[1], window or queries.shape[1])
+        columns = max(1, min(most, units // own, 8 * units // shared))
         return max(1, min(rows, units // (own * columns))), columns
 
     def metric(
@@ -164,6 +178,17 @@ class Network(nn.Module):
                     gradients.append(g)
         g = torch.cat(gradients)
         return g.T @ g / len(g)
+
+
+@contextmanager
+def _quiet(network: nn.Module) -> Iterator[None]:
+    """Nothing is drawn at random within the block, as it may be in training."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
 
 
 def _part(

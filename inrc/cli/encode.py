@@ -1,0 +1,65 @@
+"""`inrc encode`: the latents of files, as arrays for other programs."""
+
+import argparse
+from pathlib import Path
+
+from inrc.cli import screen
+from inrc.cli.compress import files_in
+from inrc.errors import InrcError, UsageError
+from inrc.files import refuse, whole
+
+NAME = "encode"
+HELP = "write the latents of files as arrays"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add this verb's arguments."""
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="files or folders")
+    parser.add_argument("-m", dest="model", type=Path, required=True, help="codec.safetensors")
+    parser.add_argument(
+        "--latents", dest="output", type=Path, required=True, metavar="OUT",
+        help="an .npz file: latents (parts by size), owner (number of its file), names",
+    )  # fmt: skip
+    parser.add_argument("--steps", type=int, help="steps of the search for the latents")
+    parser.add_argument("-f", dest="force", action="store_true", help="overwrite OUT")
+    parser.add_argument("--quiet", action="store_true", help="print nothing")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; 1 if any of the files could not be read, the others are kept.
+
+    Raises InrcError if no file could be, or nothing can be written.
+    """
+    if args.output.suffix.lower() != ".npz":
+        raise UsageError(f"{args.output}: name an .npz file")
+    refuse(args.output, args.force)
+
+    import numpy as np
+
+    from inrc import codec
+    from inrc.model import Model
+
+    model = Model.load(args.model)
+    paths = files_in(args.inputs, model.modality.suffixes)
+    names, owners, rows = [], [], []
+    bad = 0
+    with screen.progress("encoding", args.quiet) as report:
+        for done, path in enumerate(paths, 1):
+            try:
+                (latents,) = codec.latents([path], model, args.steps)
+            except InrcError as error:
+                bad += 1
+                screen.complain(str(error))
+                continue
+            owners += [len(names)] * len(latents)
+            names.append(str(path))
+            rows.append(latents.numpy())
+            report(done, len(paths))
+    if not rows:
+        raise InrcError(f"{args.output}: not written, none of the files could be encoded")
+    whole_array = np.concatenate(rows)
+    with whole(args.output, args.force) as part:
+        np.savez(part, latents=whole_array, owner=np.array(owners), names=np.array(names))
+    if not args.quiet:
+        print(f"{args.output}: {whole_array.shape[0]} latents of {whole_array.shape[1]}")
+    return 1 if bad else 0

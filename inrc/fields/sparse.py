@@ -1,0 +1,110 @@
+"""Sparse modulation: every number that is sent has a gate that may shut it off."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from inrc.fields.field import Layer
+from inrc.fields.siren import Siren
+
+TEMPERATURE, STRETCH = 2.0 / 3.0, (-0.1, 1.1)
+"""Of the hard-concrete distribution: Louizos et al. (arXiv:1712.01312), sec. 4."""
+LEAST, MOST = math.log(1e-2), math.log(1e2)
+"""Where log alpha is held, as in that paper's code."""
+
+
+def hard_concrete(
+    log_alpha: Float[Tensor, "..."], noise: Float[Tensor, "..."] | None = None
+) -> Float[Tensor, "..."]:
+    """Gates in [0, 1] (arXiv:1712.01312, eq. 10-13): sampled with noise ~ U(0, 1), else the mode.
+
+    s = sigmoid((log u - log(1 - u) + log alpha) / temperature), stretched and clipped.
+    """
+    logit = log_alpha.clamp(LEAST, MOST)
+    if noise is not None:
+        u = noise.clamp(1e-6, 1 - 1e-6)
+        logit = (torch.log(u) - torch.log1p(-u) + logit) / TEMPERATURE
+    low, high = STRETCH
+    return (torch.sigmoid(logit) * (high - low) + low).clamp(0.0, 1.0)
+
+
+def open_share(log_alpha: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Probability that a gate is not shut (arXiv:1712.01312, eq. 12): the expected L0 norm."""
+    low, high = STRETCH
+    return torch.sigmoid(log_alpha.clamp(LEAST, MOST) - TEMPERATURE * math.log(-low / high))
+
+
+class SparseSiren(Siren):
+    """A SIREN that is changed by numbers behind hard-concrete gates: MSCN (arXiv:2205.08957).
+
+    The latent holds U changes and then U values of log alpha. In training, where gradients are
+    asked for, gates are sampled; otherwise each is at its mode.
+
+    Args:
+        point_dim: D.
+        value_dim: F.
+        width: units of a layer.
+        depth: sine layers.
+        w0: frequency of the sines.
+        price: of one gate that is surely open, in mean squared error, shared out over all U.
+    """
+
+    def __init__(
+        self, point_dim: int, value_dim: int, width: int, depth: int, w0: float, price: float
+    ) -> None:
+        super().__init__(point_dim, value_dim, 0, width, depth, w0)
+        self.price = price
+        self.changes = self.count()
+        self.latent_dim = 2 * self.changes
+
+    def count(self) -> int:
+        """U, how many numbers may change: one shift for every unit (the structured form)."""
+        return self.depth * self.hidden
+
+    def gated(self, latent: Float[Tensor, "B K"]) -> Float[Tensor, "B U"]:
+        """The changes after their gates."""
+        change, log_alpha = latent.split(self.changes, dim=1)
+        noisy = self.training and torch.is_grad_enabled()
+        noise = torch.rand_like(log_alpha) if noisy else None
+        return change * hard_concrete(log_alpha, noise)
+
+    def penalty(self, latent: Float[Tensor, "B K"]) -> Float[Tensor, "B"]:
+        """The price of the gates that are expected to be open (MSCN, eq. 8)."""
+        return self.price * open_share(latent[:, self.changes :]).mean(1)
+
+    def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
+        layers = self.straight()
+        shifts = (self.w0 * self.gated(latent)).unsqueeze(1)  # B 1 depth*width
+        shifted = [
+            Layer(layer.weight, layer.bias + shift)
+            for layer, shift in zip(layers, shifts.split(self.hidden, dim=-1), strict=False)
+        ]
+        return [*shifted, layers[-1]]
+
+
+class SparseWeightSiren(SparseSiren):
+    """The unstructured form: every weight and bias may change, theta = theta_0 + z o delta."""
+
+    def count(self) -> int:
+        """U, all weights and biases."""
+        return sum(p.numel() for p in (*self.weights, *self.biases))
+
+    def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
+        changes = self.gated(latent)
+        scale = [self.w0] * self.depth + [1.0]
+        layers, at = [], 0
+        for s, weight, bias in zip(scale, self.weights, self.biases, strict=True):
+            more = changes[:, at : at + weight.numel()].unflatten(1, weight.shape)  # B I O
+            at += weight.numel()
+            shift = changes[:, at : at + bias.numel()].unsqueeze(1)
+            at += bias.numel()
+            layers.append(Layer(s * (weight + more), s * (bias + shift)))
+        return layers
+
+
+def gates_and_changes(changes: int, rate: float, gate_rate: float) -> nn.Parameter:
+    """First step sizes of a latent of `changes` numbers and as many gates."""
+    rates = torch.cat([torch.full((changes,), rate), torch.full((changes,), gate_rate)])
+    return nn.Parameter(rates)

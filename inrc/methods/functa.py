@@ -1,0 +1,42 @@
+"""Functa: signals as data points."""
+
+from dataclasses import dataclass, field
+
+from inrc.adapt import MetaSGD
+from inrc.entropy import LearnedBottleneck
+from inrc.fields import ShiftSiren
+from inrc.methods.method import Method
+from inrc.methods.network import Network, Observer
+
+
+@dataclass
+class Functa(Method):
+    """Functa (arXiv:2201.12204): shifts from a latent, a learned step size for each of them.
+
+    What its users want are the latents: `inrc encode --latents`. The paper has no quantiser; the
+    ladder is that of VC-INR. Step sizes start at one value and not at random, and sizes are those
+    of a CPU: the paper's are in recipes/papers.
+    """
+
+    name = "functa"
+    latent_dim: int = 128
+    width: int = 64
+    depth: int = 5
+    w0: float = 30.0
+    steps: int = 3
+    rate: float = 0.1
+    context: float = 1.0
+    recompute: bool = False
+    weights: list[float] = field(default_factory=lambda: [1e2, 1e3, 1e4, 1e5])
+    hidden: int = 128
+
+    def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
+        """See the table."""
+        return Network(
+            ShiftSiren(point_dim, value_dim, self.latent_dim, self.width, self.depth, self.w0),
+            MetaSGD(
+                self.latent_dim, self.steps, self.rate, True, False, self.context, self.recompute
+            ),
+            [LearnedBottleneck(self.latent_dim, w, self.hidden) for w in self.weights],
+            observer,
+        )
