@@ -8,7 +8,7 @@ from typing import TypeAlias
 from inrc import codec
 from inrc.container import peek
 from inrc.errors import SignalError, UsageError
-from inrc.model import Model, search
+from inrc.model import Model
 from inrc.signal import Signal, View
 
 Name: TypeAlias = str | os.PathLike[str]
@@ -46,7 +46,8 @@ def decompress(
 
     Args:
         data: the bytes of a `.inrc` file.
-        model: as for `compress`; None looks for the archive's model in the folders of INRC_MODELS.
+        model: as for `compress`; None takes what the archive says itself, or looks for its model in
+            the folders of INRC_MODELS.
         item: name or number of the file within the archive.
         view: another resolution, a region, or other coordinates.
 
@@ -55,7 +56,7 @@ def decompress(
         UsageError: no such item.
         SignalError: a view that makes no sense.
     """
-    found = search(peek(data).model_id) if model is None else load(model)
+    found = Model.of(peek(data)) if model is None else load(model)
     opened = codec.open_archive(data, found)
     names = [each.name for each in opened.archive.items]
     if isinstance(item, str):

@@ -25,6 +25,10 @@ LIMIT = 1 << 33
 """Observations that one item may decode to; more is taken for damage or malice."""
 BATCH = 512
 """Parts of several files that are encoded or decoded together, at least."""
+HELD = 1 << 27
+"""Features of files that wait to be encoded together, at most: half a GiB of float32."""
+FINE = 1000
+"""Pieces of a file's progress."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,15 @@ def compress(
 
     def flush() -> None:
         if waiting:
-            symbols.append(_code(waiting, model, number, steps))
+            symbols.append(_code(waiting, model, number, steps, watch))
             waiting.clear()
 
-    for done, (path, name) in enumerate(zip(paths, names, strict=True)):
+    def watch(share: float) -> None:
+        done = len(items) - len(waiting) + share * len(waiting)
+        if report:
+            report(round(FINE * done), FINE * (len(paths) - len(failed)))
+
+    for path, name in zip(paths, names, strict=True):
         try:
             signal = _read(path, model)
         except SignalError as error:
@@ -79,19 +88,18 @@ def compress(
         if waiting and not _alike(waiting[-1], signal):
             flush()
         waiting.append(signal)
-        if sum(each.parts for each in waiting) >= BATCH:
-            flush()
         items.append(Item(name, signal.meta, signal.parts))
         observations += model.modality.count(signal.shape)
-        if report:
-            report(done + 1, len(paths))
+        held = sum(each.features.numel() for each in waiting)
+        if sum(each.parts for each in waiting) >= BATCH or held > HELD:
+            flush()
     flush()
     if not items:
         raise SignalError(failed[0][1] if failed else "no files to compress")
     if len(items) == 1 and len(paths) == 1:
         items = [Item("", items[0].meta, items[0].parts)]
     payload = bottleneck.pack(torch.cat(symbols))
-    data = pack(Archive(model.id, number, tuple(items), payload), model.default)
+    data = pack(Archive(model.id, number, tuple(items), payload, model.own), model.default)
     return Compressed(data, len(payload), tuple(items), observations, failed)
 
 
@@ -114,10 +122,16 @@ def _alike(a: Signal, b: Signal) -> bool:
     return a.queries.shape[0] == 1 and torch.equal(a.queries, b.queries)
 
 
-def _code(signals: Sequence[Signal], model: Model, rung: int, steps: int | None) -> Tensor:
+def _code(
+    signals: Sequence[Signal],
+    model: Model,
+    rung: int,
+    steps: int | None,
+    watch: Callable[[float], None],
+) -> Tensor:
     first = signals[0]
     features = torch.cat([signal.features for signal in signals])
-    return model.network.code(rung, first.queries, features, first.weights, steps)
+    return model.network.code(rung, first.queries, features, first.weights, steps, watch)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -212,6 +226,8 @@ def open_archive(data: bytes, model: Model) -> Opened:
     model.
     """
     archive = unpack(data, model.default)
+    if archive.card is not None and archive.card != model.own:
+        raise ModelError("the file says itself how it is decoded: it needs no model")
     if archive.model_id != model.id:
         raise ModelError(
             f"the file needs model {archive.model_id.hex()}, this is model {model.id.hex()}"

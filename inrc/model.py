@@ -16,8 +16,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from inrc import registry
-from inrc.container import ID_BYTES, Item, plain
-from inrc.errors import InrcError, ModelError
+from inrc.container import ID_BYTES, OWN, Card, Item, Peek, plain
+from inrc.errors import ContainerError, InrcError, ModelError
 from inrc.methods import Method, Network
 from inrc.signal import Modality
 
@@ -49,6 +49,47 @@ class Model:
     def rungs(self) -> int:
         """Rate points, 0 the one with the lowest rate."""
         return len(self.network.ladder)
+
+    @property
+    def own(self) -> Card | None:
+        """What a file says that needs no model; None if it needs this one."""
+        if self.id != OWN:
+            return None
+        modality, method = self.card["modality"], self.card["method"]
+        return Card(modality["name"], modality["settings"], method["name"], method["settings"])
+
+    @staticmethod
+    def untrained(method: Method, modality: Modality) -> "Model":
+        """A codec of a method that learns nothing; its files need no model."""
+        network = method.build(modality.point_dim, modality.value_dim, modality)
+        network.eval().requires_grad_(False)
+        card = {
+            "version": VERSION,
+            "modality": {"name": modality.name, "settings": modality.settings()},
+            "method": {"name": method.name, "settings": method.decoding()},
+        }
+        card = json.loads(json.dumps(card))
+        return Model(network, modality, card, Item("", {}, 1), OWN, 0)
+
+    @staticmethod
+    def of(seen: Peek) -> "Model":
+        """The model of a file: from its own card, or by its id from the folders of INRC_MODELS.
+
+        Raises ModelError if it is nowhere to be found, ContainerError for a card that nothing can
+        be built from.
+        """
+        if seen.card is None:
+            return search(seen.model_id)
+        card = seen.card
+        try:
+            modality: Modality = registry.find(card.modality)(**card.modality_settings)
+            method = Method.named(card.method, dict(card.method_settings))
+            if method.learns:
+                raise ContainerError(f"its card names {method.name}, which needs a model")
+            return Model.untrained(method, modality)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            reason = " ".join(str(error).split())
+            raise ContainerError(f"its card does not make sense ({reason:.100})") from error
 
     @staticmethod
     def make(

@@ -6,7 +6,7 @@ Every part is one row of a batch and gets its own latent.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -153,6 +153,13 @@ class Modality(ABC):
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """The arguments that make an equal modality; plain values only."""
+
+    def resolve(self, paths: Sequence[Path]) -> "Modality":
+        """The modality with what must be known of these (training) files among its settings.
+
+        Default: this one. Raises SignalError if they tell nothing.
+        """
+        return self
 
     @abstractmethod
     def read(self, path: Path) -> Signal:

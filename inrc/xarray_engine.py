@@ -25,7 +25,7 @@ class InrcBackend(BackendEntrypoint):
 
     Names, coordinates and attributes are there at once, from the symbols alone; a variable's values
     are decoded when they are first asked for. The model is given as `model=`, or found by its id in
-    the folders of INRC_MODELS. An archive of several files opens as the one called `item`.
+    the folders of INRC_MODELS, unless the file needs none. An archive of several files opens as the one called `item`.
     """
 
     description = "Decode compressed fields lazily"
@@ -43,15 +43,15 @@ class InrcBackend(BackendEntrypoint):
         """Raises ContainerError, ModelError and SignalError as decompressing does."""
         # xarray imports every engine at its first open_dataset: torch must not come with this one
         from inrc.codec import open_archive
-        from inrc.model import Model, search
+        from inrc.model import Model
 
         path = Path(filename_or_obj)
         try:
             data = path.read_bytes()
         except OSError as error:
             raise SignalError(f"{path}: cannot be read ({error.strerror})") from error
-        model_id = peek(data).model_id
-        found = search(model_id) if model is None else Model.load(Path(model))
+        seen = peek(data)
+        found = Model.of(seen) if model is None else Model.load(Path(model))
         opened = open_archive(data, found)
         names = [each.name for each in opened.archive.items]
         if len(names) > 1 and item not in names:

@@ -42,7 +42,7 @@ def fail(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
 def test_info_shows_what_the_file_says(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["info", str(archive)]) == 0
     said = capsys.readouterr().out
-    for fact in ("format 1", "model 0123456789ab", "rung 2", "2 items", "a.nc  3 parts", "b.nc"):
+    for fact in ("format 2", "model 0123456789ab", "rung 2", "2 items", "a.nc  3 parts", "b.nc"):
         assert fact in said
     assert cli.main(["info", "--json", str(archive)]) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inrc import registry
-from inrc.cli import screen
+from inrc.cli import methods, screen
 from inrc.errors import InrcError, UsageError
 from inrc.files import refuse, whole
 
@@ -25,12 +25,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments."""
     parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="files or folders")
     parser.add_argument("-o", dest="output", type=Path, metavar="OUT", help="the .inrc file")
-    parser.add_argument("-m", dest="model", type=Path, required=True, help="codec.safetensors")
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument("-m", dest="model", type=Path, help="codec.safetensors")
+    how.add_argument("--method", metavar="NAME", help="coin: a network for each file, no model")
     parser.add_argument("-q", dest="rung", type=int, help="rung of the model's rate ladder")
     parser.add_argument("--steps", type=int, help="steps of the search for the latents")
     parser.add_argument("-f", dest="force", action="store_true", help="overwrite OUT")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quiet", action="store_true", help="print nothing, measure nothing")
+    methods.add(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,13 +49,14 @@ def run(args: argparse.Namespace) -> int:
         if output.exists() and path.samefile(output):
             raise UsageError(f"{path}: cannot be input and output")
     refuse(output, args.force)
+    methods.refuse(args)
     if args.steps is not None and args.steps < 1:
         raise UsageError(f"--steps {args.steps}: give at least 1")
 
     from inrc import codec
     from inrc.model import Model
 
-    model = Model.load(args.model)
+    model = methods.model(args, files_in) if args.model is None else Model.load(args.model)
     if args.rung is not None and not 0 <= args.rung < model.rungs:
         raise UsageError(f"-q {args.rung}: this model has rungs 0 to {model.rungs - 1}")
     card = model.card["modality"]

@@ -63,7 +63,10 @@ def run(args: argparse.Namespace) -> int:
     from inrc import codec
     from inrc.signal import View
 
-    model = models.model_for(seen.model_id, args.model)
+    try:
+        model = models.model_for(seen, args.model)
+    except ContainerError as error:
+        raise ContainerError(f"{args.file}: {error}") from error
     view = View(args.scale, cut, args.at)
     suffix = registry.find(model.card["modality"]["name"]).suffixes[0]
     output = output_for(args.file, args.output, seen.entries, suffix)

@@ -1,6 +1,8 @@
 """`inrc info`: what a `.inrc` file says of itself, at once and without its model."""
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +32,14 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         screen.say_json({"file": str(args.file), **facts})
         return 0
-    print(f"{args.file}: .inrc format {facts['format']}, model {facts['model']}", end="")
+    model = f"model {facts['model']}" if seen.card is None else "needs no model"
+    print(f"{args.file}: .inrc format {facts['format']}, {model}", end="")
     print(f", rung {facts['rung']}, {size:,} bytes")
     print(f"  header {facts['header_bytes']:,} bytes, payload {facts['payload_bytes']:,} bytes")
+    if seen.card is not None:
+        print(f"  {_told(seen.card.modality, seen.card.modality_settings)}", end=" by ")
+        print(f"{_told(seen.card.method, seen.card.method_settings)}", end="")
+        print(f", in {seen.card_size:,} of the header's bytes")
     print(f"  {len(seen.entries)} item{'s' * (len(seen.entries) > 1)}")
     for item in facts["items"][:_SHOWN]:
         parts = "" if item["parts"] is None else f"  {item['parts']} parts"
@@ -59,12 +66,20 @@ def describe(seen: Peek, size: int) -> dict[str, Any]:
     return {
         "bytes": size,
         "format": seen.version,
-        "model": seen.model_id.hex(),
+        "model": seen.model_id.hex() if seen.card is None else None,
+        "card": None if seen.card is None else asdict(seen.card),
+        "card_bytes": seen.card_size,
         "rung": seen.rung,
         "header_bytes": seen.header_size,
         "payload_bytes": len(seen.payload),
         "items": [{"name": entry.name, "parts": entry.parts} for entry in seen.entries],
     }
+
+
+def _told(name: str, settings: Mapping[str, Any]) -> str:
+    """As in image(patch=None, channels=3), at most a line of it."""
+    told = ", ".join(f"{key}={value!r:.60}" for key, value in settings.items())
+    return printable(f"{name:.40}({told:.200})")
 
 
 def printable(name: str) -> str:

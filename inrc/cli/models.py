@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inrc.cli import screen
+from inrc.container import Peek
 from inrc.errors import ModelError
 
 if TYPE_CHECKING:
@@ -14,23 +15,26 @@ SEARCH = "INRC_MODELS"
 """As `inrc.model.SEARCH`, here without importing torch."""
 
 
-def model_for(model_id: bytes, path: Path | None) -> "Model":
-    """Load the model at `path`, or the one of this id from the folders of INRC_MODELS.
+def model_for(seen: Peek, path: Path | None) -> "Model":
+    """Load the model at `path`, or find that of a file: in the file itself, or by its id.
 
-    Raises ModelError if it is none, is another than the id says, or nowhere to be found.
+    Raises ModelError if it is none, is another than the id says, or nowhere to be found;
+    ContainerError for a card that nothing can be built from.
     """
-    from inrc.model import Model, search
+    from inrc.model import Model
 
     if path is None:
         with warnings.catch_warnings(record=True) as broken:
             warnings.simplefilter("always")
-            found = search(model_id)
+            found = Model.of(seen)
         for warning in broken:
             screen.complain(f"warning: {warning.message}")
         return found
+    if seen.card is not None:
+        raise ModelError("the file says itself how it is decoded: leave -m out")
     model = Model.load(path)
-    if model.id != model_id:
+    if model.id != seen.model_id:
         raise ModelError(
-            f"{path}: this is model {model.id.hex()}, and the file needs {model_id.hex()}"
+            f"{path}: this is model {model.id.hex()}, and the file needs {seen.model_id.hex()}"
         )
     return model

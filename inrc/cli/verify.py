@@ -7,7 +7,7 @@ from inrc.cli import info, models, screen
 from inrc.errors import ContainerError
 
 NAME = "verify"
-HELP = "check that a .inrc file is undamaged; with -m, that it decodes"
+HELP = "check that a .inrc file is undamaged; with -m, or if it needs no model, that it decodes"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -23,19 +23,19 @@ def run(args: argparse.Namespace) -> int:
     Raises ContainerError if the file is damaged, ModelError if the model is not its own.
     """
     seen, size = info.open_archive(args.file)
-    if args.model is not None:
+    decoded = args.model is not None or seen.card is not None
+    if decoded:
         from inrc import codec
 
-        model = models.model_for(seen.model_id, args.model)
         try:
+            model = models.model_for(seen, args.model)
             codec.open_archive(args.file.read_bytes(), model)
         except ContainerError as error:
             raise ContainerError(f"{args.file}: {error}") from error
     if args.json:
-        decoded = args.model is not None
         facts = info.describe(seen, size)
         screen.say_json({"file": str(args.file), "sound": True, "decoded": decoded, **facts})
     else:
-        checked = "checksum, structure" + (", every symbol" if args.model is not None else "")
+        checked = "checksum, structure" + (", every symbol" if decoded else "")
         print(f"{args.file}: sound ({checked})")
     return 0

@@ -1,7 +1,10 @@
 """The `.inrc` file: what is around the payload, byte by byte.
 
-    magic 4 | version 1 | model id 6 | rung 1 | items varint | block length varint | block |
-    payload, to the end | CRC-32 of all before, little-endian 4
+    magic 4 | version 1 | model id 6 | rung 1 | [card length varint | card] | items varint |
+    block length varint | block | payload, to the end | CRC-32 of all before, little-endian 4
+
+A file that needs no model has six zero bytes for the model's id, and then, and only then, a card:
+see `inrc.container.card`.
 
 The block says per item what differs from the item before it (the first: from the model's default):
 its name, its meta (see `inrc.container.difference`) and its number of parts. It is empty for one
@@ -14,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inrc.container.block import MAX_ITEMS, Entry, Item, impossible, read_block, write_block
+from inrc.container.card import OWN, Card, read_card, write_card
 from inrc.container.difference import Budget, apply, packed, plain
 from inrc.errors import ContainerError
 
@@ -24,17 +28,23 @@ ID_BYTES = 6
 _FIXED = len(MAGIC) + 1 + ID_BYTES + 1
 _CRC = 4
 
-__all__ = ["Archive", "Entry", "Item", "Peek", "pack", "packed", "peek", "plain", "unpack"]
+__all__ = [
+    "OWN", "Archive", "Card", "Entry", "Item", "Peek", "pack", "packed", "peek", "plain", "unpack",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Archive:
-    """All that a `.inrc` file says. `model_id` has 6 bytes, `rung` is 0-255."""
+    """All that a `.inrc` file says. `model_id` has 6 bytes, `rung` is 0-255.
+
+    `card` is there if and only if the model's id is `OWN`: the file needs no model.
+    """
 
     model_id: bytes
     rung: int
     items: tuple[Item, ...]
     payload: bytes
+    card: Card | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,8 @@ class Peek:
     entries: tuple[Entry, ...]
     header_size: int
     payload: bytes
+    card: Card | None = None
+    card_size: int = 0
 
 
 def pack(archive: Archive, default: Item) -> bytes:
@@ -54,15 +66,22 @@ def pack(archive: Archive, default: Item) -> bytes:
 
     14 bytes come before the payload if the only item is nameless and as the default, 4 after it.
 
-    Raises ContainerError for a meta that is not plain, a name that is not a relative path, or
-    anything beyond the limits of `inrc.container.block`.
+    The card of a file that needs no model comes on top.
+
+    Raises ContainerError for a meta that is not plain, an id without its card, a name that is not a
+    relative path, or anything beyond the limits of `inrc.container.block`.
     """
     if len(archive.model_id) != ID_BYTES:
         raise ContainerError(f"a model id has {ID_BYTES} bytes, not {len(archive.model_id)}")
     if not 0 <= archive.rung <= 255:
         raise ContainerError(f"rung {archive.rung} is not within 0-255")
+    if (archive.model_id == OWN) != (archive.card is not None):
+        raise ContainerError("a card belongs to the id of six zeros, and to no other")
     block = write_block(archive.items, default)
     head = MAGIC + bytes([VERSION]) + archive.model_id + bytes([archive.rung])
+    if archive.card is not None:
+        card = write_card(archive.card)
+        head += _varint(len(card)) + card
     body = head + _varint(len(archive.items)) + _varint(len(block)) + block + archive.payload
     data = body + zlib.crc32(body).to_bytes(_CRC, "little")
     unpack(data, default)  # never write what could not be read back
@@ -83,7 +102,7 @@ def unpack(data: bytes, default: Item) -> Archive:
         meta = apply(meta, entry.patch, budget, places=seen.version > 1)
         parts = parts if entry.parts is None else entry.parts
         items.append(Item(entry.name, meta, parts))
-    return Archive(seen.model_id, seen.rung, tuple(items), seen.payload)
+    return Archive(seen.model_id, seen.rung, tuple(items), seen.payload, seen.card)
 
 
 def peek(data: bytes) -> Peek:
@@ -107,15 +126,21 @@ def peek(data: bytes) -> Peek:
     version, rung = body[len(MAGIC)], body[_FIXED - 1]
     if version < 1:
         impossible("format version 0")
-    count, at = _read_varint(body, _FIXED)
+    model_id, at, card, card_size = body[len(MAGIC) + 1 : _FIXED - 1], _FIXED, None, 0
+    if model_id == OWN and version > 1:
+        card_size, at = _read_varint(body, at)
+        if card_size > len(body) - at:
+            impossible(f"a card of {card_size} bytes in a file of {len(data)}")
+        card, at = read_card(body[at : at + card_size]), at + card_size
+    count, at = _read_varint(body, at)
     size, at = _read_varint(body, at)
     if not 1 <= count <= MAX_ITEMS:
         impossible(f"{count} items")
     if size > len(body) - at:
         impossible(f"a header of {size} bytes in a file of {len(data)}")
     entries = read_block(body[at : at + size], count)
-    model_id = body[len(MAGIC) + 1 : _FIXED - 1]
-    return Peek(version, model_id, rung, entries, at + size, body[at + size :])
+    end = at + size
+    return Peek(version, model_id, rung, entries, end, body[end:], card, card_size)
 
 
 def _varint(number: int) -> bytes:

@@ -58,6 +58,11 @@ def write_block(items: Sequence[Item], default: Item) -> bytes:
     if rows == [[""]]:
         return b""
     raw = packed(rows)
+    return deflated(raw)
+
+
+def deflated(raw: bytes) -> bytes:
+    """The shortest of three ways to write it, behind a byte that says which."""
     ways = (
         bytes([_PLAIN]) + raw,
         bytes([_ZLIB]) + zlib.compress(raw, 9, -zlib.MAX_WBITS),
@@ -71,7 +76,7 @@ def read_block(block: bytes, count: int) -> tuple[Entry, ...]:
 
     Raises ContainerError for whatever `write_block` would not have written.
     """
-    rows = _rows(block) if block else [[""]]
+    rows = inflated(block) if block else [[""]]
     if not isinstance(rows, list) or len(rows) != count:
         impossible("another number of items than its header has")
     entries = tuple(_entry(row) for row in rows)
@@ -96,7 +101,11 @@ def _entry(row: Any) -> Entry:
     return Entry(name, patch, parts)
 
 
-def _rows(block: bytes) -> Any:
+def inflated(block: bytes) -> Any:
+    """The plain value that `deflated` bytes of msgpack hold.
+
+    Raises ContainerError for anything else, and for what is beyond the limits.
+    """
     raw = _inflated(block)
     try:
         # lets no declared length pass that the bytes do not hold, before lists of it are made

@@ -1,0 +1,112 @@
+"""How `inrc compress --method` gets a codec without a model: from the files and a few words."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inrc import registry
+from inrc.cli import screen
+from inrc.errors import InrcError, RegistryError, UsageError
+
+if TYPE_CHECKING:
+    from inrc.methods import Method
+    from inrc.model import Model
+    from inrc.signal import Modality
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add what is said in place of a model."""
+    group = parser.add_argument_group("without a model (--method)")
+    group.add_argument("--modality", metavar="NAME", help="kind of the files, if several have it")
+    size = group.add_mutually_exclusive_group()
+    size.add_argument("--size", metavar="LxW", help="layers and width of a file's network: 10x28")
+    size.add_argument("--rate", type=float, help="choose the size for so many bits per unit")
+
+
+def refuse(args: argparse.Namespace) -> None:
+    """Raise UsageError for words that do not go together, before anything is read."""
+    given = {"--modality": args.modality, "--size": args.size, "--rate": args.rate}
+    for word, value in given.items():
+        if value is not None and args.method is None:
+            raise UsageError(f"{word} goes with --method; a model of -m knows its own")
+    if args.size is not None:
+        size(args.size)
+    if args.rate is not None and not 0 < args.rate < 1e6:
+        raise UsageError(f"--rate {args.rate}: give a number of bits above 0")
+
+
+def size(text: str) -> tuple[int, int]:
+    """Read "10x28".
+
+    Raises UsageError if it is not written like that.
+    """
+    layers, _, width = text.lower().partition("x")
+    if not (layers.isdecimal() and width.isdecimal() and int(layers) and int(width)):
+        raise UsageError(f"--size {text!r}: write layers and width like 10x28")
+    return int(layers), int(width)
+
+
+def model(
+    args: argparse.Namespace, files: Callable[[list[Path], tuple[str, ...]], list[Path]]
+) -> "Model":
+    """The codec that --method and its companions describe; `files` finds the native ones.
+
+    Raises InrcError if there is no such method, or nothing says what kind the files are.
+    """
+    from inrc.methods import Method
+    from inrc.model import Model
+
+    method = Method.untrained(args.method)
+    kind = _kind(args.inputs) if args.modality is None else registry.find(args.modality)
+    paths = files(args.inputs, kind.suffixes)
+    try:
+        modality = kind().resolve(paths)
+    except TypeError as error:
+        raise UsageError(f"modality {kind.name} needs settings: train a codec ({error})") from error
+    if args.size is not None:
+        method = method.sized(*size(args.size))
+    if args.rate is not None:
+        method = _rated(method, args, modality, paths)
+    return Model.untrained(method, modality)
+
+
+def _rated(
+    method: "Method", args: argparse.Namespace, modality: "Modality", paths: list[Path]
+) -> "Method":
+    """The method in the size that spends the rate, equally on every part of the files."""
+    units = parts = 0
+    for path in paths:
+        try:
+            signal = modality.split(modality.read(path))
+        except InrcError:  # reported when it is compressed
+            continue
+        units += modality.count(signal.shape)
+        parts += signal.parts
+    if not parts:
+        raise InrcError(f"{paths[0]}: cannot be read, so --rate has nothing to go by; give --size")
+    bits = args.rate * units / parts
+    return method.rated(bits, args.rung, modality.point_dim, modality.value_dim)
+
+
+def _kind(inputs: list[Path]) -> "type[Modality]":
+    """The modality whose suffixes the files have.
+
+    Raises UsageError if there is none, or more than one.
+    """
+    files = [file for path in inputs for file in (path.rglob("*") if path.is_dir() else [path])]
+    names = {file.name.lower() for file in files}
+    fits = []
+    for name in registry.names():
+        try:
+            kind = registry.find(name)
+        except RegistryError as error:  # a broken one is no reason not to use another
+            screen.complain(f"warning: {error}")
+            continue
+        if any(each.endswith(kind.suffixes) for each in names):
+            fits.append(kind)
+    if len(fits) == 1:
+        return fits[0]
+    known = ", ".join(kind.name for kind in fits) or ", ".join(registry.names())
+    reason = "several modalities read" if fits else "no modality is known to read"
+    raise UsageError(f"{reason} {' '.join(map(str, inputs)):.80}; name it with --modality: {known}")

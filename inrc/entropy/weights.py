@@ -1,0 +1,175 @@
+"""The weights of a signal's own network in fixed point, with a fitted step for every tensor."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from inrc.entropy.family import SHAPES, WIDTHS
+from inrc.entropy.half import Untrained
+from inrc.entropy.stream import Reader, Writer, cheapest
+from inrc.errors import ContainerError
+
+STEPS = 128
+"""Number of a step: 2^(-n/4), from 1 to 2^-31.75."""
+BOUND = 1 << 30
+"""Symbols are smaller than this."""
+PROBES = 4
+"""Pairs of random directions in which the distortion's curvature is looked at."""
+SCALES = tuple(1.0 - n / 8 for n in range(24))
+"""Factors (base-2 logarithms) of all steps that are tried, beside what the Hessian says."""
+
+
+class FixedPoint(Untrained):
+    """Weights as multiples of a step per tensor, range-coded with tables that need no model.
+
+    With an error of variance step^2 / 12 in n weights of a tensor whose part of the distortion's
+    Hessian has the trace h, the distortion rises by step^2 h / 24. Bits fall by log2(step) per
+    weight, so that they are fewest at a given rise if every weight has the same share of it:
+    step^2 = 24 (rise / K) n / h. What is left is one number, moved until quantised weights lose
+    `loss` dB of PSNR at most.
+
+    Symbols are the T numbers of the steps, then K multiples. A payload has, in one range-coded
+    stream: the differences of the steps' numbers and of the tables' widths along all tensors, then
+    every tensor with its table's shape in front.
+
+    Args:
+        tensors: latents of each tensor, in their order; they sum to K.
+        loss: dB of PSNR that quantisation may cost.
+    """
+
+    def __init__(self, tensors: Sequence[int], loss: float = 0.1) -> None:
+        super().__init__(sum(tensors))
+        self.tensors = list(tensors)
+        self.loss = loss
+
+    @property
+    def symbols(self) -> int:
+        return len(self.tensors) + self.latent_dim
+
+    def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B L"]:
+        """Steps from the weights' sizes alone: 1/128 of a tensor's root mean square for 0.1 dB."""
+        size = torch.stack([t.square().mean(1).sqrt() for t in self._split(latents)], 1)
+        return self._rounded(latents, size * (self.loss / 0.1) ** 0.5 / 128.0)
+
+    def dequantize(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B K"]:
+        steps, numbers = symbols[:, : len(self.tensors)], symbols[:, len(self.tensors) :]
+        return numbers.float() * self._spread(torch.exp2(-0.25 * steps.float()))
+
+    def search(
+        self, latents: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
+    ) -> Int[Tensor, "B L"]:
+        """Steps that fit each row's own distortion."""
+        clean = distort(latents).detach()
+        allowed = clean * 10.0 ** (self.loss / 10.0)
+        return self.within(latents, distort, clean, allowed)
+
+    def within(
+        self,
+        latents: Float[Tensor, "B K"],
+        distort: Callable[[Tensor], Tensor],
+        clean: Float[Tensor, "B"],
+        allowed: Float[Tensor, "B"],
+    ) -> Int[Tensor, "B L"]:
+        """Symbols as cheap as they can be with a distortion of `allowed`; `clean` is without."""
+        count = latents.new_tensor(self.tensors)
+        rise = (allowed - clean).clamp_min(1e-6 * clean).clamp_min(1e-14)[:, None]
+        trace = self._curvature(latents, distort)
+        even = (24.0 * rise / self.latent_dim * count / trace).sqrt()  # B T
+        best = self._rounded(latents, even * 2.0**-8)
+        left = torch.ones_like(clean, dtype=torch.bool)
+        for scale in SCALES:  # coarse to fine: rounding is a matter of luck, and the first that is
+            symbols = self._rounded(latents, even * 2.0**scale)  # good enough is taken
+            fine = left & (distort(self.dequantize(symbols)).detach() <= allowed)
+            best = torch.where(fine[:, None], symbols, best)
+            left &= ~fine
+            if not bool(left.any()):
+                break
+        return best
+
+    def _curvature(
+        self, latents: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "B T"]:
+        """Traces of the Hessian's blocks: E[v H v] over signs v, H v by differences of gradients.
+
+        The differences are as wide as quantisation is (1/256 of a tensor's size), not infinitely
+        small: what counts is the distortion there.
+        """
+        generator = torch.Generator().manual_seed(0)
+        size = torch.stack([t.square().mean(1).sqrt() for t in self._split(latents)], 1)
+        width = self._spread(size.clamp_min(1e-6) / 256.0)
+        total = torch.zeros_like(size)
+        for _ in range(PROBES):
+            signs = torch.randint(2, latents.shape[1:], generator=generator).to(latents) * 2.0 - 1.0
+            slopes = []
+            for way in (1.0, -1.0):
+                moved = (latents + way * signs * width).detach().requires_grad_()
+                with torch.enable_grad():
+                    (slope,) = torch.autograd.grad(distort(moved).sum(), moved)
+                slopes.append(slope)
+            felt = signs * (slopes[0] - slopes[1]) / (2.0 * width)
+            total += torch.stack([t.sum(1) for t in self._split(felt)], 1) / PROBES
+        # a block that looks flat or concave by chance counts as a little curved
+        floor = total.amax(1, keepdim=True) * 1e-6
+        return torch.maximum(total, floor).clamp_min(1e-12)
+
+    def _split(self, latents: Float[Tensor, "B K"]) -> tuple[Tensor, ...]:
+        return latents.split(self.tensors, dim=1)
+
+    def _spread(self, steps: Float[Tensor, "B T"]) -> Float[Tensor, "B K"]:
+        """A number per tensor to one per weight."""
+        sizes = torch.tensor(self.tensors, device=steps.device)
+        return steps.repeat_interleave(sizes, dim=1)
+
+    def _rounded(
+        self, latents: Float[Tensor, "B K"], steps: Float[Tensor, "B T"]
+    ) -> Int[Tensor, "B L"]:
+        """Symbols with the steps next to these."""
+        numbers = torch.round(-4.0 * torch.log2(steps.clamp_min(1e-12))).clamp(0, STEPS - 1)
+        spread = self._spread(torch.exp2(-0.25 * numbers))
+        multiples = torch.round(latents / spread).clamp(1 - BOUND, BOUND - 1)
+        return torch.cat([numbers, multiples], 1).int()
+
+    def bits(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B"]:
+        """What each row costs alone, its steps and tables included."""
+        rows = [8.0 * len(self.pack(row[None])) for row in symbols]
+        return torch.tensor(rows, device=symbols.device)
+
+    def pack(self, symbols: Int[Tensor, "P L"]) -> bytes:
+        """See the class."""
+        numbers = symbols.cpu().numpy().astype(np.int64)
+        count = len(self.tensors)
+        ends = np.cumsum(self.tensors)[:-1]
+        rows = [np.split(row, ends) for row in numbers[:, count:]]
+        kinds = [cheapest(tensor)[0] for row in rows for tensor in row]
+        writer = Writer()
+        writer.block(np.diff(numbers[:, :count].flatten(), prepend=0))
+        widths = [kind % WIDTHS for kind in kinds]
+        writer.block(np.diff(np.array(widths), prepend=0))
+        for tensor, kind in zip((t for row in rows for t in row), kinds, strict=True):
+            writer.plain(kind // WIDTHS, SHAPES)
+            writer.numbers(tensor, kind)
+        return writer.bytes()
+
+    def unpack(self, payload: bytes, rows: int) -> Int[Tensor, "P L"]:
+        self.check(rows)
+        reader = Reader(payload)
+        count = len(self.tensors)
+        steps = np.cumsum(reader.block(rows * count))
+        widths = np.cumsum(reader.block(rows * count))
+        if ((steps < 0) | (steps >= STEPS) | (widths < 0) | (widths >= WIDTHS)).any():
+            raise ContainerError("payload: steps or tables that no weights have")
+        symbols = np.empty((rows, self.symbols), np.int32)
+        symbols[:, :count] = steps.reshape(rows, count)
+        for row, own in zip(symbols, widths.reshape(rows, count), strict=True):
+            at = count
+            for size, width in zip(self.tensors, own, strict=True):
+                kind = reader.plain(SHAPES) * WIDTHS + int(width)
+                found = reader.numbers(size, kind)
+                if np.abs(found).max(initial=0) >= BOUND:
+                    raise ContainerError("payload: a weight beyond all bounds")
+                row[at : at + size] = found
+                at += size
+        return torch.from_numpy(symbols)

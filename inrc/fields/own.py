@@ -1,0 +1,78 @@
+"""The SIREN of one signal: the latent is the network itself."""
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inrc.fields.field import Field, Layer
+
+
+def sizes(point_dim: int, value_dim: int, width: int, depth: int) -> Iterator[tuple[int, int]]:
+    """Inputs and outputs of `depth` sine layers of `width` units and of the linear layer."""
+    return pairwise([point_dim, *[width] * depth, value_dim])
+
+
+def parameters(point_dim: int, value_dim: int, width: int, depth: int) -> int:
+    """Weights and biases of such a network (COIN, arXiv:2103.03123, app. A)."""
+    return sum((rows + 1) * columns for rows, columns in sizes(point_dim, value_dim, width, depth))
+
+
+class OwnSiren(Field):
+    """COIN (arXiv:2103.03123), sec. 2: every signal has a SIREN of its own; nothing is shared.
+
+    h' = sin(w0 (W h + b)) in every sine layer, W h + b in the last. The K latents are, layer by
+    layer, the matrix (inputs x outputs, row by row) and then the bias.
+
+    Args:
+        point_dim: D.
+        value_dim: F.
+        width: units of a sine layer.
+        depth: sine layers.
+        w0: of all sines.
+    """
+
+    def __init__(
+        self, point_dim: int, value_dim: int, width: int, depth: int, w0: float = 30.0
+    ) -> None:
+        super().__init__(point_dim, value_dim, parameters(point_dim, value_dim, width, depth))
+        self.shapes = list(sizes(point_dim, value_dim, width, depth))
+        self.hidden = max(width, value_dim)
+        self.w0 = w0
+
+    @property
+    def width(self) -> int:
+        return self.hidden
+
+    @property
+    def tensors(self) -> list[int]:
+        """How many latents belong to each matrix and bias, in their order."""
+        return [size for rows, columns in self.shapes for size in (rows * columns, columns)]
+
+    def random(self, seed: int) -> Float[Tensor, "K"]:
+        """Weights of a SIREN's start, the same for the same seed.
+
+        W and b are uniform in +-1/D in the first layer and +-sqrt(6 / inputs) / w0 after it (SIREN,
+        arXiv:2006.09661, sec. 3.2; biases as in COIN's code); the output starts at 1/2, as features
+        lie in [0, 1].
+        """
+        generator = torch.Generator().manual_seed(seed)
+        bounds = []
+        for number, (rows, columns) in enumerate(self.shapes):
+            bound = 1.0 / rows if number == 0 else math.sqrt(6.0 / rows) / self.w0
+            bounds.append(torch.full(((rows + 1) * columns,), bound))
+        start = torch.cat(bounds) * (2.0 * torch.rand(self.latent_dim, generator=generator) - 1.0)
+        start[-self.value_dim :] = 0.5
+        return start
+
+    def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
+        layers = []
+        pieces = iter(latent.split(self.tensors, dim=1))
+        for number, (rows, columns) in enumerate(self.shapes):
+            scale = self.w0 if number < len(self.shapes) - 1 else 1.0
+            matrix = scale * next(pieces).unflatten(1, (rows, columns))  # B I O
+            layers.append(Layer(matrix, scale * next(pieces).unsqueeze(1)))
+        return layers

@@ -1,0 +1,128 @@
+"""COIN: a network of its own for every signal."""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field, replace
+from math import exp, log
+from typing import Any, ClassVar
+
+from inrc.adapt import LongRun
+from inrc.entropy import Bottleneck, Either, FixedPoint
+from inrc.errors import ModelError, UsageError
+from inrc.fields import OwnSiren
+from inrc.fields.own import parameters
+from inrc.methods.method import Method
+from inrc.methods.network import Network, Observer
+
+LARGEST = 1 << 24
+"""Parameters of a network at most."""
+DEPTHS = (
+    (parameters(2, 3, 12, 2), 2), (parameters(2, 3, 22, 2), 2),
+    (parameters(2, 3, 20, 5), 5), (parameters(2, 3, 30, 5), 5), (parameters(2, 3, 28, 10), 10),
+    (parameters(2, 3, 40, 10), 10), (parameters(2, 3, 49, 13), 13),
+)  # fmt: skip
+"""Parameters and depths of the published architectures: of CIFAR-10 (two layers, COIN++'s
+repository) and of Kodak (COIN, table of app. A)."""
+BITS = (9.0, 10.0, 11.5, 13.5)
+"""Bits of a weight at 0.3, 0.1, 0.02 and 0.002 dB (measured: photographs, 5x20)."""
+
+
+@dataclass
+class COIN(Method):
+    """COIN (arXiv:2103.03123): the weights of one SIREN per signal. Nothing is trained before.
+
+    As in the paper: `depth` sine layers of `width` units, w0 = 30 in all of them, Adam, the best
+    weights of the second half of the run, 16-bit floats. Ours: a higher rate that falls along a
+    cosine, steps that look at a part of the observations, and fixed point with a step per tensor,
+    range-coded. A rung is what quantisation may cost in dB; the last one takes the paper's floats
+    wherever these are smaller than fixed point that is as good. Floats are evaluated in 32 bits.
+
+    The paper's run is steps=50000, rate=2e-4, subset=None, constant=True.
+    """
+
+    name = "coin"
+    learns: ClassVar[bool] = False
+    width: int = 20
+    depth: int = 5
+    w0: float = 30.0
+    steps: int = 4000
+    rate: float = 3e-3
+    subset: int | None = 8192
+    patience: int = 4
+    constant: bool = False
+    seed: int = 0
+    losses: list[float] = field(default_factory=lambda: [0.3, 0.1, 0.02])
+
+    def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
+        """See the table.
+
+        Raises ModelError for sizes that no network has, or more than 2^24 parameters.
+        """
+        numbers = (self.width, self.depth, point_dim, value_dim)
+        if not all(type(n) is int and 1 <= n < LARGEST for n in numbers) or self.depth > 1000:
+            raise ModelError(f"coin: {self.depth!r:.20} layers of {self.width!r:.20} units")
+        if not 0.0 < self.w0 < 1e6 or not all(0.0 < loss < 100.0 for loss in self.losses):
+            raise ModelError(f"coin: w0 {self.w0!r:.20}, losses {self.losses!r:.40} make no sense")
+        if parameters(point_dim, value_dim, self.width, self.depth) > LARGEST:
+            raise ModelError(f"coin: {self.depth}x{self.width} has more than 2^24 parameters")
+        siren = OwnSiren(point_dim, value_dim, self.width, self.depth, self.w0)
+        ladder: list[Bottleneck] = [FixedPoint(siren.tensors, loss) for loss in self.losses]
+        return Network(
+            siren,
+            LongRun(
+                siren.random(self.seed), self.steps, self.rate, self.subset, self.patience,
+                self.constant, self.seed,
+            ),
+            [*ladder, Either(siren.tensors)],
+            observer,
+        )  # fmt: skip
+
+    def decoding(self) -> dict[str, Any]:
+        """The network; how its weights were found is of no concern to a decoder.
+
+        What is as by default goes without saying: the defaults of `w0` and `losses` are part of the
+        format of files and never change.
+        """
+        usual = COIN()
+        said: dict[str, Any] = {"width": self.width, "depth": self.depth}
+        if self.w0 != usual.w0:
+            said["w0"] = self.w0
+        if len(self.losses) != len(usual.losses):  # a decoder counts them
+            said["losses"] = self.losses
+        return said
+
+    def sized(self, layers: int, width: int) -> "COIN":
+        """The same with so many sine layers of so many units."""
+        return replace(self, depth=layers, width=width)
+
+    def rated(self, bits: float, rung: int | None, point_dim: int, value_dim: int) -> "COIN":
+        """The architecture whose networks take about so many bits each.
+
+        The depth is interpolated between the published architectures over the logarithm of the
+        number of parameters; the width is the largest that fits.
+
+        Raises UsageError if even the smallest network does not fit.
+        """
+        number = (len(self.losses) + 1) // 2 if rung is None else rung
+        most = bits / BITS[min(max(number, 0), len(BITS) - 1)]
+        depth = _depth(most)
+        while depth > 1 and parameters(point_dim, value_dim, 2, depth) > most:
+            depth -= 1
+        if parameters(point_dim, value_dim, 1, depth) > most:
+            raise UsageError(f"coin: no network is as small as {bits:.0f} bits")
+        low, high = 1, 1 << 12
+        while high - low > 1:
+            middle = (low + high) // 2
+            fits = parameters(point_dim, value_dim, middle, depth) <= most
+            low, high = (middle, high) if fits else (low, middle)
+        return self.sized(depth, low)
+
+
+def _depth(count: float) -> int:
+    """Depth for so many parameters, between the published ones."""
+    sizes = [size for size, _ in DEPTHS]
+    at = bisect_right(sizes, count)
+    if at in (0, len(DEPTHS)):
+        return DEPTHS[max(0, at - 1)][1]
+    (small, shallow), (large, deep) = DEPTHS[at - 1], DEPTHS[at]
+    share = (log(count) - log(small)) / (log(large) - log(small))
+    return round(exp(log(shallow) + share * (log(deep) - log(shallow))))
