@@ -10,6 +10,7 @@ from torch import Tensor
 
 from inrc.adapt.gaussian import NATS, Prior, deviation, divergence, temper
 from inrc.adapt.posterior import Posterior
+from inrc.entropy.blocks import partition
 from inrc.entropy.bottleneck import Bottleneck
 from inrc.entropy.candidates import BITS, Candidates, choose
 from inrc.errors import ContainerError
@@ -110,22 +111,7 @@ class RelativeBottleneck(Bottleneck):
 
     def _partition(self) -> None:
         cost = self.prior.cost.detach().cpu().double() * NATS
-        generator = torch.Generator().manual_seed(0)
-        order = torch.randperm(self.count, generator=generator)
-        if float(cost.max()) > 0.0:  # else nothing was learned, and nothing is known of the costs
-            order = order[cost[order] > self.negligible]
-        blocks: list[list[int]] = []
-        filled = math.inf
-        for weight in order.tolist():
-            if filled + cost[weight] > BITS or len(blocks[-1]) >= self.limit:
-                blocks.append([])
-                filled = 0.0
-            blocks[-1].append(weight)
-            filled += float(cost[weight])
-        self._take(blocks)
-
-    def _take(self, blocks: list[list[int]]) -> None:
-        self.blocks = [torch.tensor(block, dtype=torch.long) for block in blocks]
+        self.blocks = partition(cost, self.limit, self.negligible)
 
     def _posterior(self, latents: Float[Tensor, "B K"]) -> tuple[Tensor, Tensor]:
         """Means and rhos of this rung."""
@@ -274,4 +260,4 @@ class RelativeBottleneck(Bottleneck):
         """Take the blocks back."""
         if state:
             sizes = [int(size) for size in state["sizes"]]
-            self._take([block.tolist() for block in state["order"].long().split(sizes)])
+            self.blocks = list(state["order"].long().split(sizes))
