@@ -1,17 +1,23 @@
-"""Folders of meshes as training data."""
+"""Folders of meshes as training data; grids of voxels."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import trimesh
 from jsonargparse import ArgumentParser
+from numpy.typing import NDArray
 
 from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
-from inrc_modalities.sdf import Meshes, points
+from inrc.signal import View
+from inrc.testing import check_modality
+from inrc_modalities.sdf import Meshes, ShapeNetVoxels, Voxels, points, voxelfiles
 from inrc_modalities.sdf.data import turned
 from inrc_modalities.sdf.mesh import Mesh, load, save
+from inrc_modalities.sdf.voxelfiles import Grid
 
 
 def folder(root: Path, count: int) -> Path:
@@ -122,3 +128,118 @@ def test_a_recipe_can_name_it() -> None:
         )
     )
     assert made.data.modality.query_dim == 3 and isinstance(made.data.root, Path)
+
+
+# --- voxels --------------------------------------------------------------------------------------
+
+
+def blob(x: int = 6, y: int = 5, z: int = 7) -> NDArray[np.bool_]:
+    grid = np.stack(np.mgrid[:x, :y, :z], -1) - (np.array([x, y, z]) - 1) / 2
+    return np.asarray(np.linalg.norm(grid, axis=-1) < 2.4 + grid[..., 0] * 0.2)
+
+
+def test_the_law_of_voxels(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    paths = [tmp_path / "in" / f"a{suffix}" for suffix in voxelfiles.SUFFIXES]
+    place = (0.5, -1.0, 2.0, 3.0)
+    for path in paths:
+        kind = "bool" if path.suffix == ".binvox" else "float32"
+        here = place if path.suffix == ".binvox" else (0.0, 0.0, 0.0, 1.0)
+        voxelfiles.save(Grid(blob(), kind, here), path)
+    check_modality(Voxels(), paths, tmp_path / "law")
+    assert voxelfiles.load(paths[2]).place == place
+    assert np.array_equal(np.load(paths[0]), blob().astype(np.float32))
+
+
+def test_binvox_is_what_another_program_reads(tmp_path: Path) -> None:
+    path = tmp_path / "a.binvox"
+    for shape in ((1, 1, 1), (3, 4, 5), (40, 30, 20), (9, 9, 9)):
+        full = np.random.default_rng(0).random(shape) < 0.3
+        full[: shape[0] // 2] = True  # runs of more than 255 voxels
+        voxelfiles.save(Grid(full), path)
+        assert np.array_equal(voxelfiles.load(path).full, full)
+        if len(set(shape)) == 1:  # all that trimesh's reader takes
+            found = trimesh.load(path, file_type="binvox")
+            assert np.array_equal(np.asarray(found.matrix), full)
+
+
+def test_views_of_voxels(tmp_path: Path) -> None:
+    voxelfiles.save(Grid(blob()), tmp_path / "a.npy")
+    modality = Voxels()
+    signal = modality.read(tmp_path / "a.npy")
+    view = View(scale=2.0, region=(("x", 1.0, 3.0), ("z", 0.0, 1.0)))
+    ask = modality.ask(signal.meta, view)
+    assert ask.queries.shape == (1, 4 * 10 * 2, 3)
+    seen = modality.join((ask.queries[..., :1] > -0.4).float(), signal.meta, view)
+    assert seen.shape == (4, 10, 2)
+    assert torch.allclose(ask.queries[0, 0], torch.tensor([-1 + 5 / 12, -0.9, -1 + 1 / 14]))
+    for bad, reason in [
+        (View(region=(("x", 3.0, 3.0),)), "no voxel"),
+        (View(region=(("w", 0.0, 3.0),)), "twice or unknown"),
+        (View(scale=1e6), "ask for a region"),
+        (View(at=tmp_path), "where another file is"),
+    ]:
+        with pytest.raises(SignalError, match=reason):
+            modality.ask(signal.meta, bad)
+
+
+def test_accuracy_is_the_share_of_voxels_that_agree(tmp_path: Path) -> None:
+    one, two = blob(), blob()
+    two[0, 0, :] ^= True
+    voxelfiles.save(Grid(one), tmp_path / "a.npy")
+    voxelfiles.save(Grid(two), tmp_path / "b.npy")
+    found = Voxels().measure(tmp_path / "a.npy", tmp_path / "b.npy")
+    assert found["accuracy"] == pytest.approx(100 * (1 - 7 / 210))
+    assert found["psnr"] == pytest.approx(-10 * np.log10(7 / 210))
+    assert found["iou"] == pytest.approx((one & two).sum() / (one | two).sum())
+    (lzma,) = Voxels().baselines()
+    data = lzma.encode(tmp_path / "a.npy", 9.0)
+    lzma.decode(data, tmp_path / "a.npy", tmp_path / "c.npy")
+    assert np.array_equal(np.load(tmp_path / "c.npy"), one)
+
+
+def binvox(side: int, runs: bytes) -> bytes:
+    return f"#binvox 1\ndim {side} {side} {side}\ndata\n".encode() + runs
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "reason"),
+    [
+        ("flat.npy", lambda p: np.save(p, np.zeros((3, 3))), "three axes"),
+        ("grey.npy", lambda p: np.save(p, np.full((3, 3, 3), 0.5)), "neither 0 nor 1"),
+        ("text.npy", lambda p: np.save(p, np.full((3, 3, 3), "a")), "three axes"),
+        ("two.npz", lambda p: np.savez(p, a=blob(), b=blob()), "keep one"),
+        ("runs.binvox", lambda p: p.write_bytes(binvox(4, b"\1\2")), "do not add up"),
+        ("none.binvox", lambda p: p.write_bytes(binvox(4, b"")), "do not add up"),
+        ("huge.binvox", lambda p: p.write_bytes(binvox(10**6, b"\1\2")), "can be read"),
+        ("words.binvox", lambda p: p.write_bytes(b"#binvox 1\ndim a\ndata\n"), "cannot be read"),
+        ("other.vox", lambda p: p.write_bytes(b"VOX"), "not a grid"),
+    ],
+)
+def test_bad_voxels_are_explained(
+    tmp_path: Path, name: str, make: Callable[[Path], object], reason: str
+) -> None:
+    path = tmp_path / name
+    make(path)
+    with pytest.raises(SignalError, match=reason) as refusal:
+        Voxels().read(path)
+    assert name in str(refusal.value)
+
+
+def test_every_category_of_shapenet_keeps_some_for_validation(tmp_path: Path) -> None:
+    for category in ("02691156", "03001627"):
+        for i in range(4):
+            where = tmp_path / category / f"model{i}"
+            where.mkdir(parents=True)
+            voxelfiles.save(Grid(blob()), where / "model.binvox")
+    data = ShapeNetVoxels(tmp_path, per_category=3, val_fraction=0.3)
+    data.setup("fit")
+    assert data.train_rows is not None and data.train_rows.features.shape == (4, 210, 1)
+    assert [p.parent.name for p in data.val_paths] == ["model2", "model2"]
+    one = ShapeNetVoxels(tmp_path, categories=["03001627"])
+    assert {p.parts[-3] for half in one.files() for p in half} == {"03001627"}
+    with pytest.raises(SignalError, match="no voxels here"):
+        ShapeNetVoxels(tmp_path, categories=["nosuch"]).setup("fit")
+    made = ShapeNetVoxels(sample_folder=tmp_path / "sample", sample_count=2)
+    made.setup("fit")
+    assert made.train_rows is not None and made.train_rows.features.shape == (1, 32**3, 1)

@@ -1,4 +1,4 @@
-"""Shapes: closed surfaces as signed distances or occupancy.
+"""Shapes: closed surfaces as signed distances or occupancy, and grids of voxels.
 
 The DataModules are looked up when first asked for, so that a codec need not import a trainer.
 """
@@ -7,13 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from inrc_modalities.sdf.modality import SDF
+from inrc_modalities.sdf.voxels import Voxels
 
 if TYPE_CHECKING:
     from inrc_modalities.sdf.data import Meshes
+    from inrc_modalities.sdf.voxeldata import ShapeNetVoxels
 
-__all__ = ["SDF", "Meshes"]
+__all__ = ["SDF", "Meshes", "ShapeNetVoxels", "Voxels"]
 
-_LATER = {"Meshes": "data"}
+_LATER = {"Meshes": "data", "ShapeNetVoxels": "voxeldata"}
 
 
 def __getattr__(name: str) -> Any:

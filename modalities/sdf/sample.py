@@ -58,6 +58,16 @@ def draw(random: np.random.Generator) -> Mesh:
     return Mesh((mesh.vertices + random.normal(0.0, 1.0, 3)) * size, mesh.faces)
 
 
+def filled(random: np.random.Generator, side: int = 32) -> NDArray[np.bool_]:
+    """Which voxels of a cube a shape fills: those whose centre is inside."""
+    box = Lattice((-1.0, -1.0, -1.0), 2.0 / side, (side, side, side))
+    points = box.points(unname(np.arange(side**3), box.counts) + 0.5)
+    while True:
+        full = _distance(random, points) < 0
+        if 0.01 < full.mean() < 0.6:
+            return full.reshape(box.counts)
+
+
 def _distance(random: np.random.Generator, points: Array) -> Array:
     """Roughly the distance to a blend of three to nine bodies, some of them cut out."""
     total = _placed(random, points, 0.25, 0.55)

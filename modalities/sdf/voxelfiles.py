@@ -1,0 +1,142 @@
+"""Grids of full and empty voxels: files to arrays, and back."""
+
+import io
+import math
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrc.errors import SignalError
+
+SUFFIXES = (".npy", ".npz", ".binvox")
+MOST = 1 << 27
+"""Voxels of a grid, at most: 512^3."""
+KINDS = ("bool", "uint8", "int8", "int32", "int64", "float32", "float64")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Which voxels are full, X Y Z, and what a file says beside.
+
+    `kind` is the type of the array in .npy and .npz; `place` is what .binvox calls translate and
+    scale, (x, y, z, scale).
+    """
+
+    full: NDArray[np.bool_]
+    kind: str = "bool"
+    place: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
+
+
+def load(path: Path) -> Grid:
+    """Read a grid: one array of three axes of zeros and ones, or a binvox file.
+
+    Raises:
+        SignalError: missing, of another kind, damaged, of other values or axes, or too large.
+    """
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".binvox":
+            return _binvox(path.read_bytes())
+        if suffix == ".npy":
+            with path.open("rb") as file:
+                return _array(file, path.stat().st_size)
+        if suffix == ".npz":
+            with zipfile.ZipFile(path) as packed:
+                names = packed.namelist()
+                if len(names) != 1:
+                    raise SignalError(f"{len(names)} arrays in it; keep one")
+                with packed.open(names[0]) as member:
+                    return _array(member, packed.getinfo(names[0]).file_size)
+    except SignalError as error:
+        raise SignalError(f"{path}: {error}") from None
+    except (OSError, ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise SignalError(f"{path}: cannot be read as {suffix[1:]} ({reason})") from None
+    raise SignalError(f"{path}: not a grid of voxels; use one of {', '.join(SUFFIXES)}")
+
+
+def _array(file: IO[bytes], size: int) -> Grid:
+    """An array in NumPy's format, whose header is checked before the array is made."""
+    numpy: Any = np.lib.format  # without types
+    version = numpy.read_magic(file)
+    read = numpy.read_array_header_1_0 if version == (1, 0) else numpy.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    if dtype.name not in KINDS or len(shape) != 3:
+        raise SignalError(f"an array {shape} of {dtype}; voxels are three axes of zeros and ones")
+    _sized(shape)
+    if math.prod(shape) * dtype.itemsize > size:
+        raise SignalError("truncated; it declares more voxels than it has")
+    content = file.read(math.prod(shape) * dtype.itemsize)
+    values = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
+    if not ((values == 0) | (values == 1)).all():
+        raise SignalError("values that are neither 0 nor 1; set a threshold first")
+    return Grid(np.ascontiguousarray(values == 1), dtype.name)
+
+
+def _binvox(content: bytes) -> Grid:
+    """The format of P. Min's binvox: a text header, then pairs of value and count, y fastest."""
+    head, end, body = content.partition(b"data\n")
+    lines = [line.split() for line in head.decode("ascii").splitlines()]
+    if not end or not lines or lines[0][:1] != ["#binvox"]:
+        raise SignalError("not a binvox file")
+    found = {line[0]: line[1:] for line in lines[1:] if line}
+    x, z, y = (int(n) for n in found["dim"])
+    _sized((x, y, z))
+    place = [float(n) for n in [*found.get("translate", "000"), *found.get("scale", "1")]]
+    runs = np.frombuffer(body[: len(body) // 2 * 2], np.uint8).reshape(-1, 2)
+    if int(runs[:, 1].sum(dtype=np.int64)) != x * y * z or runs[:, 0].max(initial=0) > 1:
+        raise SignalError("damaged; its runs do not add up to its voxels")
+    if len(place) != 4 or not all(map(math.isfinite, place)):
+        raise SignalError("damaged; its place makes no sense")
+    full = np.repeat(runs[:, 0], runs[:, 1]).reshape(x, z, y).transpose(0, 2, 1)
+    return Grid(np.ascontiguousarray(full == 1), place=(place[0], place[1], place[2], place[3]))
+
+
+def _sized(shape: tuple[int, ...]) -> None:
+    if min(shape) < 1 or math.prod(shape) > MOST:
+        raise SignalError(f"{' x '.join(map(str, shape))} voxels; 1 to {MOST} can be read")
+
+
+def save(grid: Grid, path: Path) -> None:
+    """Write a grid, in the format that the suffix names; complete, or not at all.
+
+    Raises:
+        SignalError: unknown suffix, or a failing disk.
+    """
+    suffix = path.suffix.lower()
+    buffer = io.BytesIO()
+    if suffix == ".npy":
+        np.save(buffer, grid.full.astype(grid.kind))
+    elif suffix == ".npz":
+        np.savez_compressed(buffer, voxels=grid.full.astype(grid.kind))
+    elif suffix == ".binvox":
+        buffer.write(_runs(grid))
+    else:
+        raise SignalError(f"{path}: cannot write {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(buffer.getvalue())
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise SignalError(f"{path}: cannot be written ({error})") from None
+
+
+def _runs(grid: Grid) -> bytes:
+    x, y, z = grid.full.shape
+    flat = grid.full.transpose(0, 2, 1).reshape(-1)
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    starts = np.concatenate([[0], edges])
+    lengths = np.diff(np.concatenate([starts, [len(flat)]]))
+    pieces = -(-lengths // 255)  # a run has at most 255 voxels
+    counts = np.full(int(pieces.sum()), 255)
+    counts[np.cumsum(pieces) - 1] = lengths - 255 * (pieces - 1)
+    values = np.repeat(flat[starts], pieces)
+    *at, scale = (repr(float(n)) for n in grid.place)
+    head = f"#binvox 1\ndim {x} {z} {y}\ntranslate {' '.join(at)}\nscale {scale}\ndata\n"
+    return head.encode() + np.stack([values, counts], axis=1).astype(np.uint8).tobytes()
