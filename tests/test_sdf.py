@@ -146,6 +146,7 @@ def test_points_are_shared_in_space_and_near_each_surface(tmp_path: Path) -> Non
     apart = SDF(samples=500, near=0.0)
     first, second = apart.read(one), apart.read(two)
     assert first.shape == (528,)  # the next multiple of 48
+    assert apart.count(first.shape) == 1 and apart.unit == "shape"
     assert torch.equal(first.queries, second.queries)
     assert not torch.equal(first.queries, SDF(samples=500, near=0.0, seed=1).read(one).queries)
     octants = torch.bincount(((first.queries[0] > 0) * torch.tensor([1, 2, 4])).sum(1))

@@ -181,6 +181,10 @@ class SDF(Modality):
         except StopIteration as end:
             return self._signal(end.value, box, meta)
 
+    def count(self, shape: tuple[int, ...]) -> int:
+        """One: a rate is counted per shape, however many points it is asked at."""
+        return 1
+
     def measure(self, original: Path, decoded: Path) -> dict[str, float]:
         """Surface `psnr`, `chamfer`, `normal_consistency` and `iou` of two files; see `quality`."""
         return quality.measure(load(original), load(decoded))
