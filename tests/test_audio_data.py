@@ -11,10 +11,11 @@ from jsonargparse import ArgumentParser
 
 from inrc.data import SignalDataModule
 from inrc.errors import SignalError
-from inrc_modalities.audio import Audio, LibriSpeech, Sounds, librispeech
+from inrc_modalities.audio import Audio, LibriSpeech, Sounds, librispeech, views
 from inrc_modalities.audio.data import draw
 from inrc_modalities.audio.formats import Header
 from inrc_modalities.audio.reading import load, look
+from inrc_modalities.audio.rows import TurnedRows
 from inrc_modalities.audio.writing import save
 
 
@@ -218,3 +219,23 @@ def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None
     )
     assert made.data.modality.point_dim == made.data.modality.feature_dim == 1
     assert isinstance(made.data.root, Path)
+
+
+def test_training_rows_are_turned_in_four_ways() -> None:
+    torch.manual_seed(0)
+    features = torch.rand(5, 6, 1)
+    rows = TurnedRows(views.local(6), features)
+    ways = torch.stack([features, features.flip(1), 1 - features, 1 - features.flip(1)])
+    queries, found, weights = rows.select(torch.tensor([4, 1]))
+    assert torch.equal(found.unflatten(0, (4, 2)), ways[:, [4, 1]])
+    assert found.mean(0).allclose(torch.full((6, 1), 0.5)) and weights is None
+    assert torch.equal(queries, -queries.flip(1))  # so that a turned row has the same queries
+    seen = set()
+    for _ in range(40):
+        batch = rows.__getitems__([3, 0, 3])
+        assert batch.rows.tolist() == [3, 0, 3]
+        for number, row in zip([3, 0, 3], batch.features, strict=True):
+            (way,) = [w for w in range(4) if torch.equal(ways[w, number], row)]
+            seen.add((number, way))
+    assert len(seen) == 8
+    assert torch.equal(rows.features, features)

@@ -9,10 +9,13 @@ from inrc.data import Rows, SignalDataModule, read_rows
 from inrc.errors import SignalError
 from inrc_modalities.audio import views
 from inrc_modalities.audio.modality import Audio
+from inrc_modalities.audio.rows import TurnedRows
 
 
 class Sounds(SignalDataModule):
     """Any folder of sounds, searched recursively, of any lengths, rates and channels.
+
+    Training rows are turned upside down and back to front at random.
 
     `train_paths` and `val_paths` are the files of the two splits, known after `setup`.
 
@@ -87,9 +90,10 @@ class Sounds(SignalDataModule):
             self.train_paths, self.val_paths = self.files()
             self.val_rows = read_rows(self.modality, self.val_paths)
             if self.rows is None:
-                self.train_rows = read_rows(self.modality, self.train_paths)
+                kept = read_rows(self.modality, self.train_paths)
             else:
-                self.train_rows = draw(self.sound, self.train_paths, self.rows, self.seed)
+                kept = draw(self.sound, self.train_paths, self.rows, self.seed)
+            self.train_rows = TurnedRows(kept.queries, kept.features)
 
     def _found(self, root: Path) -> list[Path]:
         if root.is_file():
