@@ -235,7 +235,7 @@ def test_blocks_are_as_training_said_and_end_at_16_bits() -> None:
 def test_refinement_makes_up_for_what_candidates_miss() -> None:
     """Weights that share their effect: with refinement the later ones repair the earlier ones."""
     errors = []
-    for refine in (0, 12):
+    for refine in (0, 120):
         bottleneck, optimum, _ = fitted()
         bottleneck.refine = refine
         torch.manual_seed(1)
@@ -291,7 +291,7 @@ def test_the_field_is_the_network_of_its_weights() -> None:
 
 SMALL = COMBINER(
     width=6, depth=2, embedding=8, finest=8.0, betas=[1e-4, 1e-5], steps=5, first=10, fit=60,
-    refine=3, limit=24,
+    refine=40, limit=24,
 )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ class RelativeBottleneck(Bottleneck):
         beta: what a nat costs in mean squared error.
         limit: weights of a block at most.
         fit: steps for all weights together.
-        refine: steps after a block, on average; twice as many after the first, none at the end.
+        refine: steps between blocks, in all; most of them after the first, none at the end.
         rate: learning rate of Adam, down to a tenth at the end of the fit.
         negligible: bits below which a weight is left out.
         candidates: to be shared with other rungs, as the encoder's table takes a second to make.
@@ -60,8 +60,8 @@ class RelativeBottleneck(Bottleneck):
         prior: Prior,
         beta: float,
         limit: int = 64,
-        fit: int = 600,
-        refine: int = 8,
+        fit: int = 400,
+        refine: int = 800,
         rate: float = 2e-2,
         negligible: float = 0.01,
         candidates: Candidates | None = None,
@@ -171,8 +171,7 @@ class RelativeBottleneck(Bottleneck):
             found.append(symbols)
             value[:, block] = self._value(symbols, block)
             kept[block] = 0.0
-            left = 1.0 - (number + 1) / len(blocks)
-            for step in range(round(2.0 * self.refine * left)):
+            for step in range(self._pause(number)):
                 self._step(posterior, value, kept, distort, prices, blocks, self.rate * LATE)
                 if step % EVERY == 0:
                     self._control(posterior, prices, blocks, number + 1)
@@ -184,6 +183,12 @@ class RelativeBottleneck(Bottleneck):
             posterior.mean, posterior.sigma, self.prior.mean.detach(), self.prior.sigma
         )
         return torch.stack([nats[:, b].sum(1) for b in self._blocks(nats.device)], 1) * NATS
+
+    def _pause(self, number: int) -> int:
+        """Steps of refinement after this block: a share that falls with what is left to refine."""
+        done = [round(self.refine * (1.0 - (1.0 - n / self.symbols) ** 2))
+                for n in (number, number + 1)]  # fmt: skip
+        return done[1] - done[0] if number + 1 < self.symbols else 0
 
     def _step(
         self,

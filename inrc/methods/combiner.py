@@ -41,8 +41,8 @@ class COMBINER(Method):
     first: int = 100
     draws: int = 4
     limit: int = 64
-    fit: int = 600
-    refine: int = 8
+    fit: int = 400
+    refine: int = 800
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
         """See the table."""
