@@ -689,7 +689,6 @@ def test_hevc_stores_the_views(tmp_path: Path, size: tuple[int, int]) -> None:
     sizes, quality = [], []
     for setting in (baseline.qualities[0], baseline.qualities[-1]):
         data = baseline.encode(tmp_path / "a.json", setting)
-        assert data == baseline.encode(tmp_path / "a.json", setting)
         baseline.decode(data, tmp_path / "a.json", tmp_path / f"{setting}.json")
         sizes.append(len(data))
         found = modality.measure(tmp_path / "a.json", tmp_path / f"{setting}.json")

@@ -38,8 +38,8 @@ def baselines(modality: "NeRF") -> list[Baseline]:
         options = {
             "crf": f"{quality:g}",
             "preset": "slow",
-            # of no use to a decoder, and 1 kB long; one thread, so that bytes do not depend on them
-            "x265-params": "info=0:log-level=none:pools=1:frame-threads=1",
+            # info: the settings as text, 1 kB of no use to a decoder; no threads beside this one
+            "x265-params": "info=0:log-level=none:pools=none:frame-threads=1:wpp=0",
         }
         coding = video.Coding("libx265", "yuv444p", 1, options)
         return video.encode(levels, coding, _CONTAINER)
