@@ -18,7 +18,9 @@ from inrc.methods import Method
 from inrc.signal import Modality
 
 SKETCH = 512
-"""Training rows from which the bottlenecks are started."""
+"""Training rows from which the bottlenecks are started, at least."""
+EACH = 8
+"""The same for each latent: the covariance of fewer signals is mostly noise."""
 
 CLOSED_FORM = 20_000
 """Training rows that a closed form looks at, at most."""
@@ -138,8 +140,8 @@ class Compressor(L.LightningModule):
     def training_rows(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """The first training rows, the same on every process."""
         rows: Rows = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
-        spread = torch.linspace(0, len(rows) - 1, min(SKETCH, len(rows))).long()
-        return rows.select(spread)
+        count = min(max(SKETCH, EACH * self.network.field.latent_dim), CLOSED_FORM, len(rows))
+        return rows.select(torch.linspace(0, len(rows) - 1, count).long())
 
     def calibrate(self) -> None:
         """Fit every bottleneck's start to the latents of the training signals."""

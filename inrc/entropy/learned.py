@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 LONGEST = 4096
 """Entries of a table at most; rarer symbols are escaped."""
+ENOUGH = 8
+"""Signals for each latent from which on their covariance is believed as it is; see `calibrate`."""
 PRIOR_COUNT = 100.0
 """The learned density counts as much as this many training signals in the final tables."""
 
@@ -82,7 +84,11 @@ class LearnedBottleneck(Bottleneck):
             value = value.clamp_min(value.max() * 1e-9)
             root = (vector * value.sqrt()) @ vector.T
             whole = (latents - mean).double() @ root
-            spread, turn = torch.linalg.eigh(whole.T @ whole / max(len(latents), 1))
+            covariance = whole.T @ whole / max(len(latents), 1)
+            # what few signals say of correlations is mostly noise
+            noise = max(0.0, 1.0 - len(latents) / (ENOUGH * self.latent_dim))
+            covariance = torch.lerp(covariance, torch.diag(covariance.diagonal()), noise)
+            spread, turn = torch.linalg.eigh(covariance)
             turn = turn.flip(1)
             inverse = (vector / value.sqrt()) @ vector.T
             self.mean.copy_(mean)
