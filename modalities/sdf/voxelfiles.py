@@ -6,7 +6,7 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +50,10 @@ def load(path: Path) -> Grid:
                 names = packed.namelist()
                 if len(names) != 1:
                     raise SignalError(f"{len(names)} arrays in it; keep one")
-                with packed.open(names[0]) as member:
-                    return _array(member, packed.getinfo(names[0]).file_size)
+                size = packed.getinfo(names[0]).file_size
+                if size > MOST * 8 + 65536:  # of the largest type, and a header
+                    raise SignalError(f"{size} bytes unpacked, more than {MOST} voxels have")
+                return _array(io.BytesIO(packed.read(names[0])), size)
     except SignalError as error:
         raise SignalError(f"{path}: {error}") from None
     except (OSError, ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile) as error:
@@ -60,7 +62,7 @@ def load(path: Path) -> Grid:
     raise SignalError(f"{path}: not a grid of voxels; use one of {', '.join(SUFFIXES)}")
 
 
-def _array(file: IO[bytes], size: int) -> Grid:
+def _array(file: io.BufferedIOBase, size: int) -> Grid:
     """An array in NumPy's format, whose header is checked before the array is made."""
     numpy: Any = np.lib.format  # without types
     version = numpy.read_magic(file)
