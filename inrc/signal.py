@@ -219,6 +219,14 @@ class Modality(ABC):
         """What to decode of this file to measure it; default: all of it, as it was."""
         return View()
 
+    def exact(self, suffix: str) -> str:
+        """The suffix under which a decoded file loses nothing more; default: its own.
+
+        Quality is measured on such files: a photograph that came as JPEG and is decoded to JPEG
+        would lose twice, and only the first time is the codec's.
+        """
+        return suffix
+
     def baselines(self) -> list[Baseline]:
         """The codecs that a user of this data would pick instead."""
         return []

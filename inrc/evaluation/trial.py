@@ -81,7 +81,7 @@ def _ours(trial: Trial, model: Model) -> Row:
         return codec.decompress(made.data, model, target, view, overwrite=True)[0]
 
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / f"decoded{_suffix(trial.file)}"
+        target = Path(folder) / f"decoded{model.modality.exact(_suffix(trial.file))}"
         decoded, seconds = _timed(decode, trial.repeats)
         measures = model.modality.measure(trial.file, decoded)
     return _filled(
@@ -96,7 +96,7 @@ def _other(trial: Trial, model: Model) -> Row:
     baseline = _baseline(modality, trial.codec)
     data, encode = _timed(lambda: baseline.encode(trial.file, trial.setting), trial.repeats)
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / f"decoded{_suffix(trial.file)}"
+        target = Path(folder) / f"decoded{modality.exact(_suffix(trial.file))}"
         _, seconds = _timed(lambda: baseline.decode(data, trial.file, target), trial.repeats)
         measures = modality.measure(trial.file, target)
     units = modality.count(modality.read(trial.file).shape)

@@ -158,6 +158,10 @@ class Image(Modality):
         """PSNR (dB), MS-SSIM or SSIM, and the largest error in levels, of the files as written."""
         return quality.measure(original, decoded)
 
+    def exact(self, suffix: str) -> str:
+        """PNG for what JPEG and WebP would lose again."""
+        return ".png" if suffix.lower() in (".jpg", ".jpeg", ".webp") else suffix
+
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
         """Write `count` seeded PNGs of 64 by 64 pixels in the layout of the model."""
         return sample.write(folder, seed, count, LAYOUTS[self.channels])
