@@ -87,7 +87,9 @@ class Model:
             if method.learns:
                 raise ContainerError(f"its card names {method.name}, which needs a model")
             return Model.untrained(method, modality)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except (
+            KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError,
+        ) as error:  # fmt: skip
             reason = " ".join(str(error).split())
             raise ContainerError(f"its card does not make sense ({reason:.100})") from error
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inrc.container import Archive, Item, pack, packed, peek, unpack
+from inrc.container import OWN, Archive, Card, Item, pack, packed, peek, unpack
 from inrc.errors import ContainerError
 
 ID = b"\x00\x01abc\xff"
@@ -326,3 +326,80 @@ def test_nan_and_negative_zero_are_kept() -> None:
     back = unpack(pack(archive(Item("", meta, 1)), DEFAULT), DEFAULT).items[0].meta
     assert math.isnan(back["fill"]) and math.copysign(1.0, back["low"]) == -1.0
     assert len(pack(archive(Item("", meta, 1)), Item("", meta, 1))) == 14 + 7 + 4
+
+
+CARD = Card("image", {"patch": None, "channels": 3}, "coin", {"width": 20, "depth": 5})
+NONE = Item("", {}, 1)
+
+
+def own(card: Card | None = CARD, model_id: bytes = OWN) -> bytes:
+    item = Item("", {"shape": [4, 6]}, 1)
+    return pack(Archive(model_id, 1, (item,), b"payload", card), NONE)
+
+
+@given(st.text(max_size=8), metas, metas)
+@settings(max_examples=50, deadline=None)
+def test_a_card_comes_back_exactly(name: str, one: dict, two: dict) -> None:
+    data = own(Card(name, one, "m", two))
+    seen = peek(data)
+    assert seen.card is not None and (seen.card.modality, seen.card.method) == (name, "m")
+    assert packed(seen.card.modality_settings) == packed(one)
+    assert packed(seen.card.method_settings) == packed(two)
+    # the card is a part of the header, behind a length of one or two bytes
+    size = len(data) - len(own()) + peek(own()).card_size
+    assert size - 1 <= seen.card_size <= size
+    assert data[seen.header_size :].startswith(b"payload")
+
+
+def test_a_card_and_a_model_exclude_each_other() -> None:
+    for card, model_id in ((None, OWN), (CARD, ID)):
+        with pytest.raises(ContainerError, match="a card belongs"):
+            own(card, model_id)
+    assert peek(own()).card == CARD
+    assert peek(small()).card is None and peek(small()).card_size == 0
+    # a file of format 1 has no cards, whatever its model is called
+    old = peek(sealed(b"\x89INR\x01" + OWN + b"\0\x01\0"))
+    assert old.card is None and old.entries[0].name == ""
+
+
+def test_every_wrong_byte_of_a_card_is_caught() -> None:
+    data = own()
+    for at in range(len(data)):
+        for wrong in (1, 2, 4, 8, 16, 32, 64, 128, 255):
+            bad = bytearray(data)
+            bad[at] ^= wrong
+            with pytest.raises(ContainerError):
+                peek(bytes(bad))
+            resealed = sealed(bytes(bad[:-4]))
+            try:  # a sound checksum over nonsense raises nothing else
+                peek(resealed)
+            except ContainerError as error:
+                assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("card", "says"),
+    [
+        (b"", "a card of 0 bytes"),
+        (b"\x00" + msgpack.packb(["a", {}, "b"]), "a card that is none"),
+        (b"\x00" + msgpack.packb(["a", {}, "b", []]), "a card that is none"),
+        (b"\x00" + msgpack.packb({"a": 1}), "a card that is none"),
+        (b"\x00" + msgpack.packb(["a", {1: 2}, "b", {}]), "no string|cannot be read"),
+        (b"\x05" + msgpack.packb(["a", {}, "b", {}]), "compression 5"),
+        (bomb(1, b"\0")[:60_000], "cannot be read|ends elsewhere|more than"),
+        (b"\x00" + b"\x91" * 60_000, "cannot be read"),
+    ],
+)
+def test_forged_cards_are_named(card: bytes, says: str) -> None:
+    digits = bytearray()
+    size = len(card)
+    while size > 127:
+        digits.append(size & 127 | 128)
+        size >>= 7
+    start = b"\x89INR\x02" + OWN + b"\0"
+    body = start + bytes([*digits, size]) + card
+    with pytest.raises(ContainerError, match=says) as caught:
+        peek(sealed(body + b"\x01\0"))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ContainerError, match="a card of 268435455 bytes"):
+        peek(sealed(start + b"\xff\xff\xff\x7f" + card + b"more"))

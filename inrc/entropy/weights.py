@@ -16,9 +16,11 @@ STEPS = 128
 """Number of a step: 2^(-n/4), from 1 to 2^-31.75."""
 BOUND = 1 << 30
 """Symbols are smaller than this."""
-PROBES = 4
-"""Pairs of random directions in which the distortion's curvature is looked at."""
-SCALES = tuple(1.0 - n / 8 for n in range(24))
+PROBE = 256.0
+"""A tensor's size over the error with which the distortion's curvature is looked at."""
+WIDEST = 0.5
+"""Steps of a tensor are at most this share of its size, however flat the distortion looks."""
+SCALES = (*(1.0 - n / 8 for n in range(24)), *(-2.0 - n for n in range(1, 12)))
 """Factors (base-2 logarithms) of all steps that are tried, beside what the Hessian says."""
 
 
@@ -51,8 +53,7 @@ class FixedPoint(Untrained):
 
     def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B L"]:
         """Steps from the weights' sizes alone: 1/128 of a tensor's root mean square for 0.1 dB."""
-        size = torch.stack([t.square().mean(1).sqrt() for t in self._split(latents)], 1)
-        return self._rounded(latents, size * (self.loss / 0.1) ** 0.5 / 128.0)
+        return self._rounded(latents, self._sizes(latents) * (self.loss / 0.1) ** 0.5 / 128.0)
 
     def dequantize(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B K"]:
         steps, numbers = symbols[:, : len(self.tensors)], symbols[:, len(self.tensors) :]
@@ -76,9 +77,10 @@ class FixedPoint(Untrained):
         """Symbols as cheap as they can be with a distortion of `allowed`; `clean` is without."""
         count = latents.new_tensor(self.tensors)
         rise = (allowed - clean).clamp_min(1e-6 * clean).clamp_min(1e-14)[:, None]
-        trace = self._curvature(latents, distort)
+        trace = self._curvature(latents, distort, clean).clamp_min(1e-30)
         even = (24.0 * rise / self.latent_dim * count / trace).sqrt()  # B T
-        best = self._rounded(latents, even * 2.0**-8)
+        even = torch.minimum(even, WIDEST * self._sizes(latents))
+        best = self._rounded(latents, even * 2.0 ** SCALES[-1])
         left = torch.ones_like(clean, dtype=torch.bool)
         for scale in SCALES:  # coarse to fine: rounding is a matter of luck, and the first that is
             symbols = self._rounded(latents, even * 2.0**scale)  # good enough is taken
@@ -90,30 +92,35 @@ class FixedPoint(Untrained):
         return best
 
     def _curvature(
-        self, latents: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
+        self,
+        latents: Float[Tensor, "B K"],
+        distort: Callable[[Tensor], Tensor],
+        clean: Float[Tensor, "B"],
     ) -> Float[Tensor, "B T"]:
-        """Traces of the Hessian's blocks: E[v H v] over signs v, H v by differences of gradients.
+        """Traces of the blocks of the Hessian, E[v H v] over signs v: one pair +v, -v per tensor.
 
-        The differences are as wide as quantisation is (1/256 of a tensor's size), not infinitely
-        small: what counts is the distortion there.
+        The differences are as wide as quantisation is, not infinitely small: what counts is the
+        distortion there. Where the weights are at no minimum it may be negative.
         """
         generator = torch.Generator().manual_seed(0)
-        size = torch.stack([t.square().mean(1).sqrt() for t in self._split(latents)], 1)
-        width = self._spread(size.clamp_min(1e-6) / 256.0)
-        total = torch.zeros_like(size)
-        for _ in range(PROBES):
-            signs = torch.randint(2, latents.shape[1:], generator=generator).to(latents) * 2.0 - 1.0
-            slopes = []
-            for way in (1.0, -1.0):
-                moved = (latents + way * signs * width).detach().requires_grad_()
-                with torch.enable_grad():
-                    (slope,) = torch.autograd.grad(distort(moved).sum(), moved)
-                slopes.append(slope)
-            felt = signs * (slopes[0] - slopes[1]) / (2.0 * width)
-            total += torch.stack([t.sum(1) for t in self._split(felt)], 1) / PROBES
-        # a block that looks flat or concave by chance counts as a little curved
-        floor = total.amax(1, keepdim=True) * 1e-6
-        return torch.maximum(total, floor).clamp_min(1e-12)
+        signs = torch.randint(2, latents.shape[1:], generator=generator).to(latents) * 2.0 - 1.0
+        sizes = self._sizes(latents)
+        found = torch.zeros_like(sizes)
+        at = 0
+        for number, count in enumerate(self.tensors):
+            part = slice(at, at + count)
+            width = sizes[:, number] / PROBE
+            move = torch.zeros_like(latents)
+            move[:, part] = signs[part] * width[:, None]
+            both = distort(latents + move).detach() + distort(latents - move).detach()
+            found[:, number] = (both - 2.0 * clean) / width.square()
+            at += count
+        return found
+
+    def _sizes(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B T"]:
+        """Root mean square of each tensor."""
+        sizes = torch.stack([t.square().mean(1).sqrt() for t in self._split(latents)], 1)
+        return sizes.clamp_min(1e-6)
 
     def _split(self, latents: Float[Tensor, "B K"]) -> tuple[Tensor, ...]:
         return latents.split(self.tensors, dim=1)
