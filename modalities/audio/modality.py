@@ -155,7 +155,7 @@ class Audio(Modality):
             return Ask(views.local(self.patch), tuple(range(channels * many)))
         part = self._excerpt(meta, view)
         numbers = [c * many + p for c in range(channels) for p in part.patches]
-        return Ask(views.local(self.patch * part.factor), tuple(numbers))
+        return Ask(views.local(self.patch), tuple(numbers))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
         """The sound made of the patches decoded at `ask(meta, view)`."""

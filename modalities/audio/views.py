@@ -1,7 +1,8 @@
 """Which patches a decoder asks for another rate or a part of a sound, and how they are joined.
 
-The field is asked at a whole multiple of its own rate, so that all patches share one grid; what
-lies between is found by band-limited interpolation. Sample i of a sound at rate r is the cell from
+The field is asked where it was learned, and what lies between is found by band-limited
+interpolation across patches: sampled sound says nothing above half its rate, but a field asked
+between samples does, most of all where patches meet. Sample i of a sound at rate r is the cell from
 i / r to (i + 1) / r seconds, with its value in the middle, whatever r is.
 """
 
@@ -22,7 +23,7 @@ REACH = 5.0
 CROSSINGS = 32
 """Zero crossings of the interpolating sinc on either side."""
 ROLLOFF = 0.95
-"""Where the low-pass begins, as a share of half the new rate."""
+"""Where the low-pass begins, as a share of half the lower rate."""
 _CHUNK = 1 << 14  # samples that are interpolated at once
 _PHASES = 1 << 12  # positions between samples whose weights are kept
 
@@ -47,29 +48,21 @@ class Excerpt:
     last: int
 
     @property
-    def factor(self) -> int:
-        """Samples that are asked for each sample of the original."""
-        return -(-self.target // self.rate)
-
-    @property
     def patches(self) -> range:
         """Patches that are asked: those of the excerpt, and what its interpolation sees."""
-        asked = self.rate * self.factor
-        margin = 0 if asked == self.target else math.ceil(_half(asked, self.target)) + 1
-        begin = self.first * asked // self.target - margin
-        end = -(-self.last * asked // self.target) + margin
+        margin = 0 if self.rate == self.target else math.ceil(_half(self.rate, self.target)) + 1
+        begin = self.first * self.rate // self.target - margin
+        end = -(-self.last * self.rate // self.target) + margin
         last = -(-self.frames // self.patch)
-        step = self.patch * self.factor
-        return range(min(max(begin // step, 0), last - 1), min(-(-end // step), last))
+        return range(min(max(begin // self.patch, 0), last - 1), min(-(-end // self.patch), last))
 
     def join(self, features: Float[Tensor, "P M 1"], channels: int) -> Float[Tensor, "channels n"]:
         """The samples of the excerpt, from all patches that were asked, channel by channel."""
         whole = features.reshape(channels, -1)
-        start = self.patches.start * self.patch * self.factor
-        asked = self.rate * self.factor
-        if asked == self.target:
+        start = self.patches.start * self.patch
+        if self.rate == self.target:
             return whole[:, self.first - start : self.last - start]
-        return interpolate(whole, asked, self.target, self.first, self.last, start)
+        return interpolate(whole, self.rate, self.target, self.first, self.last, start)
 
 
 def excerpt(
@@ -99,10 +92,10 @@ def excerpt(
 def interpolate(
     samples: Float[Tensor, "channels n"], rate: int, target: int, first: int, last: int, start: int
 ) -> Float[Tensor, "channels m"]:
-    """Samples `first` to `last` of a sound at rate `target`, from those at a higher `rate`.
+    """Samples `first` to `last` of a sound at rate `target`, from those at `rate`.
 
     `samples` begin with number `start`. A sinc under a Hann window, cut off below half of the
-    target rate; its weights sum to 1, so that silence stays silence. Beyond both ends the outermost
+    lower rate; its weights sum to 1, so that silence stays silence. Beyond both ends the outermost
     sample goes on.
     """
     common = math.gcd(rate, target)
@@ -124,7 +117,7 @@ def interpolate(
 
 
 def _half(rate: int, target: int) -> float:
-    return CROSSINGS * rate / (ROLLOFF * target)
+    return CROSSINGS * max(1.0, rate / target) / ROLLOFF
 
 
 def _weights(
@@ -132,7 +125,7 @@ def _weights(
 ) -> NDArray[np.float64]:
     """What every tap around the nearest sample adds to sample j: m taps."""
     position = (2 * j + 1) * down % (2 * up) / (2 * up) - 0.5  # of sample j from the nearest
-    distance = (taps - position[:, None]) * ROLLOFF * up / down  # in zero crossings
+    distance = (taps - position[:, None]) * ROLLOFF * min(1.0, up / down)  # in zero crossings
     window = np.cos(np.clip(distance / CROSSINGS, -1.0, 1.0) * (np.pi / 2)) ** 2
     weights = np.sinc(distance) * window
     return weights / weights.sum(1, keepdims=True)
