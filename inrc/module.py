@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from inrc.adapt import distortion
 from inrc.data import Batch, Rows
+from inrc.errors import UsageError
 from inrc.methods import Method
 from inrc.signal import Modality
 
@@ -127,10 +128,17 @@ class Compressor(L.LightningModule):
 
     def on_train_start(self) -> None:
         """Find what has a closed form, from all training signals."""
-        if self.global_step == 0:
+        if self.global_step == 0 and self.network.field.closed_form:
             rows: Rows = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
             every = torch.linspace(0, len(rows) - 1, min(CLOSED_FORM, len(rows))).long()
-            self.network.field.start(*self._here(rows.select(every)))
+            queries, features, weights = self._here(rows.select(every))
+            points = self.network.observer.points(queries[:1, :1])
+            if points.shape[2] != 1:
+                raise UsageError(
+                    f"method {self.method.name}: solves for a field's values in closed form, but "
+                    f"an observation looks at {points.shape[2]} points; take coinpp or vcinr"
+                )
+            self.network.field.start(queries, features, weights)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Start the bottlenecks from the latents when their stage begins."""

@@ -25,7 +25,8 @@ class InrcBackend(BackendEntrypoint):
 
     Names, coordinates and attributes are there at once, from the symbols alone; a variable's values
     are decoded when they are first asked for. The model is given as `model=`, or found by its id in
-    the folders of INRC_MODELS, unless the file needs none. An archive of several files opens as the one called `item`.
+    the folders of INRC_MODELS, unless the file needs none. An archive of several files opens as the
+    one called `item`.
     """
 
     description = "Decode compressed fields lazily"

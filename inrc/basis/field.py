@@ -43,6 +43,8 @@ class BasisField(Field):
         hidden: width of g; 0 keeps the code linear.
     """
 
+    closed_form = True
+
     frequencies: Tensor
     phases: Tensor
     mix: Tensor

@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
 
     model = Model.load(args.model)
     paths = files_in(args.inputs, model.modality.suffixes)
-    names, owners, rows = [], [], []
+    names: list[str] = []
+    owners: list[int] = []
+    rows = []
     bad = 0
     with screen.progress("encoding", args.quiet) as report:
         for done, path in enumerate(paths, 1):

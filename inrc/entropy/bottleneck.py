@@ -60,8 +60,8 @@ class Bottleneck(nn.Module, ABC):
     ) -> None:
         """Start from the latents of training signals of so many observations each.
 
-        `metric` says what an error of the latent does to the signal: mse ~ d^T metric d. It is K by K,
-        or empty where no rung of a ladder needs it.
+        `metric` says what an error of the latent does to the signal: mse ~ d^T metric d. It is K by
+        K, or empty where no rung of a ladder needs it.
         """
 
     @abstractmethod

@@ -6,7 +6,7 @@ and is computed once: activations grow a batch axis only at the first layer that
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -66,6 +66,9 @@ def affine(h: Float[Tensor, "#B M I"], layer: Layer) -> Float[Tensor, "#B M O"]:
 class Field(nn.Module, ABC):
     """A function of points, bent by a latent."""
 
+    closed_form: ClassVar[bool] = False
+    """`start` does something, which needs observations that look at one point each."""
+
     def __init__(self, point_dim: int, value_dim: int, latent_dim: int) -> None:
         super().__init__()
         self.point_dim = point_dim
@@ -98,7 +101,7 @@ class Field(nn.Module, ABC):
     ) -> None:
         """Learn from all training signals at once what has a closed form; default: nothing.
 
-        Queries are points here: fields that use this need a modality whose queries are points.
+        Queries are points here, and features are values: see `closed_form`.
         """
 
     def forward(
