@@ -242,19 +242,22 @@ def test_any_file_comes_back(tmp_path: Path, data: st.DataObject) -> None:
 
 
 def test_a_cube_is_as_large_in_millimetres_whatever_the_voxels() -> None:
-    space = (100, 100, 100)
-    fine = block(space, (1.0, 1.0, 1.0), 16, 1.0)
-    flat = block(space, (0.5, 1.0, 5.0), 16, 1.0)
-    assert fine.size == (16, 16, 16) and flat.size == (32, 16, 3)
-    # the same place in millimetres has the same coordinates: 8 mm is 1
-    x, y, z = (flat.coordinates().reshape(32, 16, 3, 3) * 8.0).unbind(-1)
+    for sizes, voxels in [
+        ((1.0, 1.0, 1.0), (16, 16, 16)),
+        ((0.5, 1.0, 5.0), (32, 16, 3)),
+        ((0.9, 0.9, 1.2), (18, 18, 13)),
+        ((1.0001, 0.9999, 30.0), (16, 16, 1)),
+        ((0.01, 1e-30, 1e30), (32, 32, 1)),  # bounded, whatever a file says
+    ]:
+        cube = block(sizes, 16, 1.0)
+        assert cube.size == voxels
+        assert torch.equal(cube.coordinates(), grid.coordinates(voxels))
+    # the same place in millimetres has the same coordinates, within half a voxel at the edges
+    x, y, z = (block((0.5, 1.0, 5.0), 16, 1.0).coordinates() * 8.0).reshape(32, 16, 3, 3).unbind(-1)
     assert torch.allclose(x[1:, 0, 0] - x[:-1, 0, 0], torch.tensor(0.5), atol=1e-5)
     assert torch.allclose(y[0, 1:, 0] - y[0, :-1, 0], torch.tensor(1.0), atol=1e-5)
-    assert torch.allclose(z[0, 0, 1:] - z[0, 0, :-1], torch.tensor(5.0), atol=1e-5)
-    assert float(flat.coordinates().abs().max()) <= 1.0
-    alike = block(space, (0.5, 1.0, 5.0), 16, None)
-    assert torch.equal(alike.coordinates(), grid.coordinates((16, 16, 16)))
-    assert block((3, 100, 100), (1.0, 30.0, 1e-4), 16, 1.0).size == (3, 1, 32)
+    assert torch.allclose(z[0, 0], torch.tensor([-5.0, 0.0, 5.0]), atol=0.5)
+    assert block((0.5, 1.0, 5.0), 16, None).size == (16, 16, 16)
 
 
 def test_micrometres_and_metres_are_understood(tmp_path: Path) -> None:
@@ -278,14 +281,14 @@ def decode(modality: MRI, path: Path, view: View, made: Path) -> "nib.Nifti1Imag
     """A view of a file, as decoded from a field that answers with x + 10 y + 100 z in voxels."""
     signal = modality.read(path)
     header = load(path).header
-    cube = block(header.space, header.sizes(), modality.patch, modality.spacing)
+    cube = block(header.sizes(), modality.patch, modality.spacing)
     ask = modality.ask(signal.meta, view)
     many = cube.counts(header.space)
     place = torch.stack(
         [torch.tensor(p) for p in np.unravel_index(list(ask.parts), (header.volumes, *many))], -1
     ).double()  # P 4
-    size, reach = torch.tensor(cube.size).double(), torch.tensor(cube.reach).double()
-    voxel = (ask.queries / reach + 1) / 2 * size + place[:, None, 1:] * size - 0.5
+    size = torch.tensor(cube.size).double()
+    voxel = (ask.queries.double() + 1) / 2 * size + place[:, None, 1:] * size - 0.5
     answer = (voxel * torch.tensor([1.0, 10.0, 100.0])).sum(-1, keepdim=True)
     answer = answer + 1000.0 * place[:, None, :1]
     low, high = signal.meta["range"]

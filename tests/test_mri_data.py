@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+import yaml
 from jsonargparse import ArgumentParser
 from scipy.ndimage import zoom
 
@@ -275,6 +276,13 @@ def test_fastmri_is_explained_where_it_is_not(tmp_path: Path) -> None:
 def _one(path: Path, array: np.ndarray) -> None:
     with h5py.File(path, "w") as file:
         file.create_dataset("reconstruction_rss", data=array)
+
+
+def test_the_recipe_knows_no_detail_finer_than_its_voxels() -> None:
+    recipe = yaml.safe_load((Path(__file__).parents[1] / "recipes" / "mri.yaml").read_text())
+    method, data = recipe["model"]["method"]["init_args"], recipe["data"]["init_args"]
+    # from -1 to 1 there are `patch` voxels: pi patch / 2 radians a unit are the last they can show
+    assert method["w0"] / 2 <= np.pi * data["patch"] / 2
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ class MRI(Modality):
         return {"image": first, "unit": ""}, {"image": second, "unit": ""}
 
     def _block(self, header: Header) -> blocks.Block:
-        return blocks.block(header.space, header.sizes(), self.patch, self.spacing)
+        return blocks.block(header.sizes(), self.patch, self.spacing)
 
     @staticmethod
     def _cut(volumes: Float[Tensor, "T X Y Z"], block: blocks.Block) -> Float[Tensor, "P M 1"]:

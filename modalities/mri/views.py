@@ -38,7 +38,6 @@ class Axis:
 
     length: int
     size: int
-    reach: float
     shown: int
     first: int
     last: int
@@ -76,7 +75,7 @@ class Axis:
         longest = max(r.stop - r.start for r in runs)
         steps = 2 * self.length * torch.arange(longest, dtype=torch.float64)
         begin = torch.tensor(begins, dtype=torch.float64)[:, None]
-        return (((begin + steps) / unit - 1.0).clamp(max=1.0) * self.reach).float()
+        return ((begin + steps) / unit - 1.0).clamp(max=1.0).float()
 
     def nearest(self) -> NDArray[np.int64]:
         """The original voxel in which the centre of each voxel of the result lies."""
@@ -100,7 +99,7 @@ def axes(space: Triple, version: int, block: Block, view: View) -> Axes:
         region[name] = (low, high)
     x, y, z = (
         _axis(*each, region.get(each[0]))
-        for each in zip(NAMES, space, block.size, block.reach, _shown(space, view), strict=True)
+        for each in zip(NAMES, space, block.size, _shown(space, view), strict=True)
     )
     lengths = [each.last - each.first for each in (x, y, z)]
     if max(lengths) > EDGE[version] or math.prod(lengths) > VOXELS:
@@ -121,7 +120,7 @@ def _shown(space: Triple, view: View) -> Triple:
 
 
 def _axis(
-    name: str, length: int, size: int, reach: float, shown: int, region: tuple[float, float] | None
+    name: str, length: int, size: int, shown: int, region: tuple[float, float] | None
 ) -> Axis:
     low, high = region or (0.0, float(length))
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -134,7 +133,7 @@ def _axis(
         raise SignalError(
             f"region {name}: no voxel between {low:g} and {high:g}; the volume has 0 to {length}"
         )
-    return Axis(length, size, reach, shown, first, last)
+    return Axis(length, size, shown, first, last)
 
 
 def queries(asked: Axes, volumes: int) -> Float[Tensor, "#P M 3"]:
