@@ -148,7 +148,10 @@ class Compressor(L.LightningModule):
     def training_rows(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """The first training rows, the same on every process."""
         rows: Rows = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
-        count = min(max(SKETCH, EACH * self.network.field.latent_dim), CLOSED_FORM, len(rows))
+        field = self.network.field
+        least = max(SKETCH, EACH * field.latent_dim)
+        # of signals with long tails, a few hundred say little; a closed form encodes many quickly
+        count = min(CLOSED_FORM if field.closed_form else least, CLOSED_FORM, len(rows))
         return rows.select(torch.linspace(0, len(rows) - 1, count).long())
 
     def calibrate(self) -> None:

@@ -219,6 +219,11 @@ class Modality(ABC):
         """What to decode of this file to measure it; default: all of it, as it was."""
         return View()
 
+    def suffix(self, meta: Mapping[str, Any]) -> str:
+        """What a decoded file's name ends with where nobody said; default: meta's "suffix"."""
+        found = meta.get("suffix")
+        return found if found in self.suffixes else self.suffixes[0]
+
     def exact(self, suffix: str) -> str:
         """The suffix under which a decoded file loses nothing more; default: its own.
 

@@ -58,7 +58,8 @@ class InrcBackend(BackendEntrypoint):
         if len(names) > 1 and item not in names:
             raise SignalError(f"{path}: holds {', '.join(names[:5])}; say which with item=")
         number = names.index(item) if item in names else 0
-        suffix = Path(names[number]).suffix or found.modality.suffixes[0]
+        meta = opened.archive.items[number].meta
+        suffix = Path(names[number]).suffix or found.modality.suffix(meta)
         outline = _Decoded(opened, number, suffix, decode_times).outline()
         dropped = {drop_variables} if isinstance(drop_variables, str) else set(drop_variables or ())
         return outline.drop_vars(dropped & set(outline.variables))

@@ -5,9 +5,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from inrc import registry
 from inrc.cli import info, models, screen
-from inrc.container import Entry
+from inrc.container import Entry, unpack
 from inrc.errors import ContainerError, InrcError, UsageError
 from inrc.files import refuse
 
@@ -68,12 +67,12 @@ def run(args: argparse.Namespace) -> int:
     except ContainerError as error:
         raise ContainerError(f"{args.file}: {error}") from error
     view = View(args.scale, cut, args.at)
-    suffix = registry.find(model.card["modality"]["name"]).suffixes[0]
-    output = output_for(args.file, args.output, seen.entries, suffix)
-    if len(seen.entries) == 1:
-        refuse(output, args.force)
     data = args.file.read_bytes()
     try:
+        suffix = model.modality.suffix(unpack(data, model.default).items[0].meta)
+        output = output_for(args.file, args.output, seen.entries, suffix)
+        if len(seen.entries) == 1:
+            refuse(output, args.force)
         with screen.progress("decompressing", args.json) as report:
             written = codec.decompress(data, model, output, view, args.force, report)
     except ContainerError as error:

@@ -63,6 +63,13 @@ class Tables:
         entry = symbols.astype(np.int64) - self.offsets
         return np.where((entry >= 0) & (entry < last), entry, last).astype(np.int32)
 
+    def entries(self, symbols: NDArray[np.int32], k: int) -> NDArray[np.int32]:
+        """The same for the symbols P of one latent dimension."""
+        t = self.column(k)
+        last = self.lengths[t] - 1
+        entry = symbols.astype(np.int64) - self.offsets[t]
+        return np.where((entry >= 0) & (entry < last), entry, last).astype(np.int32)
+
     def bits(self, symbols: NDArray[np.int32]) -> NDArray[np.float64]:
         """Cost of every row in bits, P: the cross-entropy under the tables."""
         tables = np.arange(symbols.shape[1]) if len(self.lengths) > 1 else 0
@@ -89,11 +96,10 @@ def tabulate(weights: list[NDArray[np.float64]], offsets: list[int]) -> Tables:
 def encode(symbols: NDArray[np.int32], tables: Tables) -> bytes:
     """Range-code symbols P K in one stream, dimension by dimension."""
     coder = constriction.stream.queue.RangeEncoder()
-    entries = tables.index(symbols)
     escaped: list[NDArray[np.int32]] = []
     for k in range(symbols.shape[1]):
         t = tables.column(k)
-        column = np.ascontiguousarray(entries[:, k])
+        column = tables.entries(symbols[:, k], k)  # a whole archive's would be large
         coder.encode(column, tables.model(t))
         escaped.append(symbols[column == tables.lengths[t] - 1, k])
     for number in np.concatenate(escaped) if escaped else []:

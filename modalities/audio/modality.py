@@ -82,6 +82,15 @@ class Audio(Modality):
         }
         return self._whole(torch.from_numpy(samples), meta)
 
+    def suffix(self, meta: Mapping[str, Any]) -> str:
+        """That of the kind of file it was."""
+        kind = meta.get("format")
+        return next((suffix for suffix, kinds in SUFFIXES.items() if kind in kinds), ".wav")
+
+    def exact(self, suffix: str) -> str:
+        """FLAC for what Ogg would lose again."""
+        return ".flac" if suffix.lower() == ".ogg" else suffix
+
     def write(self, signal: Signal, path: Path) -> None:
         """Write a joined signal; the format is that of the meta if the suffix allows it.
 

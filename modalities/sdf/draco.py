@@ -44,7 +44,7 @@ def _draco() -> Any:
 BASELINE = Baseline(
     name="Draco",
     unit="bits",
-    qualities=(4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 14.0),
+    qualities=(3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 14.0),
     encode=encode,
     decode=decode,
     needs="DracoPy",
