@@ -1,7 +1,6 @@
 """What one would store without a field: the views themselves, as a video of HEVC."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +8,7 @@ from numpy.typing import NDArray
 from inrc.errors import SignalError
 from inrc.signal import Baseline
 from inrc_modalities.nerf import files, video
-from inrc_modalities.nerf.scene import Scene
-
-if TYPE_CHECKING:
-    from inrc_modalities.nerf.modality import NeRF
+from inrc_modalities.nerf.scene import Scene, See
 
 QUALITIES = (51.0, 46.0, 41.0, 36.0, 31.0, 26.0, 21.0)
 """x265's CRF, which ends at 51."""
@@ -22,7 +18,7 @@ _SMALLEST = 64
 """Pixels of a side: below it, x265 has crashed when it predicts between pictures."""
 
 
-def baselines(modality: "NeRF") -> list[Baseline]:
+def baselines(see: See) -> list[Baseline]:
     """HEVC (x265, preset slow, full-resolution colour) of all views of a scene file.
 
     The file's own views are stored: it can show no others. The cameras are taken from the original
@@ -32,7 +28,7 @@ def baselines(modality: "NeRF") -> list[Baseline]:
     def encode(original: Path, quality: float) -> bytes:
         scene = files.load(original)
         count = len(scene.cameras)
-        levels = np.stack([_levels(modality, scene, number) for number in range(count)])
+        levels = np.stack([_levels(see, scene, number) for number in range(count)])
         more = [max(_SMALLEST - side, 0) + side % 2 for side in scene.cameras.size]
         levels = np.pad(levels, ((0, 0), (0, more[0]), (0, more[1]), (0, 0)), mode="edge")
         options = {
@@ -54,5 +50,5 @@ def baselines(modality: "NeRF") -> list[Baseline]:
     return [Baseline("HEVC", "CRF", QUALITIES, encode, decode)]
 
 
-def _levels(modality: "NeRF", scene: Scene, number: int) -> NDArray[np.uint8]:
-    return (modality.view(scene, number) * 255.0 + 0.5).astype(np.uint8)
+def _levels(see: See, scene: Scene, number: int) -> NDArray[np.uint8]:
+    return (see(scene, number) * 255.0 + 0.5).astype(np.uint8)

@@ -210,17 +210,17 @@ class NeRF(Modality):
 
     def measure(self, original: Path, decoded: Path) -> dict[str, float]:
         """Means of PSNR (dB) and SSIM over the decoded views whose camera took an original one."""
-        return quality.measure(self, original, decoded)
+        return quality.measure(self.view, original, decoded)
 
     def picture(
         self, original: Path, decoded: Path
     ) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Some views that both have, as one picture; None if they have none in common."""
-        return quality.picture(self, original, decoded)
+        return quality.picture(self.view, original, decoded)
 
     def baselines(self) -> list[Baseline]:
         """HEVC of the views, in their order."""
-        return hevc.baselines(self)
+        return hevc.baselines(self.view)
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
         """Write `count` scenes of balls and boxes, each with training and held-out views."""

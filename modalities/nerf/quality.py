@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +13,7 @@ from inrc import metrics
 from inrc.errors import SignalError
 from inrc_modalities.nerf import files
 from inrc_modalities.nerf.cameras import same
-from inrc_modalities.nerf.scene import Scene
-
-if TYPE_CHECKING:
-    from inrc_modalities.nerf.modality import NeRF
+from inrc_modalities.nerf.scene import Scene, See
 
 WINDOW = 11
 """Side of the Gaussian window of SSIM (Wang et al. 2004)."""
@@ -24,7 +21,7 @@ SHOWN = 4
 """Views of a picture."""
 
 
-def measure(modality: "NeRF", original: Path, decoded: Path) -> dict[str, float]:
+def measure(see: See, original: Path, decoded: Path) -> dict[str, float]:
     """Mean `psnr` in dB (peak 1) and mean `ssim` of views, as papers on view synthesis have them.
 
     Views are paired by their cameras, with the held-out views of the original first, then with its
@@ -36,7 +33,7 @@ def measure(modality: "NeRF", original: Path, decoded: Path) -> dict[str, float]
     truth, views, pairs = paired(original, decoded)
     found: dict[str, list[float]] = {"psnr": []}
     for mine, other in pairs:
-        a, b = modality.view(truth, other), modality.view(views, mine)
+        a, b = see(truth, other), see(views, mine)
         found["psnr"].append(metrics.psnr(a, b, 1.0))
         if min(a.shape[:2]) >= WINDOW:
             value = ssim(_planes(a), _planes(b), data_range=1.0, win_size=WINDOW)
@@ -45,7 +42,7 @@ def measure(modality: "NeRF", original: Path, decoded: Path) -> dict[str, float]
 
 
 def picture(
-    modality: "NeRF", original: Path, decoded: Path
+    see: See, original: Path, decoded: Path
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Four pairs of views, two by two, or the first if there are fewer; H W 3 in [0, 1].
 
@@ -57,8 +54,8 @@ def picture(
         return None
     several = len(pairs) >= SHOWN
     chosen = [pairs[i * len(pairs) // SHOWN] for i in range(SHOWN)] if several else pairs[:1]
-    first = [modality.view(truth, other) for _, other in chosen]
-    second = [modality.view(views, mine) for mine, _ in chosen]
+    first = [see(truth, other) for _, other in chosen]
+    second = [see(views, mine) for mine, _ in chosen]
     return {"image": _mosaic(first), "unit": ""}, {"image": _mosaic(second), "unit": ""}
 
 

@@ -65,3 +65,7 @@ def explained(path: Path, kind: str) -> Iterator[None]:
         # decoders raise almost anything on damaged bytes
         reason = " ".join(str(error).split()) or type(error).__name__
         raise SignalError(f"{path}: not {kind}, or damaged ({reason:.200})") from None
+
+
+See = Callable[[Scene, int], NDArray[np.float32]]
+"""One picture of a scene over a background, H W 3 in [0, 1]."""
