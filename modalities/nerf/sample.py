@@ -3,7 +3,7 @@
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 from inrc_modalities.nerf import blender, orbit
 from inrc_modalities.nerf.cameras import Cameras
 from inrc_modalities.nerf.solids import Solid, seen
-
-if TYPE_CHECKING:
-    from inrc_modalities.nerf.modality import NeRF
 
 VIEWS = 20
 SIDE = 32
@@ -28,7 +25,29 @@ _STAMP = "sample.stamp"
 _DECISIVE = ("near", "far", "bound", "background", "frames")  # settings that the pictures show
 
 
-def write(modality: "NeRF", folder: Path, seed: int, count: int) -> list[Path]:
+@runtime_checkable
+class Stage(Protocol):
+    """What a scene is made for: where rays go, and over what background."""
+
+    near: float
+    far: float
+    bound: float
+    background: list[float]
+
+    def settings(self) -> dict[str, Any]:
+        """All of it, plain values."""
+        ...
+
+    def path(self, cameras: Cameras) -> list[int]:
+        """The circle on which a scene with these cameras is shown."""
+        ...
+
+    def turntable(self, size: tuple[int, int], focal: float, path: list[int]) -> Cameras:
+        """The cameras on a circle."""
+        ...
+
+
+def write(modality: Stage, folder: Path, seed: int, count: int) -> list[Path]:
     """Write `count` scenes in Blender's layout, or leave them if they are there already.
 
     Scene i depends on the seed and i only. Cameras are in the middle of near and far, and the
@@ -54,7 +73,7 @@ def write(modality: "NeRF", folder: Path, seed: int, count: int) -> list[Path]:
     return paths
 
 
-def scale(modality: "NeRF") -> float:
+def scale(modality: Stage) -> float:
     """Units of the modality per unit of the sample: scenes fill the ball."""
     return modality.bound / REACH
 
@@ -79,7 +98,7 @@ def drawn(seed: int, number: int, scale: float) -> list[Solid]:
     ]
 
 
-def around(modality: "NeRF", seed: int, number: int) -> Cameras:
+def around(modality: Stage, seed: int, number: int) -> Cameras:
     """Cameras evenly on the upper part of a sphere, in a random order of azimuths."""
     rng = np.random.default_rng((seed, number, 1))
     # stratified in height and azimuth: no scene is without a view from some side
@@ -96,7 +115,7 @@ def around(modality: "NeRF", seed: int, number: int) -> Cameras:
     return Cameras(orbit.looking(away * back, back, up), (SIDE, SIDE), focal)
 
 
-def views(modality: "NeRF", solids: list[Solid], cameras: Cameras) -> NDArray[np.uint8]:
+def views(modality: Stage, solids: list[Solid], cameras: Cameras) -> NDArray[np.uint8]:
     """The pictures V H W 3 that cameras take, one exact ray per pixel."""
     rays = cameras.every().double().numpy()
     colours = seen(solids, rays[:, :3], rays[:, 3:6], np.asarray(modality.background))
