@@ -24,8 +24,8 @@ class Store:
     clips: tuple[Tensor, ...]
 
     @classmethod
-    def of(cls, clips: Iterable[Float[Tensor, "T H W C"]]) -> "Store":
-        """Keep these."""
+    def of(cls, clips: Iterable[Tensor]) -> "Store":
+        """Keep these clips T H W C; each may have its own size."""
         return cls(
             tuple((clip.clamp(0, 1) * STEPS).round().sub(STEPS // 2).short() for clip in clips)
         )
