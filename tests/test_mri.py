@@ -19,7 +19,7 @@ from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import Signal, View
 from inrc.testing import check_file, check_modality
-from inrc_modalities.mri import MRI, masks, quality
+from inrc_modalities.mri import MRI, blocks, masks, quality
 from inrc_modalities.mri.blocks import block, whole
 from inrc_modalities.mri.header import EXTRA_LIMIT, FIELDS, SIZES, TYPES, Header
 from inrc_modalities.mri.reading import load
@@ -251,10 +251,14 @@ def test_a_cube_is_as_large_in_millimetres_whatever_the_voxels() -> None:
     ]:
         cube = block(sizes, 16, 1.0)
         assert cube.size == voxels
-        assert torch.equal(cube.coordinates(), grid.coordinates(voxels))
+        expected = grid.coordinates(voxels)
+        seen = cube.coordinates()
+        # as far out as training has voxels, and no farther
+        assert torch.equal(seen, expected.clamp(-0.9375, 0.9375))
+        assert (seen == expected).all() or max(voxels) > 16
     # the same place in millimetres has the same coordinates, within half a voxel at the edges
     x, y, z = (block((0.5, 1.0, 5.0), 16, 1.0).coordinates() * 8.0).reshape(32, 16, 3, 3).unbind(-1)
-    assert torch.allclose(x[1:, 0, 0] - x[:-1, 0, 0], torch.tensor(0.5), atol=1e-5)
+    assert torch.allclose(x[2:-1, 0, 0] - x[1:-2, 0, 0], torch.tensor(0.5), atol=1e-5)
     assert torch.allclose(y[0, 1:, 0] - y[0, :-1, 0], torch.tensor(1.0), atol=1e-5)
     assert torch.allclose(z[0, 0], torch.tensor([-5.0, 0.0, 5.0]), atol=0.5)
     assert block((0.5, 1.0, 5.0), 16, None).size == (16, 16, 16)
@@ -275,6 +279,12 @@ def test_coordinates_of_the_whole_are_those_of_the_grid() -> None:
 
 
 # --- views ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cubes may be asked up to their edges, as only a field that knows everything should be."""
+    monkeypatch.setattr(blocks, "limit", lambda patch: 1.0)
 
 
 def decode(modality: MRI, path: Path, view: View, made: Path) -> "nib.Nifti1Image":
@@ -309,7 +319,7 @@ def decode(modality: MRI, path: Path, view: View, made: Path) -> "nib.Nifti1Imag
     ],
 )
 def test_views_show_the_field_where_it_is(
-    tmp_path: Path, view: View, shape: tuple[int, ...], spacing: float | None
+    tmp_path: Path, free: None, view: View, shape: tuple[int, ...], spacing: float | None
 ) -> None:
     x, y, z = np.mgrid[: shape[0], : shape[1], : shape[2]]
     array = (x + 10.0 * y + 100.0 * z).astype("f4")
@@ -334,7 +344,7 @@ def test_views_show_the_field_where_it_is(
         assert start - 0.5 <= low[k] and high[k] <= stop - 0.5
 
 
-def test_the_grid_of_another_file_can_be_asked(tmp_path: Path) -> None:
+def test_the_grid_of_another_file_can_be_asked(tmp_path: Path, free: None) -> None:
     path = save(tmp_path / "a.nii", ramp(8, 8, 8))
     other = save(tmp_path / "o.nii.gz", ramp(5, 9, 12))
     image = decode(MRI(4), path, View(at=other), tmp_path / "b.nii")
@@ -352,6 +362,12 @@ def test_the_grid_of_another_file_can_be_asked(tmp_path: Path) -> None:
     ]:
         with pytest.raises(SignalError, match=reason):
             MRI(4).ask(signal.meta, view)
+
+
+@pytest.mark.parametrize("view", [View(scale=3.0), View(scale=0.7), View(region=(("x", 1, 7),))])
+def test_no_view_asks_beyond_what_training_saw(tmp_path: Path, view: View) -> None:
+    path = save(tmp_path / "a.nii", ramp(9, 8, 7))
+    assert MRI(4).ask(MRI(4).read(path).meta, view).queries.abs().max() <= 0.75
 
 
 def test_unknown_voxels_stay_unknown_in_a_view(tmp_path: Path) -> None:

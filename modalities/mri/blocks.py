@@ -22,9 +22,10 @@ _LARGEST = 2  # a cube holds at most so many times `patch` voxels along an axis:
 
 @dataclass(frozen=True)
 class Block:
-    """Voxels of a cube along every axis."""
+    """Voxels of a cube along every axis, and how far from its middle it is asked at most."""
 
     size: Triple
+    limit: float
 
     def counts(self, space: Triple) -> Triple:
         """Blocks along every axis of a volume."""
@@ -33,7 +34,7 @@ class Block:
 
     def coordinates(self) -> Float[torch.Tensor, "M 3"]:
         """Centres of the voxels, the cube reaching from -1 to 1."""
-        return grid.coordinates(self.size)
+        return grid.coordinates(self.size).clamp(-self.limit, self.limit)
 
 
 def block(sizes: tuple[float, float, float], patch: int, spacing: float | None) -> Block:
@@ -45,9 +46,18 @@ def block(sizes: tuple[float, float, float], patch: int, spacing: float | None) 
         spacing: millimetres; None counts in voxels, whatever their size.
     """
     if spacing is None:
-        return Block((patch, patch, patch))
+        return Block((patch, patch, patch), limit(patch))
     x, y, z = (max(1, round(min(patch * spacing / edge, _LARGEST * patch))) for edge in sizes)
-    return Block((x, y, z))
+    return Block((x, y, z), limit(patch))
+
+
+def limit(patch: int) -> float:
+    """The outermost place in a cube that training has voxels at.
+
+    A field is not asked beyond it, by the half of a voxel that finer ones would need: nothing was
+    learned there, and between two cubes a seam would show.
+    """
+    return 1.0 - 1.0 / patch
 
 
 def whole(space: Triple) -> Float[torch.Tensor, "M 3"]:

@@ -38,6 +38,7 @@ class Axis:
 
     length: int
     size: int
+    limit: float
     shown: int
     first: int
     last: int
@@ -75,7 +76,7 @@ class Axis:
         longest = max(r.stop - r.start for r in runs)
         steps = 2 * self.length * torch.arange(longest, dtype=torch.float64)
         begin = torch.tensor(begins, dtype=torch.float64)[:, None]
-        return ((begin + steps) / unit - 1.0).clamp(max=1.0).float()
+        return ((begin + steps) / unit - 1.0).clamp(-self.limit, self.limit).float()
 
     def nearest(self) -> NDArray[np.int64]:
         """The original voxel in which the centre of each voxel of the result lies."""
@@ -98,7 +99,7 @@ def axes(space: Triple, version: int, block: Block, view: View) -> Axes:
             raise SignalError(f"region: {name!r} twice or unknown; a volume has x, y and z")
         region[name] = (low, high)
     x, y, z = (
-        _axis(*each, region.get(each[0]))
+        _axis(*each, block.limit, region.get(each[0]))
         for each in zip(NAMES, space, block.size, _shown(space, view), strict=True)
     )
     lengths = [each.last - each.first for each in (x, y, z)]
@@ -120,7 +121,12 @@ def _shown(space: Triple, view: View) -> Triple:
 
 
 def _axis(
-    name: str, length: int, size: int, shown: int, region: tuple[float, float] | None
+    name: str,
+    length: int,
+    size: int,
+    shown: int,
+    limit: float,
+    region: tuple[float, float] | None,
 ) -> Axis:
     low, high = region or (0.0, float(length))
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -133,7 +139,7 @@ def _axis(
         raise SignalError(
             f"region {name}: no voxel between {low:g} and {high:g}; the volume has 0 to {length}"
         )
-    return Axis(length, size, shown, first, last)
+    return Axis(length, size, limit, shown, first, last)
 
 
 def queries(asked: Axes, volumes: int) -> Float[Tensor, "#P M 3"]:
