@@ -89,7 +89,7 @@ def installed() -> list[Plugin]:
     return sorted({_plugin(entry) for entry in entries})
 
 
-def _plugin(entry: EntryPoint) -> Plugin:
+def _plugin(entry: Any) -> Plugin:  # an EntryPoint, or that of the backport, where one took over
     name, version = _owner(entry.dist)
     return Plugin(entry.name, entry.value, name, version)
 

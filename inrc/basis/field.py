@@ -17,6 +17,11 @@ FEW = 8
 """With fewer training signals than this times the latents, half of them stand for the unseen."""
 SAMPLES = 1 << 15
 """Rows times observations of which it holds the trunk at once: 256 MiB at 1024 sines."""
+SMOOTH = 1e-4
+"""Bending energy that the trunk pays for, as a share of a sine's energy, where there are as many
+sines as observations: there a basis fits every observation and runs wild between them. (A
+photograph at twice its resolution went from 20.9 to 28.1 dB; unseen pixels gained 0.1 dB.) It falls
+with the fourth power of sines per observation: with few, nothing is wild and details matter."""
 SCALES = 3
 """Scales of the frequencies that are tried, each half the one before."""
 
@@ -146,7 +151,7 @@ class BasisField(Field):
         ]
         best = min(range(SCALES), key=lambda half: tried[half][1])
         self.frequencies /= 2**best
-        mix = tried[best][0]
+        mix, _, energy = tried[best]
         codes = self._codes(mix, queries, features, share)  # N H F
         centre = codes.mean(0)
         learned = len(codes)
@@ -161,7 +166,9 @@ class BasisField(Field):
             rows = torch.cat([rows, guess])
         # what the output layer sees: where the signals are, all channels together
         turn = principal(torch.cat([rows, centre[None]]).permute(1, 0, 2).flatten(1), self.span)
-        self.mix.zero_()[:, : turn.shape[1]] = mix.to(turn) @ turn
+        self.mix.zero_()[:, : turn.shape[1]] = self._smoothed(
+            mix @ turn.to(mix), energy, SMOOTH * min(1.0, self.size / features.shape[1]) ** 4
+        )
         axes = principal(torch.einsum("nhf,hg->gfn", rows, turn).flatten(0, 1), self.latent_dim)
         self.centre.zero_().view(self.span, -1)[: turn.shape[1]] = turn.T @ centre
         shape = (self.latent_dim, self.span, self.value_dim)
@@ -171,6 +178,19 @@ class BasisField(Field):
         spread = found.square().mean(0).sqrt()
         self.scale.fill_(float(spread.max()))
         self.scale[: len(spread)] = spread.clamp_min(float(spread.max()) * 1e-2)
+
+    def _smoothed(
+        self, mix: Float[Tensor, "H S"], energy: Float[Tensor, "H H"], share: float
+    ) -> Tensor:
+        """The smoothest functions that are nearly these at the training points.
+
+        Least |Phi mix' - Phi mix|^2 + |(1 + k^2) mix'|^2, the second term scaled to a `share` of a
+        sine's energy: ridge regression with the bending energy of thin plates as its price.
+        """
+        k = self.frequencies.square().sum(0).to(mix)
+        price = ((1.0 + k) / (1.0 + k.mean())).square()
+        held = energy + torch.diag(share * energy.diagonal().mean() * price)
+        return torch.linalg.solve(held, energy @ mix).to(self.mix)
 
     def _smooth(self, mix: Tensor, size: int, generator: torch.Generator) -> Tensor:
         """Signals that nothing is known of but that they are smooth, as codes: N H F.
@@ -189,8 +209,8 @@ class BasisField(Field):
 
     def _spanned(
         self, frequencies: Tensor, queries: Tensor, features: Tensor, share: Tensor
-    ) -> tuple[Tensor, float]:
-        """The mix that makes a trunk orthonormal, and what signals lose by projection on it."""
+    ) -> tuple[Tensor, float, Tensor]:
+        """The mix that makes a trunk orthonormal, what signals lose, and the sines' energy."""
         raw = torch.sin(queries @ frequencies + self.phases).double()  # #N M H
         many = max(len(raw), len(share))
         if len(raw) == 1:
@@ -203,7 +223,7 @@ class BasisField(Field):
         trunk = raw @ mix
         codes = project(trunk, features.double(), share)
         error = (features - torch.einsum("nmh,nhf->nmf", trunk, codes)).square().sum(-1)
-        return mix, float((error * share).sum())
+        return mix, float((error * share).sum()), energy
 
     def _codes(
         self, mix: Tensor, queries: Tensor, features: Tensor, share: Tensor
