@@ -16,6 +16,7 @@ STEPS = 128
 """Number of a step: 2^(-n/4), from 1 to 2^-31.75."""
 BOUND = 1 << 30
 """Symbols are smaller than this."""
+MOST = BOUND - 64  # the largest float32 below it
 PROBE = 256.0
 """A tensor's size over the error with which the distortion's curvature is looked at."""
 WIDEST = 0.5
@@ -136,7 +137,7 @@ class FixedPoint(Untrained):
         """Symbols with the steps next to these."""
         numbers = torch.round(-4.0 * torch.log2(steps.clamp_min(1e-12))).clamp(0, STEPS - 1)
         spread = self._spread(torch.exp2(-0.25 * numbers))
-        multiples = torch.round(latents / spread).clamp(1 - BOUND, BOUND - 1)
+        multiples = torch.round(latents / spread).clamp(-MOST, MOST)
         return torch.cat([numbers, multiples], 1).int()
 
     def bits(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B"]:
