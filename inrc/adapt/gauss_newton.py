@@ -58,17 +58,20 @@ class GaussNewton(Adapter):
         latent = features.new_zeros(features.shape[0], self.latent_dim)
         loss, gradient = descent(predict, latent, *seen)
         rate = torch.full_like(loss, self.rate)[:, None]
+        active = torch.ones_like(loss, dtype=torch.bool)
         for step in range(self.steps if steps is None else steps):
             move = (gradient @ inverse) * (rate if step else 1.0)
             found, slope = descent(predict, latent - move, *seen)
-            # a row that a step makes worse stays where it is and takes a shorter one
-            better = (found < loss)[:, None]
-            if not bool(((loss - found) > STALLED * loss).any()):
-                return torch.where(better, latent - move, latent)
+            # a row that a step makes worse stays where it is and takes a shorter one; one that has
+            # come to its end stays, whatever the others of its batch do
+            better = ((found < loss) & active)[:, None]
+            active = active & ((loss - found).abs() > STALLED * loss)
             latent = torch.where(better, latent - move, latent)
             gradient = torch.where(better, slope, gradient)
-            loss = torch.minimum(loss, found)
+            loss = torch.where(better[:, 0], found, loss)
             rate = torch.where(better, rate, rate / 4)
+            if not bool(active.any()):
+                break
         return latent
 
     @torch.no_grad()

@@ -169,7 +169,8 @@ class Network(nn.Module):
         """
         size = latents.shape[1]
         # far above what float32 rounds off, far below what bends a field
-        length = 0.02 * latents.square().mean(0).sqrt().clamp_min(1e-4)  # K
+        spread = latents.square().mean(0).sqrt()  # K
+        length = 0.02 * spread.clamp_min(0.1 * float(spread.max())).clamp_min(0.05)
         some = torch.linspace(0, len(latents) - 1, min(JACOBIANS, len(latents))).long()
         samples = self.observer.points(queries[:1, :1]).shape[2]
         afford = PROBED // (2 * size * samples * len(some))
