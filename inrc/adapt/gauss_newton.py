@@ -6,8 +6,11 @@ from torch import Tensor
 
 from inrc.adapt.adapter import Adapter, Predict, descent
 
-STALLED = 1e-7
-"""Relative fall of the distortion below which a search for a latent ends: float32 sees no less."""
+DONE = 1e-13
+"""A row ends when a whole step would lower its distortion by less than this share; the latent is
+then known to about the root of it, which is what the gradients of the ladder ask of float32."""
+NOISE = 1e-6
+"""Relative rise of a distortion that is rounding in float32 and no reason to turn back."""
 
 
 class GaussNewton(Adapter):
@@ -24,7 +27,7 @@ class GaussNewton(Adapter):
 
     Args:
         latent_dim: size of the latent.
-        steps: steps at most, the first one included; rows whose distortion no longer falls end it.
+        steps: steps at most, the first one included; a row that has nothing to gain ends earlier.
         rate: size of those after the first, relative to a full step.
         damping: eigenvalues below this share of the largest one count as zero.
     """
@@ -58,20 +61,21 @@ class GaussNewton(Adapter):
         latent = features.new_zeros(features.shape[0], self.latent_dim)
         loss, gradient = descent(predict, latent, *seen)
         rate = torch.full_like(loss, self.rate)[:, None]
-        active = torch.ones_like(loss, dtype=torch.bool)
         for step in range(self.steps if steps is None else steps):
-            move = (gradient @ inverse) * (rate if step else 1.0)
-            found, slope = descent(predict, latent - move, *seen)
-            # a row that a step makes worse stays where it is and takes a shorter one; one that has
-            # come to its end stays, whatever the others of its batch do
-            better = ((found < loss) & active)[:, None]
-            active = active & ((loss - found).abs() > STALLED * loss)
-            latent = torch.where(better, latent - move, latent)
-            gradient = torch.where(better, slope, gradient)
-            loss = torch.where(better[:, 0], found, loss)
-            rate = torch.where(better, rate, rate / 4)
+            whole = gradient @ inverse
+            # what a row does depends on that row alone, whatever others are in its batch
+            active = 0.5 * (gradient * whole).sum(1) > DONE * loss
             if not bool(active.any()):
                 break
+            trial = latent - whole * (rate if step else 1.0)
+            found, slope = descent(predict, trial, *seen)
+            good = (found <= (1.0 + NOISE) * loss) & active
+            better = good[:, None]
+            latent = torch.where(better, trial, latent)
+            gradient = torch.where(better, slope, gradient)
+            loss = torch.where(good, found, loss)
+            # a row that a step makes worse stays where it is and takes a shorter one
+            rate = torch.where(better, rate, rate / 4)
         return latent
 
     @torch.no_grad()
