@@ -161,7 +161,7 @@ class SignalDataModule(L.LightningDataModule):
         elif root.is_file():
             paths = [root]
         else:
-            paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in self.modality.suffixes)
+            paths = sorted(p for p in root.rglob("*") if self.modality.takes(p) and p.is_file())
         if not paths:
             wanted = ", ".join(self.modality.suffixes)
             raise SignalError(f"{root}: no {self.modality.name} files here (looked for {wanted})")

@@ -161,6 +161,14 @@ class Modality(ABC):
         """
         return self
 
+    @classmethod
+    def takes(cls, path: Path) -> bool:
+        """Whether a file found in a folder is one to read; default: by the end of its name.
+
+        For files that are read beside another one, and are no signals of their own.
+        """
+        return path.name.lower().endswith(cls.suffixes)
+
     @abstractmethod
     def read(self, path: Path) -> Signal:
         """Read a native file.
@@ -200,7 +208,8 @@ class Modality(ABC):
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
         """Put the features decoded at `ask(meta, view)` together as the signal to write.
 
-        Its meta describes the file that results: with an empty view it equals `meta`.
+        Its meta describes the file that results. With an empty view it equals `meta`, unless files
+        are rebuilt from other places than they are learned at (a scene from other cameras).
         """
         ask = self.ask(meta, view)
         return Signal(ask.queries, features, tuple(features.shape[:2]), meta)

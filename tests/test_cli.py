@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from inrc import cli
+from inrc import cli, registry
 from inrc.cli import compress, decompress, info, screen
-from inrc.container import Archive, Entry, Item, pack
+from inrc.container import Archive, Item, pack
 from inrc.errors import SignalError, UsageError
 
 MODEL = bytes.fromhex("0123456789ab")
@@ -170,12 +170,36 @@ def test_a_folder_becomes_one_file_beside_it(
 
 def test_what_is_decoded_is_named_like_the_archive(tmp_path: Path) -> None:
     file = tmp_path / "july.inrc"
-    named, nameless = (Entry(name, [], None) for name in ("t2m.tiff", ""))
-    assert decompress.output_for(file, None, [named], ".png") == tmp_path / "july.tiff"
-    assert decompress.output_for(file, None, [nameless], ".png") == tmp_path / "july.png"
-    assert decompress.output_for(file, tmp_path, [named], ".png") == tmp_path / "july.tiff"
-    assert decompress.output_for(file, Path("x.png"), [named], ".png") == Path("x.png")
-    assert decompress.output_for(file, None, [named, nameless], ".png") == tmp_path / "july"
+    assert decompress.output_for(file, None, 1, ".nii.gz") == tmp_path / "july.nii.gz"
+    assert decompress.output_for(file, tmp_path, 1, ".png") == tmp_path / "july.png"
+    assert decompress.output_for(file, Path("x.png"), 1, ".png") == Path("x.png")
+    assert decompress.output_for(file, None, 2, ".png") == tmp_path / "july"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "suffix"),
+    [
+        ("a/T1.NII.GZ", ".nii", ".nii.gz"),
+        ("t1.nii", ".nii.gz", ".nii"),
+        ("", ".nii", ".nii"),
+        ("", ".nii.gz", ".nii.gz"),
+        ("", None, ".nii.gz"),
+    ],
+)
+def test_what_is_decoded_ends_as_the_original_did(name: str, said: str | None, suffix: str) -> None:
+    meta = {} if said is None else {"suffix": said}
+    assert decompress.suffix_of(Item(name, meta, 1), registry.find("mri")()) == suffix
+
+
+def test_what_lies_in_a_folder_beside_signals_is_left_out(tmp_path: Path) -> None:
+    names = ["b/transforms_test.json", "b/transforms_train.json", "a/transforms_val.json",
+             "a/x.npz", "a/notes.txt", "c/intrinsics.txt"]  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = [tmp_path / names[n] for n in (3, 1, 5)]
+    assert compress.files_in([tmp_path], registry.find("nerf")) == found
+    assert compress.files_in([tmp_path / names[0]], registry.find("nerf")) == [tmp_path / names[0]]
 
 
 def test_regions_are_read() -> None:

@@ -482,6 +482,12 @@ def test_the_law_of_modalities_is_kept(tmp_path: Path, spacing: float | None) ->
     check_modality(MRI(8, spacing), paths, tmp_path / "empty", tolerance=1e-5)
 
 
+@pytest.mark.parametrize("name", ["a.nii.gz", "A.NII", "b.nii"])
+def test_packed_files_come_back_packed(tmp_path: Path, name: str) -> None:
+    meta = MRI().read(save(tmp_path / name, ramp(5, 4, 3))).meta
+    assert MRI().suffix(meta) == name[1:].lower()
+
+
 @pytest.mark.skipif(not REAL, reason="real volumes are not here")
 def test_a_real_volume_comes_back(tmp_path: Path) -> None:
     made = back(MRI(), REAL[0], tmp_path)
@@ -627,7 +633,7 @@ def test_hostile_metas_are_refused(tmp_path: Path, change: dict[str, object]) ->
     with pytest.raises(SignalError) as caught:
         MRI().shape({**meta, **change})
     assert "\n" not in str(caught.value)
-    for key in meta:
+    for key in set(meta) - {"suffix"}:  # which older archives have not
         with pytest.raises(SignalError):
             MRI().shape({k: v for k, v in meta.items() if k != key})
 

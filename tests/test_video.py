@@ -121,6 +121,14 @@ def test_the_law_but_for_the_loss_of_mp4(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", writing.FORMATS)
+def test_what_is_judged_is_written_without_loss(tmp_path: Path, suffix: str) -> None:
+    made = noise("yuv420p", (3, 8, 16))
+    path = tmp_path / f"a{Video().exact(suffix)}"
+    save(made, path)
+    assert same_planes(load(path), made)
+
+
+@pytest.mark.parametrize("suffix", writing.FORMATS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_write_then_read(tmp_path: Path, layout: str, suffix: str) -> None:
     colour = Colour(2, 2 if layout == "rgb" else 7, 1, 13)

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"-q {args.rung}: this model has rungs 0 to {model.rungs - 1}")
     card = model.card["modality"]
     modality = registry.find(card["name"])(**card["settings"])
-    paths = files_in(args.inputs, modality.suffixes)
+    paths = files_in(args.inputs, modality)
     with screen.progress("compressing", args.quiet) as report:
         made = codec.compress(paths, model, args.rung, args.steps, report)
     for path, reason in made.failed:
@@ -100,20 +100,16 @@ def output_for(inputs: list[Path], output: Path | None) -> Path:
     return path.with_suffix(".inrc")
 
 
-def files_in(inputs: list[Path], suffixes: tuple[str, ...]) -> list[Path]:
-    """All native files, those of a folder sorted; none twice."""
+def files_in(inputs: list[Path], modality: "Modality | type[Modality]") -> list[Path]:
+    """All native files: those named, and those of a folder that are signals, sorted; none twice."""
     files: list[Path] = []
     for path in inputs:
         if not path.is_dir():
             files.append(path)
             continue
-        inside = sorted(
-            file
-            for file in path.rglob("*")
-            if file.name.lower().endswith(suffixes) and file.is_file()
-        )
+        inside = sorted(file for file in path.rglob("*") if modality.takes(file) and file.is_file())
         if not inside:
-            raise InrcError(f"{path}: no files in it end with {' '.join(suffixes)}")
+            raise InrcError(f"{path}: no files in it end with {' '.join(modality.suffixes)}")
         files += inside
     return list(dict.fromkeys(files))
 

@@ -2,13 +2,16 @@
 
 import argparse
 import math
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inrc.cli import info, models, screen
-from inrc.container import Entry, unpack
+from inrc.container import Item, unpack
 from inrc.errors import ContainerError, InrcError, UsageError
 from inrc.files import refuse
+
+if TYPE_CHECKING:
+    from inrc.signal import Modality
 
 NAME = "decompress"
 HELP = "decode a .inrc file to native files"
@@ -69,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
     view = View(args.scale, cut, args.at)
     data = args.file.read_bytes()
     try:
-        suffix = model.modality.suffix(unpack(data, model.default).items[0].meta)
-        output = output_for(args.file, args.output, seen.entries, suffix)
+        suffix = suffix_of(unpack(data, model.default).items[0], model.modality)
+        output = output_for(args.file, args.output, len(seen.entries), suffix)
         if len(seen.entries) == 1:
             refuse(output, args.force)
         with screen.progress("decompressing", args.json) as report:
@@ -85,14 +88,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def output_for(file: Path, output: Path | None, entries: Sequence[Entry], suffix: str) -> Path:
+def suffix_of(item: Item, modality: "Modality") -> str:
+    """What the name of an item ends with, `.nii.gz` as a whole; else what its meta says."""
+    name = item.name.lower()
+    fits = [suffix for suffix in modality.suffixes if name.endswith(suffix)]
+    return max(fits, key=len) if fits else modality.suffix(item.meta)
+
+
+def output_for(file: Path, output: Path | None, items: int, suffix: str) -> Path:
     """Name the output: beside the .inrc file and named like it, unless told.
 
     Many items go to a folder, one to a native file; that may be put into a folder that exists.
     """
-    if len(entries) > 1:
+    if items > 1:
         return output or file.with_suffix("")
-    native = file.with_suffix(Path(entries[0].name).suffix or suffix)
+    native = file.with_suffix(suffix)
     if output is None:
         return native
     return output / native.name if output.is_dir() else output

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from inrc.model import Model
 
     model = Model.load(args.model)
-    paths = files_in(args.inputs, model.modality.suffixes)
+    paths = files_in(args.inputs, model.modality)
     names: list[str] = []
     owners: list[int] = []
     rows = []

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from inrc.model import Model
 
     model = Model.load(args.model)
-    files = files_in(args.inputs, model.modality.suffixes)
+    files = files_in(args.inputs, model.modality)
     known = [each.name for each in model.modality.baselines()]
     names = {"none": [], "auto": known}.get(args.baselines, args.baselines.split(","))
     rungs = _rungs(args.rungs, model.rungs)

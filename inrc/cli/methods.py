@@ -48,7 +48,7 @@ def size(text: str) -> tuple[int, int]:
 
 
 def model(
-    args: argparse.Namespace, files: Callable[[list[Path], tuple[str, ...]], list[Path]]
+    args: argparse.Namespace, files: "Callable[[list[Path], type[Modality]], list[Path]]"
 ) -> "Model":
     """The codec that --method and its companions describe; `files` finds the native ones.
 
@@ -59,7 +59,7 @@ def model(
 
     method = Method.untrained(args.method)
     kind = _kind(args.inputs) if args.modality is None else registry.find(args.modality)
-    paths = files(args.inputs, kind.suffixes)
+    paths = files(args.inputs, kind)
     try:
         modality = kind().resolve(paths)
     except TypeError as error:

@@ -79,6 +79,7 @@ class MRI(Modality):
         unknown = masks.unknown(stored)
         meta = {
             **header.meta,
+            "suffix": ".nii" if path.name.lower().endswith(".nii") else ".nii.gz",
             "range": [low, high],
             "unknown": None if unknown is None else masks.pack(unknown),
         }

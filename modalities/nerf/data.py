@@ -4,7 +4,7 @@ from pathlib import Path
 
 from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
-from inrc_modalities.nerf import files
+from inrc_modalities.nerf import srn
 from inrc_modalities.nerf.modality import NeRF
 from inrc_modalities.nerf.rows import RayRows, even_rows, shots
 
@@ -95,8 +95,7 @@ class Scenes(SignalDataModule):
         """The scenes below a folder, in order of their names, or the one file given."""
         if root.is_file():
             return [root]
-        suffixes = self.modality.suffixes
-        paths = [p for p in sorted(root.rglob("*")) if p.suffix in suffixes and files.is_scene(p)]
+        paths = sorted(p for p in root.rglob("*") if self.modality.takes(p) and p.is_file())
         if not paths:
             raise SignalError(f"{root}: no scenes here (looked for transforms*.json and .npz)")
         return paths
@@ -222,7 +221,7 @@ class SRNCars(Scenes):
 
     def found(self, root: Path) -> list[Path]:
         """The intrinsics of the cars."""
-        paths = sorted(root.rglob("intrinsics.txt"))
+        paths = sorted(root.rglob(srn.NAME))
         if not paths:
             raise SignalError(f"{root}: no intrinsics.txt here; give the folder of the cars")
         return paths[: self.limit]

@@ -65,5 +65,6 @@ def held_out(path: Path) -> Path | None:
 
 
 def is_scene(path: Path) -> bool:
-    """Whether a name says that it is a scene to learn, and not the held-out views of one."""
-    return path.suffix.lower() in LAYOUTS and not _HELD.search(path.stem)
+    """Whether a file is a scene to learn, and not the held-out views of one beside it."""
+    known = path.suffix.lower() in (".json", ".npz") or path.name == srn.NAME
+    return known and _HELD.search(path.stem) is None

@@ -102,6 +102,11 @@ class NeRF(Modality):
             "cameras": self.cameras,
         }
 
+    @classmethod
+    def takes(cls, path: Path) -> bool:
+        """Whether a file is a scene, and not the held-out views of one (transforms_test.json)."""
+        return files.is_scene(path)
+
     def read(self, path: Path) -> Signal:
         """Read a scene as one part: the same number of rays from each of its views.
 

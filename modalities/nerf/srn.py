@@ -14,6 +14,7 @@ from inrc_modalities.nerf import pictures
 from inrc_modalities.nerf.cameras import Cameras, checked
 from inrc_modalities.nerf.scene import Scene, explained, measurable
 
+NAME = "intrinsics.txt"
 KIND = "an intrinsics.txt of a scene with folders rgb and pose"
 
 _TURN = torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)  # OpenCV's axes in OpenGL's

@@ -62,6 +62,10 @@ class Video(Modality):
         clip = load(path)
         return self._whole(pixels.features(clip, self.chroma), clip.meta())
 
+    def exact(self, suffix: str) -> str:
+        """Matroska for what MP4 would lose again."""
+        return ".mkv" if suffix.lower() == ".mp4" else suffix
+
     def write(self, signal: Signal, path: Path) -> None:
         """Write a joined signal; values are clamped to [0, 1] and rounded to the nearest level.
 
