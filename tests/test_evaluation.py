@@ -165,7 +165,10 @@ def misbehave(task: str) -> str:
 
 def test_workers_outlive_tasks_that_crash_or_hang() -> None:
     tasks = ["one", "crash", "hang", "raise", "two"]
-    results = dict(Workers(misbehave, 2, limit=4.0).run(tasks))
+    with Workers(misbehave, 2, limit=4.0) as workers:
+        results = dict(workers.run(tasks))
+        again = dict(workers.run(["three"]))  # by a process that is still there
+        assert again == {"three": "THREE"}
     assert results["one"] == "ONE" and results["two"] == "TWO"
     assert results["raise"] == Failed("no good")
     assert results["crash"] == Failed("crashed (exit code 11)")

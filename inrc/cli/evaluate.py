@@ -3,10 +3,14 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inrc.cli import screen
 from inrc.cli.compress import files_in
-from inrc.errors import UsageError
+from inrc.errors import SignalError, UsageError
+
+if TYPE_CHECKING:
+    from inrc.model import Model
 
 NAME = "evaluate"
 HELP = "judge a model and ordinary codecs on the same files"
@@ -24,6 +28,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baselines", default="none", metavar="NAMES",
         help="ordinary codecs: none, auto (all there are), or names, a,b",
+    )  # fmt: skip
+    parser.add_argument(
+        "--train", nargs="+", type=Path, metavar="IN", default=[],
+        help="learn PCA anew from these files (training has done so from its own)",
     )  # fmt: skip
     parser.add_argument("--repeats", type=int, default=3, help="warm runs for the median time")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds that a trial may take")
@@ -44,8 +52,11 @@ def run(args: argparse.Namespace) -> int:
 
     model = Model.load(args.model)
     files = files_in(args.inputs, model.modality)
-    known = [each.name for each in model.modality.baselines()]
-    names = {"none": [], "auto": known}.get(args.baselines, args.baselines.split(","))
+    if args.train:
+        _learn(files_in(args.train, model.modality), args.model, model)
+    names = {"none": []}.get(args.baselines, args.baselines.split(","))
+    if names == ["auto"]:
+        names = _all(args.model, model)
     rungs = _rungs(args.rungs, model.rungs)
     plan = Plan(files, args.model, rungs, names, args.repeats, args.limit, args.jobs)
     failed = 0
@@ -60,6 +71,30 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.output}: results of {len(files)} file(s)", file=sys.stderr)
         print(f"next:  inrc plot {args.output} -o rd.png", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _all(path: Path, model: "Model") -> list[str]:
+    """Every codec that is installed; the others are named on stderr, with what brings them."""
+    from inrc.evaluation.rivals import missing, rivals
+
+    names = []
+    for name, codec in rivals(path, model).items():
+        reason = missing(codec)
+        if reason is None:
+            names.append(name)
+        else:
+            screen.complain(f"left out: {reason}")
+    return names
+
+
+def _learn(files: list[Path], path: Path, model: "Model") -> None:
+    from inrc.data import read_rows
+    from inrc.evaluation import linear
+
+    found = linear.learn(read_rows(model.modality, files), model.modality, files[0])
+    if found is None:
+        raise SignalError(f"{files[0]}: no grid that files share, and PCA needs one; drop --train")
+    linear.save(found, linear.beside(path))
 
 
 def _rungs(text: str, count: int) -> list[int]:

@@ -14,6 +14,8 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from inrc import codec
 from inrc.container import Item
 from inrc.data import SignalDataModule
+from inrc.errors import SignalError
+from inrc.evaluation import linear
 from inrc.evaluation.pictures import picture
 from inrc.files import whole
 from inrc.model import Model
@@ -87,9 +89,25 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     with whole(path, overwrite=True) as part:
         model.save(part)
     _print(rows, modality.unit, path, paths)
+    _rival(data, path)
     picture(paths[0], model, model.rungs - 1, folder / "reconstruction.png")
     module.to(place)
     return model
+
+
+def _rival(data: SignalDataModule, path: Path) -> None:
+    """Learn PCA from the same rows, for `inrc evaluate` to compare with."""
+    file = linear.beside(path)
+    file.unlink(missing_ok=True)
+    assert data.train_rows is not None
+    try:
+        paths = data.train_paths or data.val_paths
+        found = linear.learn(data.train_rows, data.modality, paths[0])
+    except SignalError as error:
+        print(f"no PCA to compare with: {error}")
+        return
+    if found is not None:
+        linear.save(found, file)
 
 
 def measured(model: Model, paths: list[Path], number: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from inrc.errors import UsageError
+from inrc.evaluation.rivals import rival
 from inrc.evaluation.rows import Row, append, load, mend
 from inrc.evaluation.trial import Trial, describe, try_codec
 from inrc.evaluation.workers import Failed, Workers
@@ -50,14 +51,10 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
         SignalError: an `output` that holds something else.
     """
     model = Model.load(plan.model)
-    ladder = {each.name: each for each in model.modality.baselines()}
     for rung in plan.rungs:
         if not 0 <= rung < model.rungs:
             raise UsageError(f"rung {rung}: this model has rungs 0 to {model.rungs - 1}")
-    for name in plan.baselines:
-        if name not in ladder:
-            known = ", ".join(ladder) or "none"
-            raise UsageError(f"no codec {name!r} for {model.modality.name}; there are: {known}")
+    ladder = {name: rival(plan.model, model, name) for name in plan.baselines}
     if output.exists():
         mend(output)
         plan.done = {row.key: row for row in load(output) if row.error is None}
@@ -67,28 +64,29 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
         for rung in plan.rungs
     ]
     highest: dict[Path, float] = {}
-    for trial, row in _tried(ours, plan, model, output):
-        if row.error is None:
-            highest[trial.file] = max(row.rate, highest.get(trial.file, 0.0))
-        yield row
-    # one setting of every codec and file at a time, cheapest first, until it is far beyond ours
-    open_ended = [(file, name) for file in plan.files for name in plan.baselines]
-    for step in range(max((len(ladder[name].qualities) for name in plan.baselines), default=0)):
-        trials = [
-            Trial(plan.model, file, name, ladder[name].qualities[step], plan.repeats)
-            for file, name in open_ended
-            if step < len(ladder[name].qualities)
-        ]
-        for trial, row in _tried(trials, plan, model, output):
-            assert trial.codec is not None
-            most = BEYOND * highest.get(trial.file, float("inf"))
-            if step > 0 and row.error is None and row.rate > most:
-                open_ended.remove((trial.file, trial.codec))
+    with Workers(try_codec, plan.jobs, plan.limit) as workers:
+        for trial, row in _tried(ours, plan, model, output, workers):
+            if row.error is None:
+                highest[trial.file] = max(row.rate, highest.get(trial.file, 0.0))
             yield row
+        # one setting of every codec and file at a time, cheapest first, until it is far beyond ours
+        open_ended = [(file, name) for file in plan.files for name in plan.baselines]
+        for step in range(max((len(ladder[name].qualities) for name in plan.baselines), default=0)):
+            trials = [
+                Trial(plan.model, file, name, ladder[name].qualities[step], plan.repeats)
+                for file, name in open_ended
+                if step < len(ladder[name].qualities)
+            ]
+            for trial, row in _tried(trials, plan, model, output, workers):
+                assert trial.codec is not None
+                most = BEYOND * highest.get(trial.file, float("inf"))
+                if step > 0 and row.error is None and row.rate > most:
+                    open_ended.remove((trial.file, trial.codec))
+                yield row
 
 
 def _tried(
-    trials: Sequence[Trial], plan: Plan, model: Model, output: Path
+    trials: Sequence[Trial], plan: Plan, model: Model, output: Path, workers: Workers[Trial, Row]
 ) -> Iterator[tuple[Trial, Row]]:
     """Rows of trials, old ones first; new ones are written before they are handed on."""
     new: dict[Trial, Row] = {}
@@ -109,7 +107,6 @@ def _tried(
             yield trial, plan.done[row.key]
         else:
             new[trial] = row
-    workers = Workers(try_codec, min(plan.jobs, max(len(new), 1)), plan.limit)
     for trial, result in workers.run(list(new)):
         row = replace(new[trial], error=result.reason) if isinstance(result, Failed) else result
         append(output, [row])

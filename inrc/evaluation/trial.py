@@ -14,10 +14,9 @@ from typing import TypeVar
 import torch
 
 from inrc import codec
-from inrc.errors import UsageError
+from inrc.evaluation.rivals import rival
 from inrc.evaluation.rows import Row, identity
 from inrc.model import Model
-from inrc.signal import Baseline, Modality
 
 LONG = 2.0
 """Seconds; what takes longer is not run again for the median: its noise is small beside it."""
@@ -56,7 +55,7 @@ def describe(trial: Trial, model: Model) -> Row:
     Raises OSError for a file that cannot be read.
     """
     modality = model.modality
-    unit = "rung" if trial.codec is None else _baseline(modality, trial.codec).unit
+    unit = "rung" if trial.codec is None else rival(trial.model, model, trial.codec).unit
     return Row(
         codec=f"{OURS} {model.card['method']['name']}" if trial.codec is None else trial.codec,
         setting=trial.setting,
@@ -93,7 +92,7 @@ def _ours(trial: Trial, model: Model) -> Row:
 def _other(trial: Trial, model: Model) -> Row:
     assert trial.codec is not None
     modality = model.modality
-    baseline = _baseline(modality, trial.codec)
+    baseline = rival(trial.model, model, trial.codec)
     data, encode = _timed(lambda: baseline.encode(trial.file, trial.setting), trial.repeats)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"decoded{modality.exact(_suffix(trial.file))}"
@@ -131,13 +130,6 @@ def _timed(run: Callable[[], Value], repeats: int) -> tuple[Value, float]:
 
 def _suffix(path: Path) -> str:
     return "".join(path.suffixes[-2:]) if path.suffix.lower() == ".gz" else path.suffix
-
-
-def _baseline(modality: Modality, name: str) -> Baseline:
-    found = {each.name: each for each in modality.baselines()}
-    if name not in found:
-        raise UsageError(f"no codec {name!r} for {modality.name}; there are {', '.join(found)}")
-    return found[name]
 
 
 @lru_cache(1)

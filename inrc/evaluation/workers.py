@@ -25,6 +25,8 @@ class Failed:
 class Workers(Generic[Task, Result]):
     """Runs `work(task)` for many tasks on several processes, with a time limit for each.
 
+    A context manager: its processes, which take seconds to start, are kept until its end.
+
     Args:
         work: a function of a module (it is found by its name in a fresh process).
         count: processes.
@@ -35,26 +37,34 @@ class Workers(Generic[Task, Result]):
         self.work = work
         self.count = count
         self.limit = limit
+        self._idle: list[_Worker] = []
+
+    def __enter__(self) -> "Workers[Task, Result]":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for worker in self._idle:
+            worker.stop()
+        self._idle.clear()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result | Failed]]:
         """Tasks and results, as they come."""
         waiting = list(reversed(tasks))
         busy: list[_Worker] = []
-        idle: list[_Worker] = []
         try:
             while waiting or busy:
                 while waiting and len(busy) < self.count:
-                    worker = idle.pop() if idle else _Worker(self.work)
+                    worker = self._idle.pop() if self._idle else _Worker(self.work)
                     worker.begin(waiting.pop())
                     busy.append(worker)
                 for worker in self._done(busy):
                     busy.remove(worker)
                     result = worker.result(self.limit)
                     if worker.alive:
-                        idle.append(worker)
+                        self._idle.append(worker)
                     yield worker.task, result
         finally:
-            for worker in [*busy, *idle]:
+            for worker in busy:
                 worker.stop()
 
     def _done(self, busy: Sequence["_Worker"]) -> list["_Worker"]:

@@ -1,0 +1,223 @@
+"""PCA beside a model: learned from the model's own training rows, judged as any other codec.
+
+Components and histograms lie in a file beside the model's, and are not counted in a rate, as the
+model is not. What is counted is the same archive that ours writes: header, checksum, payload.
+"""
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from inrc.container import Archive, Item, pack, unpack
+from inrc.entropy.coder import Tables
+from inrc.errors import ContainerError, ModelError, SignalError
+from inrc.evaluation.components import Components, components
+from inrc.evaluation.histograms import Histograms, histograms
+from inrc.files import whole
+from inrc.model import Model
+from inrc.signal import Ask, Baseline, Modality, View
+
+NAME = "PCA"
+STEPS = tuple(4.0 * 2.0 ** (-2 * i / 3) for i in range(18))
+"""Of features near [0, 1] and orthonormal components: 4 to 0.0016, 4 dB from each to the next."""
+ROWS = 20_000
+"""Training rows, at most: as many as our own closed form looks at."""
+SIDE = 4096
+"""Rows or numbers of a row, the fewer of the two: an eigendecomposition of more takes minutes."""
+NEAR = 1e-4
+"""How far a point may be from one of the grid and still be it; coordinates are near [-1, 1]."""
+VERSION = 1
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """Training rows, as data modules have them."""
+
+    @property
+    def features(self) -> Tensor:
+        """N M C."""
+
+    def __len__(self) -> int: ...
+
+    def select(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Queries, features and weights of some rows."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Components of signals on one grid, and how their coefficients are coded at every step."""
+
+    grid: NDArray[np.float32]  # M Q
+    components: Components
+    coders: tuple[Histograms, ...]
+
+    def encode(self, original: Path, step: float, model: Model) -> bytes:
+        """An archive of a file.
+
+        Raises SignalError for a file on another grid, or one that cannot be read.
+        """
+        modality = model.modality
+        signal = modality.split(modality.read(original))
+        where = self._places(signal.queries, str(original))
+        if len(where) != 1 or not np.array_equal(where[0], np.arange(len(self.grid))):
+            raise SignalError(f"{original}: its grid is not that of the components")
+        number = [coder.step for coder in self.coders].index(step)
+        rows = signal.features.flatten(1).numpy()
+        known = None
+        if signal.weights is not None:
+            known = _spread(signal.weights, signal.features.shape[2]) > 0
+        symbols = self.coders[number].quantise(self.components.project(rows, known))
+        payload = self.coders[number].encode(symbols)
+        item = Item("", signal.meta, signal.parts)
+        return pack(Archive(model.id, number, (item,), payload, model.own), model.default)
+
+    def decode(self, data: bytes, original: Path, decoded: Path, model: Model) -> None:
+        """Write an archive's file; the original says only what of it is judged.
+
+        Raises ContainerError for damaged bytes, SignalError for a view between grid points.
+        """
+        archive = unpack(data, model.default)
+        if not 0 <= archive.rung < len(self.coders) or len(archive.items) != 1:
+            raise ContainerError(f"{decoded}: not an archive of these components")
+        coder, item = self.coders[archive.rung], archive.items[0]
+        coefficients = coder.decode(archive.payload, item.parts) * coder.step
+        channels = len(self.components.mean) // len(self.grid)
+        rows = self.components.expand(coefficients).reshape(item.parts, -1, channels)
+        rebuild = model.modality.rebuild(item.meta, model.modality.judged(original))
+        ask = next(rebuild)
+        try:
+            while True:
+                ask = rebuild.send(self._answer(rows, ask, str(decoded)))
+        except StopIteration as end:
+            model.modality.write(end.value, decoded)
+
+    def _answer(self, rows: NDArray[np.float32], ask: Ask, what: str) -> Tensor:
+        where = self._places(ask.queries, what)
+        parts = np.array(ask.parts)
+        return torch.from_numpy(rows[parts[:, None], where])
+
+    def _places(self, queries: Tensor, what: str) -> NDArray[np.int64]:
+        """Numbers of the grid points that are asked, #P M."""
+        asked = queries.numpy()
+        if asked.shape[1:] == self.grid.shape and np.array_equal(asked[0], self.grid):
+            if len(asked) == 1:
+                return np.arange(len(self.grid))[None]
+        if asked.shape[2] != self.grid.shape[1]:
+            raise SignalError(f"{what}: its grid is not that of the components")
+        far, where = cKDTree(self.grid).query(asked.reshape(-1, asked.shape[2]))
+        if far.max(initial=0.0) > NEAR:
+            raise SignalError(f"{what}: components know nothing between the points of their grid")
+        found: NDArray[np.int64] = where.reshape(asked.shape[:2]).astype(np.int64)
+        return found
+
+
+def learn(rows: Rows, modality: Modality, sample: Path) -> Linear | None:
+    """Components of training rows; None where signals share no grid.
+
+    Files that are rebuilt from other places than they are learned at (`sample` is one of them) have
+    no use for components, which are known on their grid only.
+
+    Raises SignalError if the rows are too few, or all the same.
+    """
+    numbers = rows.features.shape[1] * rows.features.shape[2]
+    most = min(len(rows), ROWS if numbers <= SIDE else SIDE)
+    queries, features, weights = rows.select(torch.linspace(0, len(rows) - 1, most).long())
+    if queries.shape[0] != 1:
+        return None
+    flat = features.flatten(1).numpy()
+    spread = None if weights is None else _spread(weights, features.shape[2])
+    found = components(flat, weights=spread)
+    coefficients = found.project(flat, None if spread is None else spread > 0)
+    coders = tuple(histograms(coefficients, step) for step in STEPS)
+    linear = Linear(queries[0].numpy(), found, coders)
+    meta = modality.read(sample).meta
+    try:
+        linear._places(next(modality.rebuild(meta, View())).queries, str(sample))
+    except SignalError:
+        return None
+    return linear
+
+
+def _spread(weights: Tensor, channels: int) -> NDArray[np.float32]:
+    """Weights of places as those of their channels' values."""
+    found: NDArray[np.float32] = np.repeat(weights.numpy(), channels, axis=1)
+    return found
+
+
+def beside(model: Path) -> Path:
+    """Where the components of a model are."""
+    return model.with_name(f"{model.stem}.pca.npz")
+
+
+def save(linear: Linear, path: Path) -> None:
+    """Write components and histograms."""
+    tables = [coder.tables for coder in linear.coders]
+    counts = [
+        row[:length]
+        for each in tables
+        for row, length in zip(each.counts, each.lengths, strict=True)
+    ]
+    with whole(path, overwrite=True) as part, part.open("wb") as file:
+        np.savez_compressed(
+            file, version=VERSION, grid=linear.grid, mean=linear.components.mean,
+            scale=linear.components.scale, basis=linear.components.basis,
+            steps=[coder.step for coder in linear.coders],
+            low=np.stack([coder.low for coder in linear.coders]).astype(np.uint8),
+            counts=np.concatenate(counts).astype(np.uint16),
+            lengths=np.stack([each.lengths for each in tables]),
+            offsets=np.stack([each.offsets for each in tables]),
+        )  # fmt: skip
+
+
+def load(path: Path) -> Linear:
+    """Read what `save` wrote.
+
+    Raises ModelError for a file that is damaged or something else.
+    """
+    try:
+        with path.open("rb") as handle, np.load(handle) as file:
+            if int(file["version"]) != VERSION:
+                raise ModelError(f"{path}: made by another version: train or evaluate anew")
+            found = Components(file["mean"], file["scale"], file["basis"])
+            grid, steps, low, flat = (file[key] for key in ("grid", "steps", "low", "counts"))
+            lengths, offsets = file["lengths"], file["offsets"]
+        at, coders = 0, []
+        for number, step in enumerate(steps):
+            counts = np.zeros((len(found.basis), int(lengths[number].max())), np.int32)
+            for row, length in zip(counts, lengths[number], strict=True):
+                row[:length] = flat[at : at + length]
+                at += int(length)
+            tables = Tables(counts, lengths[number], offsets[number])
+            coders.append(Histograms(float(step), tables, low[number].astype(np.int64)))
+        return Linear(grid, found, tuple(coders))
+    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile, ContainerError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{path}: no components, or damaged ({reason:.80})") from error
+
+
+@lru_cache(1)
+def _loaded(path: Path, changed: float) -> Linear:
+    return load(path)
+
+
+def baselines(path: Path, model: Model) -> Sequence[Baseline]:
+    """PCA, where it lies beside the model's file."""
+    file = beside(path)
+    if not file.is_file():
+        return []
+    linear = _loaded(file, file.stat().st_mtime)
+    return [
+        Baseline(
+            NAME, "step", tuple(coder.step for coder in linear.coders),
+            partial(linear.encode, model=model), partial(linear.decode, model=model),
+        )
+    ]  # fmt: skip

@@ -1,0 +1,55 @@
+"""All codecs that a model is compared with: those of its modality, and those learned beside it."""
+
+from importlib.metadata import PackageNotFoundError, metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from inrc.errors import UsageError
+from inrc.evaluation import linear
+from inrc.model import Model
+from inrc.signal import Baseline
+
+
+def rivals(path: Path, model: Model) -> dict[str, Baseline]:
+    """Codecs by name, also those that are not installed; `path` is the model's file."""
+    found = [*model.modality.baselines(), *linear.baselines(path, model)]
+    return {each.name: each for each in found}
+
+
+def rival(path: Path, model: Model, name: str) -> Baseline:
+    """One codec by its name.
+
+    Raises UsageError if there is none, or it is not installed.
+    """
+    found = rivals(path, model)
+    if name not in found:
+        known = ", ".join(found) or "none"
+        raise UsageError(f"no codec {name!r} for {model.modality.name}; there are: {known}")
+    reason = missing(found[name])
+    if reason is not None:
+        raise UsageError(reason)
+    return found[name]
+
+
+def missing(baseline: Baseline) -> str | None:
+    """Why a codec cannot be used here, and what brings it; None if it can."""
+    package = baseline.needs
+    if package is None or (package.isidentifier() and find_spec(package) is not None):
+        return None
+    extra = _extra(package)
+    brings = f": pip install 'inrc[{extra}]'" if extra else ""
+    return f"{baseline.name}: needs {package}, which is not installed{brings}"
+
+
+def _extra(package: str) -> str | None:
+    """The smallest of our extras that brings a package."""
+    try:
+        needed = metadata("inrc").get_all("Requires-Dist") or []
+    except PackageNotFoundError:
+        return None
+    for line in needed:
+        requirement, _, marker = line.partition(";")
+        name = requirement.split("[")[0].split("=")[0].split("<")[0].split(">")[0].strip()
+        if name.lower() == package.lower() and "extra" in marker:
+            return marker.split("extra", 1)[1].strip(" ='\")")
+    return None
