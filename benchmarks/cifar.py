@@ -100,20 +100,13 @@ def principal(
     if train.shape[1:] != test.shape[1:]:
         raise SignalError(f"training images are {train.shape[1:]}, test images {test.shape[1:]}")
     rows = [(images.reshape(len(images), -1) / np.float32(255)) for images in (train, test)]
-    found = linear.components(rows[0], max(many))
-    coefficients = found.project(rows[1])
-    exact = [
-        {
-            "components": k,
-            "psnr": psnr(test, 255 * found.expand(coefficients[:, :k]).reshape(test.shape)),
-        }
-        for k in many
-    ]
-    coded = [
-        _row("components", test, each.bytes, 255 * each.rows.reshape(test.shape))
-        | {"components": each.components, "step": each.step}
-        for each in linear.sweep(found, rows[1], many, steps)
-    ]
+    exact, coded = [], []
+    for each in linear.sweep(*rows, many, [0.0, *steps]):
+        row = _row("components", test, each.bytes, 255 * each.rows.reshape(test.shape))
+        if each.step:
+            coded.append(row | {"components": each.components, "step": each.step})
+        else:
+            exact.append({"components": each.components, "psnr": row["psnr"]})
     return {"exact": exact, "coded": coded}
 
 

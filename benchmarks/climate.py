@@ -102,7 +102,7 @@ def ordinary(split: Split, targets: dict[str, float]) -> list[dict[str, object]]
 def eofs(
     split: Split, levels_as_channels: bool, many: Sequence[int], steps: Sequence[float]
 ) -> list[dict[str, Any]]:
-    """Bytes and errors of EOFs for every number of components, step and kind of table.
+    """Bytes and errors of EOFs for every number of components and step.
 
     Channels are scaled to [0, 1] over the training slices, so that one step serves all. With
     `levels_as_channels` a row is all variables on all levels, else all variables on one level.
@@ -120,16 +120,14 @@ def eofs(
     low = train.min((0, 3, 4), keepdims=True)
     width = np.maximum(train.max((0, 3, 4), keepdims=True) - low, 1e-12)
     rows = [((a - low) / width).reshape(len(a), -1) for a in (train, test)]
-    found = linear.components(rows[0], max(many))
     points = []
-    for coded in linear.sweep(found, rows[1], many, steps, tuple(linear.TABLES)):
+    for coded in linear.sweep(*rows, many, steps):
         decoded = coded.rows.reshape(test.shape) * width + low
         errors = {name: metrics.rmse(test[:, i], decoded[:, i]) for i, name in enumerate(names)}
         points.append(
             {
                 "components": coded.components,
                 "step": coded.step,
-                "tables": coded.tables,
                 "bytes": coded.bytes,
                 "psnr": metrics.psnr(rows[1], coded.rows, 1.0),
                 "rmse": errors,
