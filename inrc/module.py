@@ -243,22 +243,26 @@ class Compressor(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Quality of the representation, and quality and rate of every rung."""
+        self._judge("val", batch, self.global_step > self._ends[0])
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """The same of a trained codec."""
+        self._judge("test", batch, all(rung.ready for rung in self.network.rungs))
+
+    def _judge(self, split: str, batch: Batch, coded: bool) -> None:
         latent = self.network.encode(batch.queries, batch.features, batch.weights)
-        self._report("val/psnr", latent, batch, prog_bar=True)
-        if self.global_step <= self._ends[0]:
+        self._report(f"{split}/psnr", latent, batch, prog_bar=True)
+        if not coded:
             return
         for number, rung in enumerate(self.network.rungs):
             symbols = rung.quantize(latent)
             rate = rung.bits(symbols).mean() / batch.features.shape[1]
             last = number == len(self.network.ladder) - 1
             self.log(
-                f"val/rate_q{number}", rate, prog_bar=last, sync_dist=True, batch_size=len(latent)
-            )
-            self._report(f"val/psnr_q{number}", rung.dequantize(symbols), batch, prog_bar=last)
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """As in validation."""
-        self.validation_step(batch, batch_idx)
+                f"{split}/rate_q{number}", rate, prog_bar=last, sync_dist=True,
+                batch_size=len(latent),
+            )  # fmt: skip
+            self._report(f"{split}/psnr_q{number}", rung.dequantize(symbols), batch, prog_bar=last)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Decoded features of the rows, unquantised."""

@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 import inrc
 from inrc import codec
-from inrc.cli.fit import export
+from inrc.cli.export import export
 from inrc.errors import ModelError, SignalError, UsageError
 from inrc.methods import Basis
 from inrc.module import Compressor

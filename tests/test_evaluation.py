@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inrc.cli import main
-from inrc.cli.fit import export
+from inrc.cli.export import export
 from inrc.errors import SignalError, UsageError
 from inrc.evaluation import Row, append, bd_psnr, bd_rate, curves, load
 from inrc.evaluation.bdrate import interval

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from inrc.cli import main
-from inrc.cli.fit import export
+from inrc.cli.export import export
 from inrc.container import unpack
 from inrc.data import Rows
 from inrc.errors import ModelError, SignalError, UsageError

@@ -10,7 +10,7 @@ import torch
 
 from inrc.adapt import MetaSGD
 from inrc.cli import main
-from inrc.cli.fit import export
+from inrc.cli.export import export
 from inrc.entropy import SparseBottleneck
 from inrc.fields import Siren, SparseSiren, SparseWeightSiren
 from inrc.fields.sparse import hard_concrete, open_share

@@ -1,0 +1,132 @@
+"""The end of training: a codec that can be used, and what it is worth."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from inrc import codec
+from inrc.container import Item
+from inrc.data import SignalDataModule
+from inrc.errors import SignalError
+from inrc.evaluation import linear
+from inrc.evaluation.pictures import picture
+from inrc.files import whole
+from inrc.model import Model
+from inrc.module import Compressor
+
+_ABOUT = ("rung", "files", "bytes", "payload_bytes", "rate")
+_SECONDS = ("encode_seconds", "decode_and_measure_seconds")
+
+
+class Export(Callback):
+    """Writes `codec.safetensors` at the end of training, and says what it is worth.
+
+    Every rung compresses the validation files into a real archive, which is decoded and measured.
+    """
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Only if training came to its end: an interrupted one can be resumed."""
+        assert isinstance(pl_module, Compressor)
+        tried = bool(getattr(trainer, "fast_dev_run", False))  # set by a function of another file
+        done = tried or trainer.global_step >= sum(pl_module.stages)
+        if not done or not trainer.is_global_zero:
+            return
+        folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        export(pl_module, trainer.datamodule, folder)  # type: ignore[attr-defined]
+
+
+def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
+    """Write model, table and picture to a folder; prints the table and the next command."""
+    place = module.device
+    module.cpu().eval()
+    if not any(rung.tables for rung in module.network.rungs):
+        module.calibrate()
+    module.tabulate()
+    model = modelled(module, data)
+    paths = data.val_paths
+    rows = [measured(model, paths, number) for number in range(model.rungs)]
+    model.card["results"] = rows
+    path = folder / "codec.safetensors"
+    with whole(path, overwrite=True) as part:
+        model.save(part)
+    print(f"\n{len(paths)} validation files in one archive; the model itself is not counted")
+    print(table(rows, data.modality.unit))
+    print(f"\nmodel: {path} ({path.stat().st_size:,} bytes)")
+    print(f"next:  inrc compress {paths[0]} -m {path} -o compressed.inrc")
+    _rival(data, path)
+    picture(paths[0], model, model.rungs - 1, folder / "reconstruction.png")
+    module.to(place)
+    return model
+
+
+def _rival(data: SignalDataModule, path: Path) -> None:
+    """Learn PCA from the same rows, for `inrc evaluate` to compare with."""
+    file = linear.beside(path)
+    file.unlink(missing_ok=True)
+    assert data.train_rows is not None
+    try:
+        paths = data.train_paths or data.val_paths
+        found = linear.learn(data.train_rows, data.modality, paths[0])
+    except SignalError as error:
+        print(f"no PCA to compare with: {error}")
+        return
+    if found is not None:
+        linear.save(found, file)
+
+
+def modelled(module: Compressor, data: SignalDataModule) -> Model:
+    """The codec of a module whose tables are made; the module must not be trained on."""
+    module.cpu().eval()
+    for rung in module.network.rungs:
+        rung.finish()
+    modality = data.modality
+    first = modality.split(modality.read((data.train_paths or data.val_paths)[0]))
+    about: dict[str, Any] = {
+        "torch": torch.__version__,
+        "training": {"data": type(data).__name__, "steps": list(module.stages)},
+    }
+    default = Item("", first.meta, first.parts)
+    return Model.make(module.network, module.method, modality, default, about)
+
+
+def measured(model: Model, paths: list[Path], number: int) -> dict[str, Any]:
+    """One row of the rate-distortion table, from a real archive of these files."""
+    start = time.perf_counter()
+    made = codec.compress(paths, model, number)
+    middle = time.perf_counter()
+    measures = codec.measure(paths, made.data, model)
+    return {
+        "rung": number,
+        "files": len(paths),
+        "bytes": len(made.data),
+        "payload_bytes": made.payload,
+        "rate": 8 * len(made.data) / made.observations,
+        "encode_seconds": round(middle - start, 3),
+        "decode_and_measure_seconds": round(time.perf_counter() - middle, 3),
+        **measures,
+    }
+
+
+def table(rows: list[dict[str, Any]], unit: str) -> str:
+    """Rows of `measured` as lines of text; `unit` is what rates are counted by."""
+    measures = [key for key in rows[0] if key not in (*_ABOUT, *_SECONDS)]
+    cells = [["rung", "bytes", "payload", "bits/unit", *measures, "seconds"]]
+    for row in rows:
+        seconds = sum(row[key] for key in _SECONDS)
+        cells.append(
+            [
+                str(row["rung"]), f"{row['bytes']:,}", f"{row['payload_bytes']:,}",
+                f"{row['rate']:.4g}", *(f"{row[key]:.4g}" for key in measures), f"{seconds:.1f}",
+            ]
+        )  # fmt: skip
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    lines = [
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in cells
+    ]
+    return "\n".join([*lines, f"(unit: {unit}; psnr in dB)"])
