@@ -19,6 +19,7 @@ def compress(
     model: Name | Model,
     rung: int | None = None,
     steps: int | None = None,
+    effort: int = 5,
 ) -> bytes:
     """Compress native files into the bytes of one `.inrc` archive.
 
@@ -27,13 +28,14 @@ def compress(
         model: `codec.safetensors`, or what `inrc.load` made of it.
         rung: of the model's ladder, 0 the cheapest; None takes the middle.
         steps: of the search for the latents; None takes as many as in training.
+        effort: how long the code is searched, 1 (fast) to 9 (thorough), twice as long each.
 
     Raises:
         SignalError: a file that cannot be read; unlike the command, nothing is left out.
         ModelError, UsageError: no such model or rung.
     """
     names = [files] if isinstance(files, str | os.PathLike) else list(files)
-    made = codec.compress([Path(name) for name in names], load(model), rung, steps)
+    made = codec.compress([Path(name) for name in names], load(model), rung, steps, effort=effort)
     if made.failed:
         raise SignalError(made.failed[0][1])
     return made.data

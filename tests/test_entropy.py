@@ -112,7 +112,7 @@ def test_the_transform_keeps_errors_and_signals() -> None:
 def test_rate_distortion_rounding_beats_the_nearest_integer() -> None:
     weight, points = 1e3, 1024
     bottleneck, z = fitted(weight), latents(500, 16)
-    nearest = torch.round(bottleneck._analyse(z)).int()
+    nearest = torch.round(bottleneck.analyse(z)).int()
     chosen = bottleneck.quantize(z)
 
     def cost(symbols: torch.Tensor) -> float:

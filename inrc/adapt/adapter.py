@@ -49,6 +49,10 @@ class Adapter(nn.Module, ABC):
         finally:
             self.watch = None
 
+    def budget(self, effort: float) -> int:
+        """Steps for an effort, as a share of the usual; the same for all where more are no use."""
+        return self.steps
+
     @property
     def window(self) -> int | None:
         """Observations that a step looks at; None if it looks at all: what memory is planned by."""

@@ -63,6 +63,9 @@ class LongRun(Adapter):
         self.constant = constant
         self.seed = seed
 
+    def budget(self, effort: float) -> int:
+        return max(1, round(self.steps * effort))
+
     @property
     def window(self) -> int | None:
         return self.subset

@@ -29,6 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     how.add_argument("-m", dest="model", type=Path, help="codec.safetensors")
     how.add_argument("--method", metavar="NAME", help="coin: a network for each file, no model")
     parser.add_argument("-q", dest="rung", type=int, help="rung of the model's rate ladder")
+    parser.add_argument("--effort", type=int, metavar="1..9", help="time to search, 5 unless told")
     parser.add_argument("--steps", type=int, help="steps of the search for the latents")
     parser.add_argument("-f", dest="force", action="store_true", help="overwrite OUT")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -50,12 +51,15 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"{path}: cannot be input and output")
     refuse(output, args.force)
     methods.refuse(args)
+    if args.effort is not None and not 1 <= args.effort <= 9:
+        raise UsageError(f"--effort {args.effort}: give 1 (fast) to 9 (thorough)")
     if args.steps is not None and args.steps < 1:
         raise UsageError(f"--steps {args.steps}: give at least 1")
 
     from inrc import codec
     from inrc.model import Model
 
+    effort = codec.EFFORT if args.effort is None else args.effort
     model = methods.model(args, files_in) if args.model is None else Model.load(args.model)
     if args.rung is not None and not 0 <= args.rung < model.rungs:
         raise UsageError(f"-q {args.rung}: this model has rungs 0 to {model.rungs - 1}")
@@ -63,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     modality = registry.find(card["name"])(**card["settings"])
     paths = files_in(args.inputs, modality)
     with screen.progress("compressing", args.quiet) as report:
-        made = codec.compress(paths, model, args.rung, args.steps, report)
+        made = codec.compress(paths, model, args.rung, args.steps, report, effort)
     for path, reason in made.failed:
         screen.complain(reason if str(path) in reason else f"{path}: {reason}")
     bad = {path for path, _ in made.failed}

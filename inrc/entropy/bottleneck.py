@@ -84,11 +84,12 @@ class Bottleneck(nn.Module, ABC):
         self,
         latents: Float[Tensor, "B K"],
         distort: Callable[[Tensor], Tensor],
+        effort: float = 1.0,
     ) -> Int[Tensor, "B L"]:
         """Symbols for a file, which an encoder may take its time to find; default: `quantize`.
 
         `distort` takes latents (B K) as the decoder will have them, to each row's distortion (B),
-        differentiably.
+        differentiably. `effort` is the time to be taken, as a share of the usual.
         """
         return self.quantize(latents)
 

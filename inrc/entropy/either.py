@@ -49,9 +49,12 @@ class Either(Untrained):
         return torch.where(symbols[:, :1] == 1, floats, self.fixed.dequantize(symbols[:, 1:]))
 
     def search(
-        self, latents: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
+        self,
+        latents: Float[Tensor, "B K"],
+        distort: Callable[[Tensor], Tensor],
+        effort: float = 1.0,
     ) -> Int[Tensor, "B L"]:
-        """Fixed point as good as floats, if it is smaller."""
+        """Fixed point as good as floats, if it is smaller; always the same effort."""
         halves = self.floats.quantize(latents)
         clean = distort(latents).detach()
         allowed = torch.maximum(distort(self.floats.dequantize(halves)).detach(), LEAST * clean)

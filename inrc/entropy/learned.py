@@ -1,6 +1,7 @@
 """The learned bottleneck: a transform, CompressAI's factorised prior, and the way back."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inrc.entropy.bottleneck import Bottleneck
 from inrc.entropy.coder import tabulate
+from inrc.entropy.rounding import Rounding
 
 if TYPE_CHECKING:
     from compressai.entropy_models import EntropyBottleneck
@@ -22,7 +23,7 @@ PRIOR_COUNT = 100.0
 """The learned density counts as much as this many training signals in the final tables."""
 
 
-class LearnedBottleneck(Bottleneck):
+class LearnedBottleneck(Rounding):
     """VC-INR (arXiv:2301.09479), step 2: g_a, a learned factorised density, g_s.
 
     The transforms start at the best linear ones. With mse ~ d^T H d for a latent error d, and the
@@ -119,38 +120,52 @@ class LearnedBottleneck(Bottleneck):
                 matrix = self.density.matrices[i]
             matrix.copy_(start[:, None, None].expand_as(matrix))
 
-    def _analyse(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+    def analyse(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
         n = (latents - self.mean) @ self.forth
         return (n + self.spread * self.analysis(n / self.spread)) * torch.exp(-self.log_step)
 
-    def _synthesise(self, symbols: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
-        n = symbols * torch.exp(self.log_step)
+    def synthesise(self, numbers: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+        n = numbers * torch.exp(self.log_step)
         return (n + self.spread * self.synthesis(n / self.spread)) @ self.back + self.mean
 
     def forward(self, latents: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K"], Tensor]:
         assert self.density is not None
-        noisy, likelihood = self.density(self._analyse(latents), training=True)
-        return self._synthesise(noisy), -torch.log2(likelihood).sum(1)
+        noisy, likelihood = self.density(self.analyse(latents), training=True)
+        return self.synthesise(noisy), -torch.log2(likelihood).sum(1)
 
-    def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B K"]:
-        with torch.no_grad():
-            y = self._analyse(latents)
-            nearest = torch.round(y)
-            if self.tables is None:
-                return nearest.int()
-            candidates = torch.stack([nearest, nearest - nearest.sign(), torch.zeros_like(y)])
-            step = torch.exp(self.log_step)
-            tables = self.tables
-            entry = tables.index(candidates.flatten(0, 1).cpu().numpy().astype(np.int32))
-            bits = torch.from_numpy(tables.costs[np.arange(self.latent_dim), entry])
-            bits = bits.view_as(candidates.cpu()).to(y)
-            error = self.weight * self.observations * ((candidates - y) * step).square()
-            best = (bits + error).argmin(0, keepdim=True)
-            return candidates.gather(0, best)[0].int()
+    @property
+    def price(self) -> float:
+        """Bits of a row that one unit of its distortion is worth."""
+        return self.weight * float(self.observations)
 
-    def dequantize(self, symbols: Int[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+    def prices(
+        self, numbers: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "B"]:
+        return numbers.new_full((len(numbers),), self.price)
+
+    def rounded(self, numbers: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+        nearest = torch.round(numbers)
+        if self.tables is None:
+            return nearest
+        candidates = torch.stack([nearest, nearest - nearest.sign(), torch.zeros_like(nearest)])
+        curvature = self.price * torch.exp(2.0 * self.log_step)
+        error = curvature * (candidates - numbers).square()
+        best = (self.cost(candidates) + error).argmin(0, keepdim=True)
+        return candidates.gather(0, best)[0]
+
+    def prospect(
+        self, symbols: Float[Tensor, "B K"], gradient: Float[Tensor, "B K"]
+    ) -> Float[Tensor, "B"]:
+        """In the metric of the signal the distortion is a parabola of second derivative 2 step^2.
+
+        Where a field is linear it is just that, and its latents are at its bottom: no hope.
+        """
         with torch.no_grad():
-            return self._synthesise(symbols.to(self.mean.dtype))
+            curvature = torch.exp(2.0 * self.log_step)
+            move = self.rounded(symbols - gradient / (2.0 * curvature)) - symbols
+            fall = -(gradient * move + curvature * move.square())
+            bits = self.cost(symbols) - self.cost(symbols + move)
+            return (self.price * fall + bits).sum(1)
 
     def tabulate(self, latents: Float[Tensor, "N K"]) -> None:
         """Tables from the learned density, corrected by the counts of the training symbols."""

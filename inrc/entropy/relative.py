@@ -148,7 +148,10 @@ class RelativeBottleneck(Bottleneck):
 
     @torch.no_grad()
     def search(
-        self, latents: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
+        self,
+        latents: Float[Tensor, "B K"],
+        distort: Callable[[Tensor], Tensor],
+        effort: float = 1.0,
     ) -> Int[Tensor, "B L"]:
         """Prices to 16 bits a block, then block after block with refinement between them."""
         mean, rho = self._posterior(latents)
@@ -159,11 +162,12 @@ class RelativeBottleneck(Bottleneck):
             kept[block] = 1.0
         value = self.prior.mean.detach().expand_as(mean).clone()
         prices = mean.new_full((len(mean), len(blocks)), math.log(self.beta))
-        for step in range(self.fit if blocks else 0):
-            decay = 0.5 + 0.5 * math.cos(math.pi * step / self.fit)
+        fit, refine = (max(EVERY, round(steps * effort)) for steps in (self.fit, self.refine))
+        for step in range(fit if blocks else 0):
+            decay = 0.5 + 0.5 * math.cos(math.pi * step / fit)
             rate = self.rate * (LATE + (1.0 - LATE) * decay)
             self._step(posterior, value, kept, distort, prices, blocks, rate)
-            if step % EVERY == EVERY - 1 and step >= self.fit // 10:
+            if step % EVERY == EVERY - 1 and step >= fit // 10:
                 self._control(posterior, prices, blocks, 0)
         found = []
         for number, block in enumerate(blocks):
@@ -171,7 +175,7 @@ class RelativeBottleneck(Bottleneck):
             found.append(symbols)
             value[:, block] = self._value(symbols, block)
             kept[block] = 0.0
-            for step in range(self._pause(number)):
+            for step in range(self._pause(number, refine)):
                 self._step(posterior, value, kept, distort, prices, blocks, self.rate * LATE)
                 if step % EVERY == 0:
                     self._control(posterior, prices, blocks, number + 1)
@@ -184,9 +188,9 @@ class RelativeBottleneck(Bottleneck):
         )
         return torch.stack([nats[:, b].sum(1) for b in self._blocks(nats.device)], 1) * NATS
 
-    def _pause(self, number: int) -> int:
+    def _pause(self, number: int, refine: int) -> int:
         """Steps of refinement after this block: a share that falls with what is left to refine."""
-        done = [round(self.refine * (1.0 - (1.0 - n / self.symbols) ** 2))
+        done = [round(refine * (1.0 - (1.0 - n / self.symbols) ** 2))
                 for n in (number, number + 1)]  # fmt: skip
         return done[1] - done[0] if number + 1 < self.symbols else 0
 

@@ -68,7 +68,10 @@ class SparseBottleneck(Bottleneck):
         return torch.zeros_like(value).scatter(1, largest, value.gather(1, largest))
 
     def search(
-        self, latents: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
+        self,
+        latents: Float[Tensor, "B K"],
+        distort: Callable[[Tensor], Tensor],
+        effort: float = 1.0,
     ) -> Int[Tensor, "B U"]:
         """The k largest, moved by a few gradient steps to make up for those that are left out.
 
@@ -82,7 +85,7 @@ class SparseBottleneck(Bottleneck):
             value.new_full((len(value), 1), 0.1)
             * value.square().sum(1, keepdim=True).div(mask.sum(1, keepdim=True).clamp_min(1)).sqrt()
         )
-        for _ in range(self.refine):
+        for _ in range(round(self.refine * effort)):
             at = value.detach().requires_grad_()
             with torch.enable_grad():
                 (slope,) = torch.autograd.grad(self._loss(at, distort).sum(), at)

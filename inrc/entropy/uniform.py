@@ -1,15 +1,21 @@
 """The quantiser of COIN++: uniform bins within a few standard deviations, histogram tables."""
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from inrc.entropy.bottleneck import Bottleneck
 from inrc.entropy.coder import tabulate
+from inrc.entropy.rounding import Rounding
+
+LEAST = 0.01
+"""Harm of rounding that is told from none, as a share of a row's distortion."""
 
 
-class UniformBottleneck(Bottleneck):
+class UniformBottleneck(Rounding):
     """COIN++ (arXiv:2201.12904), sec. 2.4: 2^bits levels within mean +- deviations * std.
 
     Args:
@@ -47,12 +53,29 @@ class UniformBottleneck(Bottleneck):
         rounded = self.dequantize(symbols)
         return latents + (rounded - latents).detach(), self.bits(symbols)
 
-    def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B K"]:
+    def analyse(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
         unit = (latents.clamp(self.lo, self.hi) - self.lo) / (self.hi - self.lo)
-        return torch.round(unit * (self.levels - 1)).int()
+        return unit * (self.levels - 1)
 
-    def dequantize(self, symbols: Int[Tensor, "B K"]) -> Float[Tensor, "B K"]:
-        return self.lo + symbols.to(self.lo.dtype) / (self.levels - 1) * (self.hi - self.lo)
+    def synthesise(self, numbers: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+        return self.lo + numbers / (self.levels - 1) * (self.hi - self.lo)
+
+    def prices(
+        self, numbers: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "B"]:
+        """What bins as wide as these say: D ~ 2^(-2 R / K), so a unit is worth K / (2 D ln 2).
+
+        D is what rounding to them does to a row.
+        """
+        with torch.no_grad():
+            clean = distort(self.synthesise(numbers))
+            harm = distort(self.synthesise(self.rounded(numbers))) - clean
+        # a row that rounding does not harm by much is not worth all bits
+        harm = torch.maximum(harm, LEAST * clean).clamp_min(1e-12)
+        return self.latent_dim / (2.0 * math.log(2.0) * harm)
+
+    def rounded(self, numbers: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+        return torch.round(numbers).clamp(0, self.levels - 1)
 
     def tabulate(self, latents: Float[Tensor, "N K"]) -> None:
         symbols = self.quantize(latents).cpu().numpy()

@@ -61,9 +61,12 @@ class FixedPoint(Untrained):
         return numbers.float() * self._spread(torch.exp2(-0.25 * steps.float()))
 
     def search(
-        self, latents: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
+        self,
+        latents: Float[Tensor, "B K"],
+        distort: Callable[[Tensor], Tensor],
+        effort: float = 1.0,
     ) -> Int[Tensor, "B L"]:
-        """Steps that fit each row's own distortion."""
+        """Steps that fit each row's own distortion; always the same effort."""
         clean = distort(latents).detach()
         allowed = clean * 10.0 ** (self.loss / 10.0)
         return self.within(latents, distort, clean, allowed)

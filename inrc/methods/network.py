@@ -94,12 +94,16 @@ class Network(nn.Module):
         weights: Float[Tensor, "#B M"] | None,
         steps: int | None = None,
         watch: Callable[[float], None] | None = None,
+        effort: float = 1.0,
     ) -> Int[Tensor, "B L"]:
         """Symbols of signals for a rung, as a file has them, in chunks of bounded memory.
 
-        `watch` is called with the share of the work that is done.
+        `effort` is the time that a search takes, as a share of the usual; `steps` are those of the
+        adapter, in the place of what the effort says. `watch` is called with the share of the work
+        that is done.
         """
         bottleneck = self.rung(rung)
+        steps = self.adapter.budget(effort) if steps is None else steps
         size, points = self._plan(ENCODE_CHUNK, queries, features.shape[0], self.adapter.window)
         symbols = []
         with _quiet(self):
@@ -108,7 +112,8 @@ class Network(nn.Module):
                 share = len(part[1]) / len(features)
                 with self.adapter.watched(watch, start / len(features), share):
                     latents = self.adapter(self.predict, *part, steps, chunk=points)
-                symbols.append(bottleneck.search(latents, self._distortion(points, *part)))
+                distort = self._distortion(points, *part)
+                symbols.append(bottleneck.search(latents, distort, effort))
                 if watch is not None:
                     watch(start / len(features) + share)
         return torch.cat(symbols)
