@@ -1,12 +1,16 @@
 """The ruler: rows, curves, deltas, figures, pages; and trials that fail."""
 
+import gzip
 import json
 import math
 import os
+import sys
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import bjontegaard
@@ -19,15 +23,18 @@ from hypothesis import strategies as st
 from inrc.cli import main
 from inrc.cli.export import export
 from inrc.errors import SignalError, UsageError
-from inrc.evaluation import Row, append, bd_psnr, bd_rate, curves, load
+from inrc.evaluation import Row, append, bd_psnr, bd_rate, curves, evaluate, load
 from inrc.evaluation.bdrate import interval
 from inrc.evaluation.compare import compare
+from inrc.evaluation.evaluate import Plan
 from inrc.evaluation.figure import draw, save
+from inrc.evaluation.gallery import crop, gallery
 from inrc.evaluation.published import names, published
 from inrc.evaluation.report import page
 from inrc.evaluation.workers import Failed, Workers
 from inrc.methods import Basis
 from inrc.module import Compressor
+from inrc.signal import Baseline
 from inrc_modalities.image import Images
 
 RATES = (0.1, 0.2, 0.4, 0.8)
@@ -110,11 +117,23 @@ def test_codecs_are_compared_with_an_anchor() -> None:
     assert found["codec"] == "inrc basis" and found["files"] == 2
     assert found["bd_rate"] == pytest.approx(-50.0)
     assert found["interval"] == pytest.approx([-50.0, -50.0])
-    rows = [each for each in pair() if each.codec != "inrc basis" or each.file_id == "a"]
+    rows = [
+        each for each in pair(0.5) if each.file_id == ("a" if each.codec == "inrc basis" else "b")
+    ]
     (found,) = compare(rows, "JPEG 2000")
     assert "other files" in found["why"]
     with pytest.raises(SignalError, match="WebP"):
         compare(rows, "WebP")
+
+
+def test_a_refused_file_does_not_cost_the_comparison() -> None:
+    """Both curves are then means over the files that both codecs took."""
+    rows = [each for each in pair(0.5) if each.codec != "JPEG 2000" or each.file_id == "a"]
+    rows += [replace(each, rate=each.rate * 7) for each in rows if each.file_id == "b"]
+    refused = Row("JPEG 2000", 1.0, "x", "b.png", "b", "image", "pixel", error="cannot hold it")
+    (found,) = compare([*rows, refused], "JPEG 2000")
+    assert found["why"] is None and found["shared"] == 1
+    assert found["bd_rate"] == pytest.approx(-50.0)
 
 
 def test_points_are_means_over_the_same_files() -> None:
@@ -132,6 +151,12 @@ def test_rows_come_back_and_an_unfinished_line_is_passed_over(tmp_path: Path) ->
     with path.open("a") as file:
         file.write('{"codec": "JPEG 20')
     assert load(path) == pair()
+    packed = tmp_path / "rd.jsonl.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert load(packed) == pair()
+    packed.write_bytes(packed.read_bytes()[:-20])
+    with pytest.raises(SignalError, match="cannot be read"):
+        load(packed)
 
 
 @pytest.mark.parametrize(
@@ -259,11 +284,67 @@ def test_from_files_to_a_page(
     assert main(["bdrate", str(rows), "--anchor", "none"]) == 2
     assert main(["plot", str(rows), "-o", str(tmp_path / "rd.png")]) == 0
     assert (tmp_path / "rd.png").read_bytes().startswith(b"\x89PNG")
+    pictures = ["plot", str(rows), "-o", str(tmp_path / "pictures.png"), "--pictures", str(model)]
+    assert main(pictures) == 0
+    assert (tmp_path / "pictures.png").read_bytes().startswith(b"\x89PNG")
     assert main(["report", str(rows), "-o", str(tmp_path / "r.html"), "-m", str(model)]) == 0
     assert "data:image/png" in (tmp_path / "r.html").read_text()
     assert main(["report", str(rows), "-o", str(tmp_path / "r.html")]) == 1  # exists already
     assert main([*words[:-4], "--baselines", "MP3"]) == 2
     assert "there are: JPEG" in capsys.readouterr().err
+
+
+def refuse(path: Path, quality: float) -> bytes:
+    raise SignalError(f"{path}: this codec cannot hold it")
+
+
+def test_a_codec_that_refuses_a_file_is_asked_twice_and_not_again(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every refusal is a row, and the other codecs and files are measured."""
+    stubborn = Baseline("Stubborn", "q", (1.0, 2.0, 3.0, 4.0), refuse, lambda data, a, b: None)
+    monkeypatch.setattr("inrc_modalities.image.modality.Image.baselines", lambda self: [stubborn])
+    monkeypatch.setattr(sys.modules["inrc.evaluation.evaluate"], "Workers", Here)
+    image = sorted((run / "sample").glob("*.png"))[0]
+    plan = Plan([image], run / "codec.safetensors", [0], ["Stubborn", "PCA"], repeats=0)
+    rows = list(evaluate(plan, tmp_path / "rd.jsonl"))
+    bad = [each for each in rows if each.error]
+    assert [(each.codec, each.setting) for each in bad] == [("Stubborn", 1.0), ("Stubborn", 2.0)]
+    assert all("cannot hold it" in str(each.error) for each in bad)
+    assert {each.codec for each in rows if each.error is None} == {"inrc basis", "PCA"}
+
+
+class Here(Workers[Any, Any]):
+    """Workers in this process, where patches are seen."""
+
+    def run(self, tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+        for task in tasks:
+            try:
+                yield task, self.work(task)
+            except SignalError as error:
+                yield task, Failed(str(error))
+
+
+def test_a_gallery_shows_ours_and_others_at_the_same_rate(run: Path, tmp_path: Path) -> None:
+    model, out = run / "codec.safetensors", tmp_path / "rd.jsonl"
+    images = sorted((run / "sample").glob("*.png"))[:1]
+    words = ["evaluate", str(images[0]), "-m", str(model), "-o", str(out), "--repeats", "0"]
+    assert main([*words, "--quiet", "--baselines", "PCA,JPEG,WebP"]) == 0
+    figure = gallery(load(out), model)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles[0] == "original"
+    assert [title.split("\n")[0] for title in titles[1:3]] == ["inrc basis", "PCA"]
+    assert len(titles) == 5 and all("bits/pixel" in title for title in titles[1:])
+    drawn = [axes for axes in figure.axes if axes.get_images() or axes.collections]
+    assert len(drawn) == len(figure.axes)  # no panel is empty
+    gone = [replace(each, file=str(tmp_path / "gone.png")) for each in load(out)]
+    with pytest.raises(SignalError, match="still there"):
+        gallery(gone, model)
+
+
+def test_crops_are_the_middle() -> None:
+    assert crop((100, 5000)) == (slice(None), slice(None))
+    assert crop((300, 400), 100) == (slice(100, 200), slice(150, 250))
 
 
 def test_rows_of_several_kinds_are_refused(

@@ -59,7 +59,7 @@ def _line(each: dict[str, object]) -> str:
     between = f"{interval[0]:+.1f} to {interval[1]:+.1f}" if isinstance(interval, list) else "-"
     return ROW.format(
         str(each["codec"]), f"{each['bd_rate']:+.1f}", between, f"{each['bd_quality']:+.2f}",
-        f"{each['overlap']:.0%}", f"{each['files']} files" if each["files"] else "",
+        f"{each['overlap']:.0%}", f"{each['files']} of {each['shared']} files",
     )  # fmt: skip
 
 

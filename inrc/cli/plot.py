@@ -18,6 +18,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         help=".png, .svg, .pdf, or .html for a page with all there is to see",
     )  # fmt: skip
     parser.add_argument("--measure", default="psnr", help="what the curves show")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="MODEL",
+        help="instead of curves, a file as this model and others decode it, with the errors",
+    )  # fmt: skip
     parser.add_argument("--published", metavar="DATA", help="add a data set's published points")
     parser.add_argument("--linear", action="store_true", help="rates on a linear axis")
     parser.add_argument("-f", dest="force", action="store_true", help="overwrite OUT")
@@ -32,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
     if args.output.suffix.lower() == ".html":
         from inrc.cli import report
 
-        return report.write(args.rows, args.output, args.published, args.force)
+        return report.write(
+            args.rows, args.output, args.published, args.force, args.measure, args.pictures
+        )
 
     from inrc.evaluation import curves, load
     from inrc.evaluation.figure import draw, save
@@ -41,6 +47,13 @@ def run(args: argparse.Namespace) -> int:
 
     rows = sound(load(args.rows), str(args.rows))
     papers = published(args.published) if args.published else ()
+    if args.pictures is not None:
+        from inrc.evaluation.gallery import gallery
+
+        with whole(args.output, args.force) as part:
+            save(gallery(rows, args.pictures, args.measure), part)
+        print(f"{args.output}: one file, decoded")
+        return 0
     figure = draw(curves(rows), args.measure, papers, log=not args.linear)
     with whole(args.output, args.force) as part:
         save(figure, part)

@@ -13,9 +13,10 @@ from inrc.evaluation.rows import Row
 def compare(rows: Sequence[Row], anchor: str, measure: str = "psnr") -> list[dict[str, Any]]:
     """Deltas of all codecs but the anchor, plain values.
 
-    `bd_rate` (per cent) and `bd_quality` are those of the mean curves, `overlap` is the share of
-    their ranges that both have. `files` counts those whose own curves overlap, `mean` and
-    `interval` are of their own rate deltas. Where nothing can be said, `why` says why.
+    `bd_rate` (per cent) and `bd_quality` are those of the mean curves over the `shared` files that
+    both codecs were measured on; `overlap` is the share of their ranges that both have. `files`
+    counts those whose own curves overlap, `mean` and `interval` are of their own rate deltas. Where
+    nothing can be said, `why` says why.
 
     Raises SignalError if the anchor has no curve.
     """
@@ -35,13 +36,16 @@ def compare(rows: Sequence[Row], anchor: str, measure: str = "psnr") -> list[dic
                     deltas.append(bd_rate(*_both(each[anchor], each[name], measure)).value)
                 except SignalError:
                     continue  # this file's curves do not overlap
-        found.append(_delta(whole[anchor], curve, measure, deltas))
+        found.append(_delta(*_shared(rows, whole[anchor], curve), measure, deltas))
     return found
 
 
 def _delta(anchor: Curve, curve: Curve, measure: str, deltas: list[float]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"codec": curve.codec, "why": None, "files": len(deltas)}
-    if anchor.files != curve.files:
+    shared = len(set(anchor.files) & set(curve.files))
+    entry: dict[str, Any] = {
+        "codec": curve.codec, "why": None, "files": len(deltas), "shared": shared,
+    }  # fmt: skip
+    if not shared:
         return entry | {"why": "measured on other files than the anchor"}
     try:
         pair = _both(anchor, curve, measure)
@@ -57,6 +61,15 @@ def _delta(anchor: Curve, curve: Curve, measure: str, deltas: list[float]) -> di
         "mean": fmean(deltas) if deltas else None,
         "interval": list(interval(deltas)) if len(deltas) > 1 else None,
     }
+
+
+def _shared(rows: Sequence[Row], anchor: Curve, curve: Curve) -> tuple[Curve, Curve]:
+    """Both curves over the files that both have: a codec may have refused some of them."""
+    files = set(anchor.files) & set(curve.files)
+    if not files or anchor.files == curve.files:
+        return anchor, curve
+    some = {each.codec: each for each in curves([row for row in rows if row.file_id in files])}
+    return some.get(anchor.codec, anchor), some.get(curve.codec, curve)
 
 
 def _both(anchor: Curve, curve: Curve, measure: str) -> tuple[Any, Any]:

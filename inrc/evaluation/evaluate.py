@@ -1,5 +1,6 @@
 """Every rung of a model and every ordinary codec on the same files."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from inrc.model import Model
 BEYOND = 3.0
 """An ordinary codec is tried up to so many times our highest rate on a file, where curves still
 overlap; and at two settings at least."""
+TWICE = 2
+"""A codec that fails on a file so often in a row is not asked again: it refuses, or hangs."""
 
 
 @dataclass
@@ -71,6 +74,7 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
             yield row
         # one setting of every codec and file at a time, cheapest first, until it is far beyond ours
         open_ended = [(file, name) for file in plan.files for name in plan.baselines]
+        failed: Counter[tuple[Path, str]] = Counter()
         for step in range(max((len(ladder[name].qualities) for name in plan.baselines), default=0)):
             trials = [
                 Trial(plan.model, file, name, ladder[name].qualities[step], plan.repeats)
@@ -79,9 +83,11 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
             ]
             for trial, row in _tried(trials, plan, model, output, workers):
                 assert trial.codec is not None
+                pair = trial.file, trial.codec
+                failed[pair] = failed[pair] + 1 if row.error is not None else 0
                 most = BEYOND * highest.get(trial.file, float("inf"))
-                if step > 0 and row.error is None and row.rate > most:
-                    open_ended.remove((trial.file, trial.codec))
+                if (step > 0 and row.error is None and row.rate > most) or failed[pair] == TWICE:
+                    open_ended.remove(pair)
                 yield row
 
 

@@ -56,8 +56,8 @@ def draw(
             labels.append((*near[-1], f"{paper.method} (published)", style["color"]))
     if log:
         left.set_xscale("log")
-    left.set(xlabel=f"bits per {unit}, all bytes of a file counted", ylabel=_name(measure))
-    right.set(xlabel="seconds per file: encoding filled, decoding hollow", ylabel=_name(measure))
+    left.set(xlabel=f"bits per {unit}, all bytes of a file counted", ylabel=name(measure))
+    right.set(xlabel="seconds per file: encoding filled, decoding hollow", ylabel=name(measure))
     right.set_xscale("log")
     for axes in (left, right):
         axes.grid(alpha=0.3)
@@ -125,5 +125,6 @@ def _label(axes: "Axes", labels: Sequence[tuple[float, float, str, str]]) -> Non
         axes.set_xlim(begin, end + 0.3 * (end - begin))
 
 
-def _name(measure: str) -> str:
+def name(measure: str) -> str:
+    """A measure as axes and titles call it."""
     return "PSNR, dB" if measure == "psnr" else measure.replace("_", " ")

@@ -1,7 +1,9 @@
 """Rows of results: one codec, one setting, one file; one JSON object a line."""
 
+import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -66,14 +68,16 @@ def append(path: Path, rows: Iterable[Row]) -> None:
 
 
 def load(path: Path) -> list[Row]:
-    """Read rows; a last line that a killed run left unfinished is passed over.
+    """Read rows, also packed with gzip; a last line that a killed run cut short is passed over.
 
     Raises SignalError for a file that is missing, holds something else, or was measured by another
     ruler.
     """
     try:
-        lines = path.read_text("utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        data = path.read_bytes()
+        packed = data.startswith(b"\x1f\x8b")
+        lines = (gzip.decompress(data) if packed else data).decode("utf-8").split("\n")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise SignalError(f"{path}: cannot be read as results ({error!s:.80})") from None
     whole = lines[:-1]  # what follows the last newline is nothing, or unfinished
     return [_row(path, number, line) for number, line in enumerate(whole, 1) if line.strip()]

@@ -1,0 +1,156 @@
+"""One file as several codecs decode it at about the same rate, side by side with their errors."""
+
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrc import codec
+from inrc.errors import InrcError, SignalError
+from inrc.evaluation.linear import NAME as LINEAR
+from inrc.evaluation.rivals import rivals
+from inrc.evaluation.rows import Row
+from inrc.evaluation.trial import suffix
+from inrc.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+OTHERS = 3
+"""Ordinary codecs beside ours."""
+SIDE = 256
+"""Pixels of a crop's longer side: small enough to see what is wrong."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a codec made of the file: its row, and the picture of the decoded file."""
+
+    row: Row
+    image: Array
+
+
+def gallery(rows: Sequence[Row], path: Path, measure: str = "psnr") -> "Figure":
+    """Draw the file of median quality at our middle rung, ours and the codecs nearest in rate.
+
+    Raises SignalError if no row is of this model, its files are gone, or have no pictures.
+    """
+    model = Model.load(path)
+    chosen = _chosen(rows, path, model, measure)
+    original, shown = None, []
+    for row in chosen:
+        pair = _decoded(row, path, model)
+        if pair is not None:
+            original = pair[0]
+            shown.append(Shown(row, _array(pair[1])))
+    if original is None:
+        raise SignalError(f"{chosen[0].file}: data of this kind have no pictures")
+    return _draw(_array(original), str(original.get("unit", "")), shown, measure)
+
+
+def _chosen(rows: Sequence[Row], path: Path, model: Model, measure: str) -> list[Row]:
+    """Rows to show of one file: ours first, then PCA and the best of the others at that rate."""
+    rung = model.rungs // 2
+    ours = [r for r in rows if r.model == model.id.hex() and r.setting == rung and not r.error]
+    ours = [r for r in ours if Path(r.file).is_file()]
+    if not ours:
+        raise SignalError(f"{path}: no row of this model at rung {rung} whose file is still there")
+    mine = sorted(ours, key=lambda row: row.measures[measure])[len(ours) // 2]
+    nearest: dict[str, Row] = {}
+    for row in rows:
+        if row.model is None and row.file_id == mine.file_id and not row.error:
+            best = nearest.get(row.codec)
+            if best is None or _far(row, mine) < _far(best, mine):
+                nearest[row.codec] = row
+    ranked = sorted(nearest.values(), key=lambda row: _far(row, mine))
+    ranked = sorted(ranked, key=lambda row: row.codec != LINEAR)  # stable: PCA first
+    return [mine, *ranked[:OTHERS]]
+
+
+def _far(row: Row, mine: Row) -> float:
+    return abs(math.log(row.rate / mine.rate))
+
+
+def _decoded(row: Row, path: Path, model: Model) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    original, modality = Path(row.file), model.modality
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / f"decoded{modality.exact(suffix(original))}"
+        try:
+            if row.model is not None:
+                made = codec.compress([original], model, int(row.setting))
+                codec.decompress(made.data, model, target, modality.judged(original))
+            else:
+                rival = rivals(path, model)[row.codec]
+                rival.decode(rival.encode(original, row.setting), original, target)
+        except KeyError:
+            raise SignalError(f"{row.codec}: is not here any more") from None
+        except (InrcError, OSError) as error:
+            raise SignalError(f"{row.codec}: {error}") from error
+        return modality.picture(original, target)
+
+
+def _array(picture: dict[str, Any]) -> Array:
+    return np.asarray(picture["image"], np.float64)
+
+
+def crop(shape: tuple[int, int], side: int = SIDE) -> tuple[slice, slice]:
+    """The middle of a picture, no longer than `side` where both of its sides are longer."""
+    if min(shape) <= side:
+        return slice(None), slice(None)
+    begin = [(n - side) // 2 for n in shape]
+    return slice(begin[0], begin[0] + side), slice(begin[1], begin[1] + side)
+
+
+def _draw(original: Array, unit: str, shown: Sequence[Shown], measure: str) -> "Figure":
+    from matplotlib.figure import Figure
+
+    from inrc.evaluation.figure import name
+
+    window = crop((original.shape[0], original.shape[1]))
+    original = original[window]
+    pictures = [each.image[window] for each in shown]
+    errors = [_error(original, picture) for picture in pictures]
+    height = 2.6 * min(max(original.shape[0] / original.shape[1], 0.45), 1.6)
+    columns = 1 + len(shown)
+    figure = Figure(figsize=(2.9 * columns + 0.8, 2 * height + 1.3), layout="constrained")
+    grid = figure.add_gridspec(2, columns)
+    low, high = float(np.nanmin(original)), float(np.nanmax(original))
+    first = figure.add_subplot(grid[:, 0])
+    image = first.imshow(original, vmin=low, vmax=high, interpolation="nearest")
+    first.set_title("original", fontsize=9)
+    if original.ndim == 2:
+        figure.colorbar(image, ax=first, label=unit, shrink=0.5, location="bottom")
+    reach = max(float(np.nanmax(each)) for each in errors) or 1.0
+    below = []
+    for column, (each, picture, error) in enumerate(zip(shown, pictures, errors, strict=True), 1):
+        upper, lower = (figure.add_subplot(grid[row, column]) for row in (0, 1))
+        upper.imshow(picture, vmin=low, vmax=high, interpolation="nearest")
+        row = each.row
+        upper.set_title(
+            f"{row.codec}\n{row.rate:.3g} bits/{row.unit}\n"
+            f"{name(measure)} {row.measures[measure]:.4g}",
+            fontsize=9,
+        )
+        image = lower.imshow(error, vmin=0.0, vmax=reach, cmap="magma", interpolation="nearest")
+        below.append(lower)
+        if column == 1:
+            lower.set_ylabel("error", fontsize=9)
+    figure.colorbar(image, ax=below, label=f"error {unit}".strip(), shrink=0.9)
+    for axes in [*below, first, *figure.axes[: 2 * columns]]:
+        if axes.get_images():
+            axes.set_xticks([])
+            axes.set_yticks([])
+    return figure
+
+
+def _error(original: Array, decoded: Array) -> Array:
+    """Absolute difference, of colours the mean."""
+    away = np.abs(decoded - original)
+    return away.mean(-1) if away.ndim == 3 else away
