@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from inrc.cli import main
 from inrc.cli.export import export
@@ -205,8 +206,11 @@ def test_figures_have_every_codec_and_no_overlapping_names(tmp_path: Path) -> No
     figure = draw(whole, published=published("kodak"))
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert {"inrc basis", "JPEG 2000", "COIN++ (published)"} <= set(texts)
-    heights = sorted(text.xyann[1] for text in figure.axes[0].texts)  # type: ignore[attr-defined]
-    assert min(b - a for a, b in pairwise(heights)) > 0.2
+    FigureCanvasAgg(figure).draw()
+    boxes = sorted((text.get_window_extent() for text in figure.axes[0].texts), key=lambda b: b.y0)
+    assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))  # pixels
+    assert all(box.x0 >= figure.axes[0].get_window_extent().x1 for box in boxes)
+    assert all(box.x1 <= figure.axes[1].get_tightbbox().x0 for box in boxes)
     for suffix in (".png", ".svg"):
         save(figure, tmp_path / f"rd{suffix}")
         assert (tmp_path / f"rd{suffix}").stat().st_size > 1000

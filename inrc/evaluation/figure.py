@@ -11,6 +11,7 @@ from inrc.evaluation.published import Published
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -34,31 +35,35 @@ def draw(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11.0, 5.0), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     unit = curves[0].unit
+    same = [each for each in published if each.measure == measure and each.unit == unit]
+    reach = _reach(curves, measure)
+    same = [each for each in same if min(each.rates) <= reach]
+    high = max(5.0, 0.24 * (len(curves) + len(same)))
+    figure = Figure(figsize=(12.0, high), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     labels = []
     for number, curve in enumerate(curves):
         style = _style(number, solid=curve.codec.startswith(ours))
         rates, quality = curve.pairs(measure)
         left.plot(rates, quality, **style)
-        labels.append((rates[-1], quality[-1], curve.codec, style["color"]))
+        labels.append((quality[-1], curve.codec, style))
         for seconds, fill in (("encode_seconds", "full"), ("decode_seconds", "none")):
             times = [max(getattr(point, seconds), 1e-5) for point in curve.points]
             right.plot(times, quality, linestyle="", **_dots(style, fill))
-    same = [each for each in published if each.measure == measure and each.unit == unit]
-    reach = _reach(curves, measure)
     for number, paper in enumerate(same, len(curves)):
         style = _style(number, solid=False) | {"linestyle": "", "markerfacecolor": "none"}
         near = [(r, q) for r, q in zip(paper.rates, paper.quality, strict=True) if r <= reach]
         if near:
             left.plot(*zip(*near, strict=True), **style)
-            labels.append((*near[-1], f"{paper.method} (published)", style["color"]))
+            labels.append((near[-1][1], f"{paper.method} (published)", style))
     if log:
         left.set_xscale("log")
+        _ticks(left.xaxis)
     left.set(xlabel=f"bits per {unit}, all bytes of a file counted", ylabel=name(measure))
     right.set(xlabel="seconds per file: encoding filled, decoding hollow", ylabel=name(measure))
     right.set_xscale("log")
+    _ticks(right.xaxis)
     for axes in (left, right):
         axes.grid(alpha=0.3)
     _label(left, labels)
@@ -83,7 +88,8 @@ def _reach(curves: Sequence[Curve], measure: str) -> float:
 def _style(number: int, solid: bool) -> dict[str, Any]:
     return {
         "color": COLOURS[number % len(COLOURS)],
-        "marker": MARKS[number % len(MARKS)],
+        # a colour that comes again comes with another mark
+        "marker": MARKS[(number + number // len(COLOURS)) % len(MARKS)],
         "linestyle": "-" if solid else "--",
         "linewidth": 2.2 if solid else 1.2,
         "markersize": 5.0,
@@ -94,35 +100,38 @@ def _dots(style: dict[str, Any], fill: str) -> dict[str, Any]:
     return {"color": style["color"], "marker": style["marker"], "markersize": 5, "fillstyle": fill}
 
 
-def _label(axes: "Axes", labels: Sequence[tuple[float, float, str, str]]) -> None:
-    """Names beside the ends of curves, moved apart so that none covers another."""
+def _label(axes: "Axes", labels: Sequence[tuple[float, str, dict[str, Any]]]) -> None:
+    """Names in a column beside the axes, near the ends of their curves; none covers another."""
     low, high = axes.get_ylim()
-    gap = (high - low) * 0.042
+    gap = (high - low) * 0.045
     at = -math.inf
     placed = []
-    for rate, quality, text, colour in sorted(labels, key=lambda each: each[1]):
-        at = max(quality, at + gap)
-        placed.append((rate, quality, at, text, colour))
-    over = max(0.0, placed[-1][2] - high) if placed else 0.0
-    right = max(rate for rate, *_ in placed)
-    for rate, quality, height, text, colour in placed:
-        axes.annotate(
-            text,
-            (rate, quality),
-            xytext=(right, height - over),
-            textcoords="data",
-            color=colour,
-            fontsize=8.5,
+    for quality, text, style in sorted(labels, key=lambda each: each[0]):
+        at = max(quality, low + gap / 2, at + gap)
+        placed.append((at, text, style))
+    over = max(0.0, placed[-1][0] - (high - gap / 2)) if placed else 0.0
+    beside = axes.get_yaxis_transform()  # across in shares of the axes, upwards in their data
+    for height, text, style in placed:
+        axes.plot(
+            [1.03], [height - over], transform=beside, clip_on=False, label="_",
+            **style | {"linestyle": ""},
+        )  # fmt: skip
+        axes.text(
+            1.055, height - over, text, transform=beside, color=style["color"], fontsize=8.5,
             va="center",
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "alpha": 0.35, "linewidth": 0.6},
-            horizontalalignment="left",
-        )
-    begin, end = axes.get_xlim()
-    if axes.get_xscale() == "log":
-        axes.set_xlim(begin, 10 ** (math.log10(end) + 0.3 * (math.log10(end) - math.log10(begin))))
-    else:
-        axes.set_xlim(begin, end + 0.3 * (end - begin))
+        )  # fmt: skip
+    axes.set_ylim(low, high)
+
+
+def _ticks(axis: "Axis") -> None:
+    """Numbers that people read at once, 0.2, 0.5, 1, 2, in the place of powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    begin, end = axis.get_view_interval()
+    subs = (1.0, 2.0, 5.0) if end < 300 * begin else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def name(measure: str) -> str:

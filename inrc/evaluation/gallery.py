@@ -135,7 +135,8 @@ def _draw(original: Array, unit: str, shown: Sequence[Shown], measure: str) -> "
         row = each.row
         upper.set_title(
             f"{row.codec}\n{row.rate:.3g} bits/{row.unit}\n"
-            f"{name(measure)} {row.measures[measure]:.4g}",
+            f"{name(measure).replace(', dB', '')} {row.measures[measure]:.4g}"
+            f"{' dB' if ', dB' in name(measure) else ''}",
             fontsize=9,
         )
         image = lower.imshow(error, vmin=0.0, vmax=reach, cmap="magma", interpolation="nearest")
