@@ -67,8 +67,9 @@ def _data(pattern: str, count: int | None = None, last: bool = False) -> Files:
     return found
 
 
-def _work(pattern: str, count: int | None = None) -> Files:
-    return lambda data, work: sorted(work.glob(pattern))[:count]
+def _work(pattern: str, count: int = 1000) -> Files:
+    """The last ones, in order of their names: those that training keeps for validation."""
+    return lambda data, work: sorted(work.glob(pattern))[-count:]
 
 
 _CIFAR = (
@@ -107,7 +108,7 @@ TASKS = {
     ),
     "mri": Task(
         "mri", ("--data.root={work}/mri/train", "--data.val_root={work}/mri/test"),
-        "mri/*.nii.gz", _work("mri/test/*.nii.gz"), ("--repeats", "0"),
+        "mri/*.nii.gz", _work("mri/test/*t1*.nii.gz"), ("--repeats", "0"),
     ),
     "video": Task(
         "video", (), "video/*.mkv", _data("video/[cf]*.mkv"), ("--repeats", "0"),
@@ -116,7 +117,9 @@ TASKS = {
         "sdf", (), "sdf/*.ply", _data("sdf/[frs]*.ply"), ("--repeats", "0"),
     ),
     "voxels": Task("voxels", (), "", _work("sample/voxels/*.npy", 20)),
-    "nerf": Task("nerf", (), "", _work("sample/nerf/*", 4), ("--repeats", "0")),
+    "nerf": Task(
+        "nerf", (), "", _work("sample/nerf/scene-*/transforms_train.json", 4), ("--repeats", "0"),
+    ),
 }  # fmt: skip
 
 
@@ -127,7 +130,7 @@ def prepare(data: Path, work: Path) -> None:
     if not (work / "cifar/test").is_dir() and all(path.is_file() for path in archives.values()):
         cifar.unpack({name: cifar.load(path) for name, path in archives.items()}, work / "cifar")
     for path in sorted((data / "mri").glob("*.nii.gz")):
-        folder = work / "mri" / ("test" if path.name.startswith("stroke_t1") else "train")
+        folder = work / "mri" / ("test" if path.name.startswith("stroke") else "train")
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / path.name).exists():
             (folder / path.name).symlink_to(path.resolve())

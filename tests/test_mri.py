@@ -659,7 +659,7 @@ def test_settings_that_make_no_sense_are_refused(tmp_path: Path) -> None:
 # --- baselines -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(6))
 @pytest.mark.parametrize("kind", ["u1", "i2", "f4"])
 def test_baselines_give_files_that_improve_with_their_bytes(
     tmp_path: Path, number: int, kind: str

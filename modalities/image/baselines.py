@@ -115,39 +115,57 @@ def _jpegxl(array: Levels, distance: float) -> bytes:
     )
 
 
-def _hevc(array: Levels, crf: float) -> bytes:
-    """One intra frame in 10 bits, YCbCr 4:4:4 of full range: what BPG does, with its own headers.
+@dataclass(frozen=True)
+class _Intra:
+    """One intra frame of one of FFmpeg's video encoders, in 10 bits of YCbCr of full range.
 
-    A raw stream: its parameter sets, about 80 bytes, are counted; BPG has shorter ones.
+    A raw stream: its parameter sets, some 80 bytes, are counted.
     """
-    grey = array.shape[2] == 1
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="hevc") as container:
-        stream: Any = container.add_stream("libx265", rate=1)
-        stream.height, stream.width = array.shape[:2]
-        stream.pix_fmt = "gray10le" if grey else "yuv444p10le"
-        stream.options = {
-            "crf": f"{crf:g}",
-            "preset": "slow",
-            # info: the encoder's settings as text, a kilobyte that no decoder reads
-            "x265-params": "log-level=none:info=0:keyint=1:range=full:colormatrix=smpte170m",
-        }
-        frame: Any = av.VideoFrame.from_ndarray(
-            array[..., 0] if grey else array, format="gray" if grey else "rgb24"
-        )
-        frame = frame.reformat(
-            format=stream.pix_fmt, dst_colorspace="ITU601", dst_color_range="JPEG"
-        )
-        for packet in [*stream.encode(frame), *stream.encode()]:
-            container.mux(packet)
-    return buffer.getvalue()
+
+    encoder: str
+    form: str
+    colour: str
+    options: Mapping[str, str]
+    quality: str
+    grey: str | None = None
+    """The pixel format of grey pictures; None if they are coded in colour."""
+
+    def encode(self, array: Levels, quality: float) -> bytes:
+        grey = array.shape[2] == 1
+        buffer = io.BytesIO()
+        with av.open(buffer, "w", format=self.form) as container:
+            stream: Any = container.add_stream(self.encoder, rate=1)
+            stream.height, stream.width = array.shape[:2]
+            stream.pix_fmt = self.grey if grey and self.grey else self.colour
+            stream.options = {self.quality: f"{quality:g}", **self.options}
+            frame: Any = av.VideoFrame.from_ndarray(
+                array[..., 0] if grey else array, format="gray" if grey else "rgb24"
+            )
+            frame = frame.reformat(
+                format=stream.pix_fmt, dst_colorspace="ITU601", dst_color_range="JPEG"
+            )
+            for packet in [*stream.encode(frame), *stream.encode()]:
+                container.mux(packet)
+        return buffer.getvalue()
+
+    def decode(self, data: bytes) -> Levels:
+        with av.open(io.BytesIO(data), "r", format=self.form) as container:
+            frame = next(container.decode(video=0))
+            grey = frame.format.name.startswith("gray")
+            return frame.reformat(format="gray" if grey else "rgb24").to_ndarray()
 
 
-def _hevc_back(data: bytes) -> Levels:
-    with av.open(io.BytesIO(data), "r", format="hevc") as container:
-        frame = next(container.decode(video=0))
-        grey = frame.format.name.startswith("gray")
-        return frame.reformat(format="gray" if grey else "rgb24").to_ndarray()
+_HEVC = _Intra(
+    "libx265", "hevc", "yuv444p10le",  # 4:4:4: what BPG does, with its own headers
+    {
+        "preset": "slow",
+        # info: the encoder's settings as text, a kilobyte that no decoder reads
+        "x265-params": "log-level=none:info=0:keyint=1:range=full:colormatrix=smpte170m",
+    },
+    "crf", "gray10le",
+)  # fmt: skip
+_VVC = _Intra("libvvenc", "vvc", "yuv420p10le", {"preset": "slow", "period": "1"}, "qp")
+"""4:2:0, the only layout that VVenC takes."""
 
 
 _QUALITIES = (5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0)
@@ -157,7 +175,10 @@ _FACTORS = (51.0, 47.0, 43.0, 39.0, 35.0, 31.0, 27.0, 23.0, 19.0, 15.0, 11.0, 7.
 
 
 def baselines() -> list[Baseline]:
-    """JPEG, JPEG 2000, WebP, AVIF, JPEG XL and HEVC intra, those that this installation has."""
+    """JPEG, JPEG 2000, WebP, AVIF, JPEG XL, HEVC intra and VVC intra.
+
+    Those that this installation lacks say what brings them.
+    """
     jpeg = _Pillow("JPEG", {"optimize": True})
     webp = _Pillow("WEBP", {"method": 6, "exact": True})  # keeps the colours of unseen pixels
     avif = _Pillow("AVIF")
@@ -167,21 +188,31 @@ def baselines() -> list[Baseline]:
             _jpeg2000, imagecodecs.jpeg2k_decode, _ALL, deep=True)),
         _named("WebP", "quality", _QUALITIES, Codec(webp.encode, webp.decode, _COLOUR)),
     ]  # fmt: skip
-    if PIL.features.check("avif"):
-        codec = Codec(avif.encode, avif.decode, _COLOUR)
-        found.append(_named("AVIF", "quality", _QUALITIES, codec))
-    if imagecodecs.JPEGXL.available:
-        decode = partial(imagecodecs.jpegxl_decode, numthreads=1)
-        codec = Codec(_jpegxl, decode, _ALL, deep=True)
-        found.append(_named("JPEG XL", "distance", _DISTANCES, codec))
-    if "libx265" in av.codecs_available:
-        codec = Codec(_hevc, _hevc_back, _PLAIN, smallest=_SMALLEST)
-        found.append(_named("HEVC intra", "CRF", _FACTORS, codec))
-    return found
+    avif_here = bool(PIL.features.check("avif"))
+    decode = partial(imagecodecs.jpegxl_decode, numthreads=1)
+    return [
+        *found,
+        _named("AVIF", "quality", _QUALITIES, Codec(avif.encode, avif.decode, _COLOUR),
+               None if avif_here else "a Pillow with AVIF"),
+        _named("JPEG XL", "distance", _DISTANCES, Codec(_jpegxl, decode, _ALL, deep=True),
+               None if imagecodecs.JPEGXL.available else "an imagecodecs with JPEG XL"),
+        _video("HEVC intra", _FACTORS, _HEVC, "CRF"),
+        _video("VVC intra", _FACTORS, _VVC, "QP"),
+    ]  # fmt: skip
 
 
-def _named(name: str, unit: str, qualities: tuple[float, ...], codec: Codec) -> Baseline:
-    return Baseline(name, unit, qualities, codec.write, codec.read)
+def _video(name: str, qualities: tuple[float, ...], codec: _Intra, unit: str) -> Baseline:
+    here = codec.encoder in av.codecs_available
+    return _named(
+        name, unit, qualities, Codec(codec.encode, codec.decode, _PLAIN, smallest=_SMALLEST),
+        None if here else f"a PyAV whose FFmpeg has {codec.encoder}",
+    )  # fmt: skip
+
+
+def _named(
+    name: str, unit: str, qualities: tuple[float, ...], codec: Codec, needs: str | None = None
+) -> Baseline:
+    return Baseline(name, unit, qualities, codec.write, codec.read, needs)
 
 
 @contextmanager

@@ -167,7 +167,7 @@ class Image(Modality):
         return sample.write(folder, seed, count, LAYOUTS[self.channels])
 
     def baselines(self) -> list[Baseline]:
-        """JPEG, JPEG 2000, WebP, AVIF, JPEG XL, HEVC intra."""
+        """JPEG, JPEG 2000, WebP, AVIF, JPEG XL, HEVC intra, VVC intra."""
         return baselines.baselines()
 
     def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:

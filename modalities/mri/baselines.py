@@ -47,7 +47,7 @@ class Levels:
 
 
 def all_of_them() -> list[Baseline]:
-    """Slices by three codecs of pictures, volumes by one of fields."""
+    """Slices by three codecs of pictures, volumes by three of fields."""
     decibels, distances = (
         (25.0, 30.0, 35.0, 40.0, 45.0, 50.0),
         (20.0, 12.0, 8.0, 5.0, 3.0, 2.0, 1.0),
@@ -57,8 +57,12 @@ def all_of_them() -> list[Baseline]:
         _baseline("JPEG XL", "distance", distances, 16, _jxl, _slices_jxl),
         _baseline("HEVC", "CRF", (45.0, 40.0, 35.0, 30.0, 25.0, 20.0), 12, _hevc, _slices_hevc),
         _baseline("zfp", "bits", (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0), 16, _zfp, _volume_zfp),
+        _baseline("SZ3", "bits", _BITS, 16, _sz3, _volume_sz3),
+        _baseline("SPERR", "bits", _BITS, 16, _sperr, _volume_sperr),
     ]
 
+
+_BITS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)  # no voxel is off by more than peak / 2^bits
 
 Encode = Callable[[NDArray[np.uint16], int, float], list[bytes]]
 """A volume, its largest possible level, and the quality, to streams."""
@@ -183,6 +187,24 @@ def _zfp(volume: NDArray[np.uint16], peak: int, quality: float) -> list[bytes]:
 def _volume_zfp(streams: list[bytes], shape: tuple[int, int, int]) -> Array:
     field: Array = np.asarray(imagecodecs.zfp_decode(streams[0]))
     return field.reshape(shape)
+
+
+def _sz3(volume: NDArray[np.uint16], peak: int, quality: float) -> list[bytes]:
+    field, mode = np.ascontiguousarray(volume, np.float32), imagecodecs.SZ3.MODE.ABS
+    return [bytes(imagecodecs.sz3_encode(field, mode=mode, abs=peak / 2.0**quality))]
+
+
+def _volume_sz3(streams: list[bytes], shape: tuple[int, int, int]) -> Array:
+    return np.asarray(imagecodecs.sz3_decode(streams[0], shape, np.float32))
+
+
+def _sperr(volume: NDArray[np.uint16], peak: int, quality: float) -> list[bytes]:
+    field, mode = np.ascontiguousarray(volume, np.float32), imagecodecs.SPERR.MODE.PWE
+    return [bytes(imagecodecs.sperr_encode(field, peak / 2.0**quality, mode=mode))]
+
+
+def _volume_sperr(streams: list[bytes], shape: tuple[int, int, int]) -> Array:
+    return np.asarray(imagecodecs.sperr_decode(streams[0])).reshape(shape)
 
 
 def _hevc(volume: NDArray[np.uint16], peak: int, quality: float) -> list[bytes]:

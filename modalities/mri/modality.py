@@ -184,7 +184,7 @@ class MRI(Modality):
         return sample.write(folder, seed, count)
 
     def baselines(self) -> list[Baseline]:
-        """JPEG 2000, JPEG XL and HEVC of the slices, and zfp of the volume."""
+        """JPEG 2000, JPEG XL, HEVC of the slices; zfp, SZ3 and SPERR of the volume."""
         return baselines.all_of_them()
 
     def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
