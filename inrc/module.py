@@ -42,9 +42,10 @@ class Compressor(L.LightningModule):
         joint: of the third.
         observations: random observations of each row that a step looks at; None takes all.
         inner_observations: of these, how many the inner loop looks at; None takes all.
-        rate: outer learning rate of field and adapter (Adam, warm-up, cosine).
+        rate: outer learning rate of field and adapter (Adam).
         bottleneck_rate: learning rate of the bottlenecks.
         warmup: steps of warm-up at the start of every stage.
+        cosine: rates fall to zero along a cosine in every stage; else they stay, as in the papers.
         latent_distortion: the bottlenecks answer for errors of the latent, measured in the
             signal's metric, instead of errors of the signal: cheaper, nearly as good.
     """
@@ -63,6 +64,7 @@ class Compressor(L.LightningModule):
         rate: float = 1e-3,
         bottleneck_rate: float = 1e-3,
         warmup: int = 50,
+        cosine: bool = True,
         latent_distortion: bool = False,
     ) -> None:
         super().__init__()
@@ -76,6 +78,7 @@ class Compressor(L.LightningModule):
         self.rate = rate
         self.bottleneck_rate = bottleneck_rate
         self.warmup = warmup
+        self.cosine = cosine
         self.latent_distortion = latent_distortion
         self.surveys = any(rung.surveys for rung in self.network.rungs)
         rungs = self.network.rungs
@@ -116,15 +119,15 @@ class Compressor(L.LightningModule):
         return next((i for i, end in enumerate(self._ends) if step < end), 2)
 
     def _schedule(self, step: int, active: tuple[bool, bool, bool]) -> float:
-        """Linear warm-up and cosine decay within a stage; joint learns at a tenth."""
+        """Linear warm-up and decay within a stage; joint learns at a tenth."""
         stage = self.stage(step)
         if not active[stage]:
             return 0.0
         length = max(self.stages[stage], 1)
         done = step - (self._ends[stage] - length)
         warm = min(1.0, (done + 1) / max(self.warmup, 1))
-        cosine = 0.5 + 0.5 * math.cos(math.pi * min(done / length, 1.0))
-        return warm * cosine * (0.1 if stage == 2 else 1.0)
+        decay = 0.5 + 0.5 * math.cos(math.pi * min(done / length, 1.0)) if self.cosine else 1.0
+        return warm * decay * (0.1 if stage == 2 else 1.0)
 
     def on_train_start(self) -> None:
         """Find what has a closed form, from all training signals."""
