@@ -4,10 +4,14 @@ import gzip
 import json
 import math
 import os
+import re
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from inrc.cli import main
 from inrc.cli.export import export
@@ -239,6 +244,50 @@ def test_the_page_stands_alone_and_is_sound() -> None:
     for outside in ('src="http', 'href="http', "<script", "@import"):
         assert outside not in text
     assert "inrc basis" in text and "paid for itself after" in text and "a.png" in text
+
+
+class Outside(HTMLParser):
+    """Collects what a page would load from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            loads = name in ("src", "srcset", "href", "xlink:href", "data", "poster", "action")
+            for text in [value or ""] if loads else re.findall(r"url\(([^)]*)", value or ""):
+                if not text.strip("'\" ").startswith(("#", "data:")):
+                    self.found.append(f"{tag} {name}={text}")
+
+
+def test_the_page_loads_nothing(tmp_path: Path) -> None:
+    parser = Outside()
+    parser.feed(page(pair(0.5), "psnr", published("kodak")))
+    assert not parser.found
+    parser.feed('<img src="http://x/y.png"><p style="background: url(y.png)">')
+    assert len(parser.found) == 2  # it would have seen them
+
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),
+    None,
+)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+def test_a_browser_shows_the_page(tmp_path: Path) -> None:
+    assert BROWSER is not None
+    path = tmp_path / "r.html"
+    path.write_text(page(pair(0.5), "psnr", published("kodak")), encoding="utf-8")
+    words = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile"]
+    words += [f"--screenshot={tmp_path}/r.png", "--window-size=1200,1600", "--dump-dom"]
+    done = subprocess.run(
+        [BROWSER, *words, path.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert "JPEG 2000" in done.stdout and "Every setting" in done.stdout
+    pixels = np.asarray(Image.open(tmp_path / "r.png").convert("L"))
+    assert pixels.std() > 10  # something is drawn
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def write(
     measure: str = "psnr",
     model: Path | None = None,
 ) -> int:
-    """Write the page; with the model, its best and worst file are decoded and shown.
+    """Write the page; with the model, files that it and others decode are shown.
 
     Raises InrcError for rows that cannot be shown.
     """
@@ -51,9 +51,14 @@ def write(
     with tempfile.TemporaryDirectory() as folder:
         pictures = []
         if model is not None:
+            from inrc.evaluation.figure import save
+            from inrc.evaluation.gallery import gallery
             from inrc.evaluation.pictures import decoded
 
             pictures = decoded(rows, model, measure, Path(folder))
+            if pictures:
+                pictures.insert(0, Path(folder) / "one_file_at_about_the_same_rate.png")
+                save(gallery(rows, model, measure), pictures[0])
         text = page(rows, measure, papers, pictures)
     with whole(output, force) as part:
         part.write_text(text, encoding="utf-8")

@@ -107,7 +107,7 @@ def _extremes(rows: Sequence[Row], measure: str) -> str:
 def _counted(rows: Sequence[Row], whole: Sequence[Curve]) -> str:
     said = [
         "A rate counts every byte of a file: header, checksum and payload.",
-        "What all files share is not counted: decoders, and our trained model.",
+        "What all files share is not counted: decoders, our trained model, the components of PCA.",
     ]
     model = next((row.model_bytes for row in rows if row.model_bytes), None)
     others = [p for c in whole if not _ours(c, rows) for p in c.points]
