@@ -1,0 +1,235 @@
+"""All methods side by side on the same files: `python -m benchmarks.methods TASK TRAIN TEST WORK`.
+
+Trains every method in WORK/TASK_METHOD with about the same seconds of one core (a codec that is
+there already is used), puts all test files into one archive per rung, decodes it, and writes
+WORK/TASK.json and WORK/TASK.png, with PCA of the same training rows beside them.
+
+Tasks: `cifar10` takes folders of images of 32 by 32 pixels, `era5` NetCDF files on one grid.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from inrc.cli.compress import files_in
+from inrc.container import Archive, Item, pack
+from inrc.errors import InrcError
+from inrc.evaluation import linear
+from inrc.evaluation.curves import Curve, Point
+from inrc.evaluation.figure import draw, save
+from inrc.evaluation.published import published
+from inrc.model import Model
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained on, and how: arguments of `inrc fit` for all methods and for each."""
+
+    recipe: str
+    words: tuple[str, ...]
+    methods: dict[str, tuple[str, ...]]
+    papers: str | None = None
+
+
+def _of(**words: object) -> tuple[str, ...]:
+    """Arguments of a method's class."""
+    return tuple(f"--model.method.init_args.{key}={value}" for key, value in words.items())
+
+
+def _steps(represent: int, compress: int, rate: float) -> tuple[str, ...]:
+    return (
+        f"--model.represent={represent}", f"--model.compress={compress}", f"--model.rate={rate}",
+        "--model.latent_distortion=true",
+    )  # fmt: skip
+
+
+# steps are chosen so that training takes 400 to 450 seconds of one core (measured)
+TASKS = {
+    "cifar10": Task(
+        "image",
+        (
+            "--data.patch=null", "--data.batch_size=16", "--data.flip=true",
+            "--model.observations=512", "--model.inner_observations=256",
+        ),
+        {
+            "coinpp": (*_of(latent_dim=128), *_steps(3600, 1, 5e-4)),
+            "functa": (*_of(latent_dim=128, weights="[60,200,600,2000]"), *_steps(3300, 200, 5e-4)),
+            "vcinr": (*_of(latent_dim=128, weights="[60,200,600,2000]"), *_steps(1900, 200, 5e-4)),
+            "mscn": _steps(2500, 1, 5e-4),
+            "combiner": (
+                *_of(betas="[2.0e-5,5.0e-6]", first=60, fit=400, refine=400),
+                *_steps(1200, 1, 2e-3), "--data.batch_size=64",
+            ),
+            "basis": (
+                *_of(latent_dim=512, span=512, curve=0, hidden=0,
+                     weights="[30,60,120,250,500,1000]"),
+                *_steps(0, 150, 1e-3), "--model.observations=null",
+                "--model.inner_observations=null",
+            ),
+        },
+        papers="cifar10",
+    ),
+    "era5": Task(
+        "era5",
+        (
+            "--data.batch_size=4", "--model.observations=2048", "--model.inner_observations=1024",
+        ),
+        {
+            "coinpp": (*_of(latent_dim=16, w0=20), *_steps(1500, 1, 5e-4)),
+            "functa": (*_of(latent_dim=16, w0=20), *_steps(1400, 200, 5e-4)),
+            "vcinr": (*_of(latent_dim=16, w0=20), *_steps(900, 200, 5e-4)),
+            "mscn": (*_of(w0=20, keep="[4,16,64]"), *_steps(1000, 1, 5e-4)),
+            "combiner": (
+                *_of(betas="[1.0e-4,1.0e-5]", first=200, fit=600, refine=600, width=24),
+                *_steps(600, 1, 2e-3),
+            ),
+            "basis": (
+                *_of(latent_dim=128, features=6144, w0=100, span=512, curve=0, hidden=0,
+                     weights="[10,100,1000,10000]"),
+                *_steps(0, 100, 1e-3), "--model.observations=null",
+                "--model.inner_observations=null",
+            ),
+        },
+    ),
+}  # fmt: skip
+
+
+def train(task: str, name: str, data: Path, test: Path, work: Path) -> Path:
+    """The folder of a method's codec, with what its training cost in `cost.json`."""
+    folder = work / f"{task}_{name}"
+    if (folder / "cost.json").is_file():
+        return folder
+    plan = TASKS[task]
+    words = [
+        "fit", f"--config={ROOT / 'recipes' / plan.recipe}.yaml",
+        f"--config={ROOT / 'recipes/methods' / name}.yaml",
+        f"--data.root={data}", f"--data.val_root={test}",
+        f"--trainer.default_root_dir={folder}", "--trainer.enable_progress_bar=false",
+        "--trainer.logger=false", "--trainer.accelerator=cpu", "--trainer.val_check_interval=1.0",
+        "--trainer.limit_val_batches=0", *plan.words, *plan.methods[name],
+    ]  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "inrc.cli", *words], stdout=log, stderr=subprocess.STDOUT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        _, status, used = os.wait4(process.pid, 0)
+    if status or not (folder / "codec.safetensors").is_file():
+        raise InrcError(f"{task} {name}: training failed, see {folder / 'log.txt'}")
+    cost = {
+        "cpu_seconds_with_judging": round(used.ru_utime + used.ru_stime, 1),
+        "peak_mib": used.ru_maxrss // 1024,
+    }
+    (folder / "cost.json").write_text(json.dumps(cost))
+    return folder
+
+
+def judged(folder: Path) -> dict[str, Any]:
+    """A method's rows, as its training left them in the model's card."""
+    model = Model.load(folder / "codec.safetensors")
+    cost = json.loads((folder / "cost.json").read_text())
+    about = {"model_bytes": (folder / "codec.safetensors").stat().st_size, **cost}
+    return {**about, "rows": model.card["results"], "unit": model.modality.unit}
+
+
+def components(folder: Path, files: Sequence[Path]) -> list[dict[str, Any]]:
+    """PCA's rows: one archive of all files per step, each file decoded and measured."""
+    path = folder / "codec.safetensors"
+    model = Model.load(path)
+    found = linear.load(linear.beside(path))
+    modality = model.modality
+    signals = [modality.split(modality.read(file)) for file in files]
+    coefficients = found.components.project(
+        torch.cat([signal.features.flatten(1) for signal in signals]).numpy()
+    )
+    items = tuple(
+        Item(file.name, signal.meta, signal.parts)
+        for file, signal in zip(files, signals, strict=True)
+    )
+    units = sum(modality.count(signal.shape) for signal in signals)
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        for number, coder in enumerate(found.coders):
+            payload = coder.encode(coder.quantise(coefficients))
+            data = pack(Archive(model.id, number, items, payload, model.own), model.default)
+            measures = []
+            for file in files:
+                decoded = Path(temporary) / file.name
+                found.decode(found.encode(file, coder.step, model), file, decoded, model)
+                measures.append(modality.measure(file, decoded))
+            rows.append(
+                {
+                    "step": coder.step, "files": len(files), "bytes": len(data),
+                    "payload_bytes": len(payload), "rate": 8 * len(data) / units,
+                    **{key: fmean(each[key] for each in measures) for key in measures[0]},
+                }
+            )  # fmt: skip
+    return rows
+
+
+def curve(name: str, unit: str, rows: Sequence[dict[str, Any]]) -> Curve:
+    """Rows as a curve to draw; seconds are per file."""
+    points = [
+        Point(
+            float(number), row["rate"], row["bytes"] / row["files"], {"psnr": row["psnr"]},
+            row.get("encode_seconds", float("nan")) / row["files"],
+            row.get("decode_and_measure_seconds", float("nan")) / row["files"],
+        )
+        for number, row in enumerate(sorted(rows, key=lambda row: row["rate"]))
+    ]  # fmt: skip
+    return Curve(name, unit, (), tuple(points))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a task; 1 if a method failed, the others are drawn."""
+    parser = argparse.ArgumentParser(prog="benchmarks.methods", description=__doc__.split("\n")[0])
+    parser.add_argument("task", choices=list(TASKS))
+    parser.add_argument("train", type=Path, help="folder to train on")
+    parser.add_argument("test", type=Path, help="folder to compress")
+    parser.add_argument("work", type=Path, help="folder for codecs and results")
+    parser.add_argument("--only", nargs="+", help="methods; default: all")
+    args = parser.parse_args(argv)
+    plan, failed = TASKS[args.task], 0
+    found: dict[str, Any] = {}
+    for name in args.only or plan.methods:
+        try:
+            found[name] = judged(train(args.task, name, args.train, args.test, args.work))
+        except InrcError as error:
+            failed += 1
+            print(error, file=sys.stderr)
+    if not found:
+        return 1
+    first = next(iter(found))
+    unit = found[first]["unit"]
+    modality = Model.load(args.work / f"{args.task}_{first}" / "codec.safetensors").modality
+    files = files_in([args.test], modality.suffixes)
+    rows = {name: each["rows"] for name, each in found.items()}
+    rows["PCA"] = components(args.work / f"{args.task}_{first}", files)
+    found["PCA"] = {"rows": rows["PCA"], "unit": unit}
+    (args.work / f"{args.task}.json").write_text(json.dumps(found, indent=1))
+    most = max(row["rate"] for name in found if name != "PCA" for row in rows[name])
+    rows["PCA"] = [row for row in rows["PCA"] if row["rate"] <= 1.5 * most]
+    lines = [curve(name, unit, each) for name, each in rows.items()]
+    figure = draw(lines, published=published(plan.papers) if plan.papers else (), ours="")
+    save(figure, args.work / f"{args.task}.png")
+    for name, each in rows.items():
+        for row in each:
+            print(f"{name:9} {row['rate']:.4g} bits/{unit}  {row['psnr']:.2f} dB", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
