@@ -174,6 +174,36 @@ def test_a_gated_field_starts_as_the_ungated_one() -> None:
     assert torch.autograd.grad(values.sum(), latent)[0].abs().min() > 0
 
 
+@pytest.mark.parametrize("rank", [1, 3])
+def test_a_gate_moves_its_own_weight_and_its_rank_is_what_it_says(rank: int) -> None:
+    field = GatedSiren(2, 3, 6, 8, 4, 30.0, rank, 16).double()
+    latents = torch.randn(5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    straight, bent = field.straight(), field.bend(latents)
+    # the first and the last layer, and all biases, are those of the network that all share
+    for number in (0, len(bent) - 1):
+        assert torch.equal(bent[number].weight, straight[number].weight)
+    for one, other in zip(straight, bent, strict=True):
+        assert torch.equal(one.bias, other.bias)
+    for one, other in zip(straight[1:-1], bent[1:-1], strict=True):
+        gate = other.weight / one.weight  # B H H
+        assert bool((gate > 0).all()) and bool((gate < 2).all())
+        logits = torch.logit(gate / 2)
+        found = torch.linalg.svdvals(logits)
+        assert bool((found[:, rank:] < 1e-8 * found[:, :1]).all())  # no more than rank r
+        assert bool((found[:, rank - 1] > 1e-4 * found[:, 0]).all())  # and no less
+    # one number of U moves the gates of one row, and of no other
+    factors = field._factors(latents[:1]).detach()
+    moved = factors.clone()
+    moved[0, 1, 0, 2, 0] += 0.5
+    gates = []
+    for each in (factors, moved):
+        field._factors = lambda _, each=each: each  # type: ignore[method-assign]
+        gates.append([layer.weight for layer in field.bend(latents[:1])])
+    for number, (before, after) in enumerate(zip(*gates, strict=True)):
+        rows = (before != after).any(-1).nonzero()[:, -1].tolist()
+        assert rows == ([2] if number == 2 else [])
+
+
 @pytest.mark.parametrize("build", [shift, gated])
 def test_the_start_follows_the_papers(build: Callable[[], Siren]) -> None:
     torch.manual_seed(0)

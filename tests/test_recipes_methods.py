@@ -1,11 +1,30 @@
 """Every method after every recipe: it trains a step and ends with a codec."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 from recipe_runs import METHODS, NAMES, RECIPES, arguments
 
+from inrc import codec
 from inrc.cli import main
+from inrc.model import Model
+from inrc.signal import View
+
+AGAIN = """
+import sys, torch
+from pathlib import Path
+from inrc import codec
+from inrc.model import Model
+from inrc.signal import View
+torch.set_num_threads(int(sys.argv[3]))
+model, folder = Model.load(Path(sys.argv[1])), Path(sys.argv[2])
+for number in sys.argv[4:]:
+    opened = codec.open_archive((folder / f"{number}.inrc").read_bytes(), model)
+    assert torch.equal(opened.signal(0, View()).features, torch.load(folder / f"{number}.pt"))
+"""
 
 
 def step(name: str, method: str, folder: Path) -> int:
@@ -20,7 +39,17 @@ def test_a_method_after_images(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert step("image.yaml", method, tmp_path) == 0
-    assert (tmp_path / "run" / "codec.safetensors").is_file()
+    path = tmp_path / "run" / "codec.safetensors"
+    model = Model.load(path)
+    file = sorted((tmp_path / "sample").glob("*.png"))[0]
+    for number in (0, model.rungs - 1):
+        made = codec.compress([file], model, number)
+        (tmp_path / f"{number}.inrc").write_bytes(made.data)
+        opened = codec.open_archive(made.data, model)
+        torch.save(opened.signal(0, View()).features, tmp_path / f"{number}.pt")
+    # another process has the encoder's own reconstruction, to the last bit
+    words = [sys.executable, "-c", AGAIN, str(path), str(tmp_path), str(torch.get_num_threads())]
+    subprocess.run([*words, "0", str(model.rungs - 1)], check=True)
 
 
 @pytest.mark.long
