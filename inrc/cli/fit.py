@@ -68,7 +68,13 @@ class CLI(LightningCLI):
 
 def run(argv: list[str]) -> int:
     """Run fit, validate, test or predict with these arguments; the verb comes first."""
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    for noise in (  # of Lightning about itself, none of which a user can do anything about
+        ".*does not have many workers.*",
+        "LightningCLI's args parameter is intended to run",
+        ".*isinstance\\(treespec, LeafSpec\\).*",
+        ".*smaller than the logging interval.*",
+    ):
+        warnings.filterwarnings("ignore", message=noise)
     torch.set_float32_matmul_precision("highest")  # SIRENs lose 80 dB at TF32
     CLI(
         Compressor,
