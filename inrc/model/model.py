@@ -19,12 +19,13 @@ from inrc import registry
 from inrc.container import ID_BYTES, OWN, Card, Item, Peek, plain
 from inrc.errors import ContainerError, InrcError, ModelError
 from inrc.methods import Method, Network
+from inrc.model.layout import pack, unpack
 from inrc.signal import Modality
 
 SEARCH = "INRC_MODELS"
 """Environment variable: folders, separated as in PATH, where models are looked up by their id."""
-VERSION = 1
-"""Version of the layout of a model file."""
+VERSION = 2
+"""Version of the layout of a model file. 1: every tensor as it is, tables padded."""
 _STATE = "_extra_state"
 _DEFAULT = "card.default"
 
@@ -109,8 +110,9 @@ class Model:
 
     def save(self, path: Path) -> None:
         """Write the model file."""
-        tensors = _tensors(self.network, self.default)
-        data = save(tensors, {"card": json.dumps(self.card, sort_keys=True)})
+        tensors, same = pack(_tensors(self.network, self.default))
+        about = {"card": json.dumps(self.card, sort_keys=True), "same": json.dumps(same)}
+        data = save(tensors, about)
         path.write_bytes(data)
         self.size = len(data)
 
@@ -134,6 +136,7 @@ class Model:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
             card = json.loads(metadata["card"])
             version = card["version"]
+            same = json.loads(metadata.get("same", "{}"))
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{path}: not a codec model, or damaged ({error})") from error
         except (KeyError, ValueError, TypeError) as error:
@@ -141,7 +144,7 @@ class Model:
         if version > VERSION:
             raise ModelError(f"{path}: model version {version} is newer than {VERSION}: update")
         try:
-            return _assemble(card, tensors, path.stat().st_size)
+            return _assemble(card, unpack(tensors, same), path.stat().st_size)
         except InrcError as error:
             raise ModelError(f"{path}: {error}") from error
         except (KeyError, RuntimeError, TypeError, ValueError) as error:

@@ -1,0 +1,91 @@
+"""How a model lies in its file: nothing twice, nothing padded, and back to the last bit."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+
+from inrc.container import Item
+from inrc.errors import ModelError
+from inrc.methods import Basis
+from inrc.model import Model
+from inrc.model.layout import pack, unpack
+from inrc_modalities.image import Image
+
+
+@pytest.fixture
+def model() -> Model:
+    torch.manual_seed(0)
+    method = Basis(latent_dim=32, features=48, span=32, curve=0, hidden=0, weights=[1e2, 1e3, 1e4])
+    modality = Image(8, 1)
+    network = method.build(2, 1, modality)
+    latents = torch.randn(400, 32) * torch.linspace(3.0, 0.1, 32)
+    for rung in network.rungs:
+        rung.prepare()
+        rung.calibrate(latents, torch.eye(32), 64)
+        rung.tabulate(latents)
+        rung.finish()
+    network.eval().requires_grad_(False)
+    return Model.make(network, method, modality, Item("", {"height": 8}, 1), {})
+
+
+def test_what_rungs_share_is_stored_once(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "codec.safetensors"
+    model.save(path)
+    whole = 4 * sum(t.numel() for t in model.network.parameters())
+    whole += 4 * sum(t.numel() for t in model.network.buffers())
+    tables = sum(int(rung.tables.lengths.sum()) for rung in model.network.rungs if rung.tables)
+    # two of three pairs of transforms are not there; a count takes two bytes
+    assert path.stat().st_size < whole - 2 * 2 * 4 * 32 * 32 + 2 * tables + 8000
+    again = Model.load(path)
+    assert again.id == model.id
+    for one, other in zip(model.network.rungs, again.network.rungs, strict=True):
+        assert one.tables is not None and other.tables is not None
+        np.testing.assert_array_equal(one.tables.counts, other.tables.counts)
+    state, found = model.network.state_dict(), again.network.state_dict()
+    assert all(torch.equal(state[k], found[k]) for k in state if not k.endswith("_extra_state"))
+    # they are equal, not one: training on one rung would not move another
+    rungs = again.network.rungs
+    assert rungs[0].forth.data_ptr() != rungs[1].forth.data_ptr()
+
+
+def test_tensors_come_back_as_they_were() -> None:
+    counts = torch.tensor([[3, 65533, 0, 0], [1, 2, 3, 65530]], dtype=torch.int32)
+    tensors = {
+        "a": torch.arange(6.0), "b": torch.arange(6.0), "c": torch.arange(6.0).view(2, 3),
+        "d": torch.arange(6, dtype=torch.int64), "e": torch.zeros(0),
+        "r._extra_state.counts": counts, "r._extra_state.lengths": torch.tensor([2, 4]),
+        "s._extra_state.counts": counts.clone(), "s._extra_state.lengths": torch.tensor([2, 4]),
+    }  # fmt: skip
+    kept, same = pack(tensors)
+    assert same == {
+        "b": "a", "s._extra_state.counts": "r._extra_state.counts",
+        "s._extra_state.lengths": "r._extra_state.lengths",
+    }  # fmt: skip
+    back = unpack(kept, same)
+    assert back.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert torch.equal(back[name], tensor) and back[name].dtype == tensor.dtype
+
+
+@pytest.mark.parametrize(
+    ("same", "said"),
+    [('{"ladder.1.forth": "nothing"}', "missing"), ("[1]", "fit"), ("7", "fit"), ("{", "card")],
+)
+def test_a_file_that_was_tampered_with_is_one_line(
+    model: Model, tmp_path: Path, same: str, said: str
+) -> None:
+    path = tmp_path / "codec.safetensors"
+    model.save(path)
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        metadata = file.metadata()
+    assert json.loads(metadata["same"])["ladder.1.forth"] == "ladder.0.forth"
+    path.write_bytes(save(tensors, metadata | {"same": same}))
+    with pytest.raises(ModelError, match=said) as error:
+        Model.load(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
