@@ -52,7 +52,7 @@ def bd_psnr(anchor: Curve, test: Curve) -> Delta:
     Raises SignalError as `bd_rate`, for curves that do not overlap in rate.
     """
     a, b = _rising(anchor, "anchor"), _rising(test, "curve")
-    low, high, overlap = _common(np.log(a[0]), np.log(b[0]), "rate")
+    low, high, overlap = _common(np.log(a[0]), np.log(b[0]), "log rate")
     mean = _mean((np.log(b[0]), b[1]), low, high) - _mean((np.log(a[0]), a[1]), low, high)
     return Delta(float(mean), float(np.exp(low)), float(np.exp(high)), overlap)
 

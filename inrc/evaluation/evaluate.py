@@ -13,8 +13,8 @@ from inrc.evaluation.workers import Failed, Workers
 from inrc.model import Model
 
 BEYOND = 3.0
-"""An ordinary codec is tried up to so many times our highest rate on a file, where curves still
-overlap; and at two settings at least."""
+"""An ordinary codec is tried up to so many times our highest rate on a file, and until it is better
+than our best there: so its curve meets ours wherever it can. Two settings are tried at least."""
 TWICE = 2
 """A codec that fails on a file so often in a row is not asked again: it refuses, or hangs."""
 
@@ -67,12 +67,14 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
         for rung in plan.rungs
     ]
     highest: dict[Path, float] = {}
+    best: dict[Path, float] = {}
     with Workers(try_codec, plan.jobs, plan.limit) as workers:
         for trial, row in _tried(ours, plan, model, output, workers):
             if row.error is None:
                 highest[trial.file] = max(row.rate, highest.get(trial.file, 0.0))
+                best[trial.file] = max(row.measures["psnr"], best.get(trial.file, -float("inf")))
             yield row
-        # one setting of every codec and file at a time, cheapest first, until it is far beyond ours
+        # one setting of every codec and file at a time, cheapest first, until it is beyond ours
         open_ended = [(file, name) for file in plan.files for name in plan.baselines]
         failed: Counter[tuple[Path, str]] = Counter()
         for step in range(max((len(ladder[name].qualities) for name in plan.baselines), default=0)):
@@ -85,8 +87,12 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
                 assert trial.codec is not None
                 pair = trial.file, trial.codec
                 failed[pair] = failed[pair] + 1 if row.error is not None else 0
-                most = BEYOND * highest.get(trial.file, float("inf"))
-                if (step > 0 and row.error is None and row.rate > most) or failed[pair] == TWICE:
+                beyond = (
+                    row.error is None
+                    and row.rate > BEYOND * highest.get(trial.file, float("inf"))
+                    and row.measures["psnr"] > best.get(trial.file, float("inf"))
+                )
+                if (step > 0 and beyond) or failed[pair] == TWICE:
                     open_ended.remove(pair)
                 yield row
 
