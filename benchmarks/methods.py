@@ -117,8 +117,8 @@ def train(task: str, name: str, data: Path, test: Path, work: Path) -> Path:
         f"--config={ROOT / 'recipes/methods' / name}.yaml",
         f"--data.root={data}", f"--data.val_root={test}",
         f"--trainer.default_root_dir={folder}", "--trainer.enable_progress_bar=false",
-        "--trainer.logger=false", "--trainer.accelerator=cpu", "--trainer.val_check_interval=1.0",
-        "--trainer.limit_val_batches=0", *plan.words, *plan.methods[name],
+        "--trainer.logger=false", "--trainer.accelerator=cpu", "--trainer.limit_val_batches=0",
+        "--trainer.val_check_interval=1000000", *plan.words, *plan.methods[name],
     ]  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log.txt").open("w") as log:

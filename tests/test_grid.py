@@ -1,5 +1,7 @@
 """Grids: coordinates, patches and their exact inverse."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -99,3 +101,66 @@ def test_a_patch_of_another_rank_or_without_cells_is_refused(patch: tuple[int, .
 def test_parts_of_another_grid_are_refused() -> None:
     with pytest.raises(SignalError, match="parts"):
         grid.join(torch.zeros(3, 4, 1), (4, 4), (2, 2))
+
+
+@QUICK
+@given(
+    length=st.integers(1, 40),
+    patch=st.integers(1, 12),
+    step=st.fractions(Fraction(1, 5), 9, max_denominator=50),
+)
+def test_every_cell_is_asked_once_and_inside_its_patch(
+    length: int, patch: int, step: Fraction
+) -> None:
+    axis = grid.axis("x", length, patch, step, None)
+    cells = [cell for run in axis.runs() for cell in range(run.start, run.stop)]
+    assert cells == list(range(axis.size))
+    assert axis.step == min(step, length)
+    local = axis.local()
+    assert local.abs().max() <= 1
+    for number, run in enumerate(axis.runs()):
+        assert run.patch < axis.patches
+        row = local[min(number, len(local) - 1)]
+        for cell in range(run.start, run.stop):
+            centre = (run.patch + (float(row[cell - run.start]) + 1) / 2) * patch
+            assert centre == pytest.approx(float((cell + Fraction(1, 2)) * axis.step), abs=1e-4)
+
+
+@QUICK
+@given(
+    shape=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    patch=st.integers(1, 5),
+    size=st.integers(1, 20),
+)
+def test_answers_at_the_centres_make_the_resampled_grid(
+    shape: list[int], patch: int, size: int
+) -> None:
+    axes = [grid.axis(str(n), n, patch, Fraction(n, size)) for n in shape]
+    asked, numbers = grid.queries(axes), grid.parts(axes)
+    counts = [axis.patches for axis in axes]
+    # a field that answers with the place itself, in cells of the whole grid
+    place = np.stack(np.unravel_index(np.array(numbers), counts), -1)[:, None]
+    cells = (torch.from_numpy(place) + (asked.double() + 1) / 2) * patch
+    made = grid.assemble(cells, axes)
+    assert made.shape == (*(size for _ in shape), len(shape))
+    for k, axis in enumerate(axes):
+        line = made.movedim(k, 0)[..., k].reshape(size, -1)
+        wanted = (torch.arange(size) + 0.5) * shape[k] / size
+        torch.testing.assert_close(
+            line, wanted.double()[:, None].expand_as(line), atol=1e-5, rtol=0
+        )
+        nearest = np.floor((np.arange(size) + 0.5) * shape[k] / size + 1e-9)
+        np.testing.assert_array_equal(axis.nearest(), nearest)
+
+
+def test_a_region_is_half_open_and_says_what_is_wrong() -> None:
+    axis = grid.axis("x", 10, 4, Fraction(1), (2.5, 7.5))
+    assert (axis.first, axis.last, axis.size) == (2, 7, 5)
+    assert grid.axis("x", 10, 4, Fraction(1, 2), (2.5, 7.5)).size == 10
+    with pytest.raises(SignalError, match="region x: no voxel between 3 and 3; there are 0 to 10"):
+        grid.axis("x", 10, 4, Fraction(1), (3, 3), "voxel")
+    with pytest.raises(SignalError, match="not finite"):
+        grid.axis("x", 10, 4, Fraction(1), (0.0, float("nan")))
+    axes = [grid.axis("x", 10, 4, Fraction(1))]
+    with pytest.raises(SignalError, match="answers are not"):
+        grid.assemble(torch.zeros(3, 5, 1), axes)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from inrc.errors import SignalError
 from inrc.signal import Signal, View
 from inrc.testing import check_file, check_modality
-from inrc_modalities.video import Video, baselines, clip, quality, sample, views, writing
+from inrc_modalities.video import Video, baselines, clip, quality, sample, writing
 from inrc_modalities.video.clip import LAYOUTS, Clip, Colour
 from inrc_modalities.video.pixels import rgb
 from inrc_modalities.video.reading import load
@@ -494,29 +494,6 @@ def test_views_that_make_no_sense(path: Path, view: View) -> None:
     meta = Video().read(path).meta
     with pytest.raises(SignalError):
         Video().ask(meta, view)
-
-
-@QUICK
-@given(
-    length=st.integers(1, 40),
-    patch=st.integers(1, 12),
-    step=st.fractions(Fraction(1, 5), 9, max_denominator=50),
-)
-def test_every_cell_is_asked_once_and_inside_its_patch(
-    length: int, patch: int, step: Fraction
-) -> None:
-    axis = views.axis("x", length, patch, step, None)
-    cells = [cell for run in axis.runs() for cell in range(run.start, run.stop)]
-    assert cells == list(range(axis.size))
-    assert axis.step == min(step, length)
-    local = axis.local()
-    assert local.abs().max() <= 1
-    for number, run in enumerate(axis.runs()):
-        assert run.patch < axis.patches
-        row = local[min(number, len(local) - 1)]
-        for cell in range(run.start, run.stop):
-            centre = (run.patch + (float(row[cell - run.start]) + 1) / 2) * patch
-            assert centre == pytest.approx(float((cell + Fraction(1, 2)) * axis.step), abs=1e-4)
 
 
 # --- quality -------------------------------------------------------------------------------------

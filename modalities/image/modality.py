@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import Ask, Baseline, Modality, Signal, View
-from inrc_modalities.image import baselines, quality, sample, views
+from inrc_modalities.image import baselines, quality, sample
 from inrc_modalities.image.pixels import ICC_LIMIT, LAYOUTS, MODES, Pixels, loss, peak, recast
 from inrc_modalities.image.reading import load
 from inrc_modalities.image.writing import FORMATS, save
@@ -143,15 +144,15 @@ class Image(Modality):
             return Ask(
                 grid.coordinates(side)[None], tuple(range(math.prod(grid.counts(shape, side))))
             )
-        y, x = self._axes(shape, view)
-        return Ask(views.queries(y, x), views.parts(y, x))
+        axes = self._axes(shape, view)
+        return Ask(grid.queries(axes), grid.parts(axes))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
         """The image made of the patches decoded at `ask(meta, view)`."""
         shape = self.shape(meta)
         if not view:
             return self._whole(grid.join(features, shape, self._side(shape)), meta)
-        canvas = views.join(features, *self._axes(shape, view))
+        canvas = grid.assemble(features, self._axes(shape, view))
         return self._whole(canvas, {**meta, "shape": list(canvas.shape[:2])})
 
     def measure(self, original: Path, decoded: Path) -> dict[str, float]:
@@ -183,17 +184,17 @@ class Image(Modality):
         features = image.reshape(1, -1, self.channels)
         return Signal(grid.coordinates(shape)[None], features, shape, meta)
 
-    def _axes(self, shape: tuple[int, ...], view: View) -> tuple[views.Axis, views.Axis]:
+    def _axes(self, shape: tuple[int, ...], view: View) -> list[grid.Axis]:
         region = {}
         for name, low, high in view.region:
             if name not in self.axes or name in region:
                 raise SignalError(f"region: {name!r} twice or unknown; an image has y and x")
             region[name] = (low, high)
-        height, width = self._size(shape, view)
-        return (
-            views.axis("y", shape[0], self.patch, height, region.get("y")),
-            views.axis("x", shape[1], self.patch, width, region.get("x")),
-        )
+        each = zip(self.axes, shape, self._side(shape), self._size(shape, view), strict=True)
+        return [
+            grid.axis(name, n, side, Fraction(n, size), region.get(name), "pixel")
+            for name, n, side, size in each
+        ]
 
     @staticmethod
     def _size(shape: tuple[int, ...], view: View) -> tuple[int, int]:

@@ -12,13 +12,15 @@ from torch import Tensor
 from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import Ask, Baseline, Modality, Signal, View
-from inrc_modalities.video import baselines, pixels, quality, sample, timing, views
+from inrc_modalities.video import baselines, pixels, quality, sample, timing
 from inrc_modalities.video.clip import check_size, checked, restored
 from inrc_modalities.video.reading import load
 from inrc_modalities.video.writing import FORMATS, save
 
 FINEST = 10**6
 """Regions are decimals of at most six digits: 0.1 s is a tenth of a second, not a bit more."""
+LONGEST = 1 << 20
+"""Largest numerator and denominator of a step: what is made of them stays exact in float64."""
 
 
 class Video(Modality):
@@ -115,16 +117,12 @@ class Video(Modality):
             count = math.prod(grid.counts(shape, self.patch))
             return Ask(grid.coordinates(self.patch)[None], tuple(range(count)))
         axes = self._axes(meta, view)
-        return Ask(views.queries(axes), views.parts(axes))
+        return Ask(grid.queries(axes), grid.parts(axes))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
         """The clip made of the patches decoded at `ask(meta, view)`."""
         axes = self._axes(meta, view)
-        block = self.patch
-        if view:
-            t, y, x = (views.longest(each.runs()) for each in axes)
-            block = (t, y, x)
-        canvas = views.join(features, axes, block)
+        canvas = grid.assemble(features, axes, None if view else self.patch)
         result = {**meta, "shape": list(canvas.shape[:3])}
         if view:
             result |= timing.seen(meta, axes[0])
@@ -153,7 +151,7 @@ class Video(Modality):
         # frames share a grid: that of the whole clip would take as much memory as its features
         return Signal(grid.coordinates((1, *shape[1:]))[None], frames, shape, meta)
 
-    def _axes(self, meta: Mapping[str, Any], view: View) -> views.Axes:
+    def _axes(self, meta: Mapping[str, Any], view: View) -> list[grid.Axis]:
         shape = self.shape(meta)
         region: dict[str, tuple[Fraction, Fraction]] = {}
         for name, low, high in view.region:
@@ -168,11 +166,15 @@ class Video(Modality):
         faster, height, width = self._wanted(meta, view)
         if "t" in region:
             region["t"] = timing.frames(meta, region["t"])
-        t = views.axis("t", shape[0], self.patch[0], 1 / faster, region.get("t"))
-        y = views.axis("y", shape[1], self.patch[1], Fraction(shape[1], height), region.get("y"))
-        x = views.axis("x", shape[2], self.patch[2], Fraction(shape[2], width), region.get("x"))
-        check_size((t.size, y.size, x.size))
-        return t, y, x
+        steps = (1 / faster, Fraction(shape[1], height), Fraction(shape[2], width))
+        axes = []
+        for name, length, patch, step in zip(self.axes, shape, self.patch, steps, strict=True):
+            if max(step.numerator, step.denominator) > LONGEST:
+                raise SignalError(f"axis {name}: a step of {step} is finer than can be told apart")
+            axes.append(grid.axis(name, length, patch, step, region.get(name), "frame or pixel"))
+        t, y, x = (axis.size for axis in axes)
+        check_size((t, y, x))
+        return axes
 
     def _wanted(self, meta: Mapping[str, Any], view: View) -> tuple[Fraction, int, int]:
         """Frames for one of the original, and the height and width of the whole picture."""

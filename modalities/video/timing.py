@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 from inrc.errors import SignalError
+from inrc.grid import Axis
 from inrc_modalities.video.clip import WORD, fraction, pair
-from inrc_modalities.video.views import Axis
 
 FINEST = 1000
 """A scale is a fraction with at most this denominator, so that frame rates stay short numbers."""

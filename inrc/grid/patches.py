@@ -1,4 +1,4 @@
-"""Regular grids of any rank: coordinates, patches and their exact inverse."""
+"""Grids: coordinates of their cells, and patches with their exact inverse."""
 
 from math import prod
 
