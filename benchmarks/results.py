@@ -22,6 +22,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from PIL import Image
+
 from benchmarks import cifar
 from inrc.errors import InrcError
 from inrc.evaluation import Row, append, load
@@ -163,7 +165,10 @@ def judge(name: str, task: Task, model: Path, data: Path, work: Path) -> Path:
 
 def show(name: str, task: Task, rows: Path, model: Path, output: Path) -> None:
     """Rows without the folders of this machine, curves, and pictures."""
-    clean = [replace(row, file=Path(row.file).name) for row in load(rows)]
+    clean = [
+        replace(row, file=Path(row.file).name, versions={} if number else row.versions)
+        for number, row in enumerate(load(rows))  # versions are the same in all of them
+    ]
     plain = rows.with_suffix(".plain.jsonl")
     plain.unlink(missing_ok=True)
     append(plain, clean)
@@ -174,6 +179,9 @@ def show(name: str, task: Task, rows: Path, model: Path, output: Path) -> None:
     run("plot", str(rows), "-o", str(output / f"{name}.png"), "-f", *more)
     pictures = output / f"{name}_pictures.png"
     run("plot", str(rows), "-o", str(pictures), "-f", "--pictures", str(model), check=False)
+    if pictures.is_file():  # a third of the bytes
+        with Image.open(pictures) as image:
+            image.convert("RGB").quantize(128).save(pictures, optimize=True)
 
 
 def table(found: dict[str, list[Row]]) -> str:

@@ -225,6 +225,13 @@ def test_figures_have_every_codec_and_no_overlapping_names(tmp_path: Path) -> No
         draw(whole, "ms_ssim")
 
 
+def test_a_lossless_codec_is_drawn_at_its_rate() -> None:
+    rows = [*pair(0.5), *(row("LZMA", 9, 0.5, math.inf, file) for file in ("a", "b"))]
+    figure = draw(curves(rows))
+    FigureCanvasAgg(figure).draw()  # warnings are errors
+    assert "LZMA (lossless)" in [text.get_text() for text in figure.axes[0].texts]
+
+
 def test_published_figures_are_sound() -> None:
     assert "kodak" in names()
     for name in names():
@@ -396,7 +403,9 @@ def test_a_gallery_shows_ours_and_others_at_the_same_rate(run: Path, tmp_path: P
 
 
 def test_crops_are_the_middle() -> None:
-    assert crop((100, 5000)) == (slice(None), slice(None))
+    cells = np.zeros((100, 5000))
+    assert cells[crop((100, 5000))].shape == (100, 512)
+    assert cells[:, :300][crop((100, 300))].shape == (100, 300)
     assert crop((300, 400), 100) == (slice(100, 200), slice(150, 250))
 
 

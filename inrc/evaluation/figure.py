@@ -47,7 +47,11 @@ def draw(
         style = _style(number, solid=curve.codec.startswith(ours))
         rates, quality = curve.pairs(measure)
         left.plot(rates, quality, **style)
-        labels.append((quality[-1], curve.codec, style))
+        finite = [value for value in quality if math.isfinite(value)]
+        if not finite:  # its rate is all that can be drawn
+            left.axvline(rates[-1], color=style["color"], linestyle=":", linewidth=1.2)
+        named = curve.codec if finite else f"{curve.codec} (lossless)"
+        labels.append((finite[-1] if finite else math.inf, named, style))
         for seconds, fill in (("encode_seconds", "full"), ("decode_seconds", "none")):
             times = [max(getattr(point, seconds), 1e-5) for point in curve.points]
             right.plot(times, quality, linestyle="", **_dots(style, fill))
@@ -107,7 +111,7 @@ def _label(axes: "Axes", labels: Sequence[tuple[float, str, dict[str, Any]]]) ->
     at = -math.inf
     placed = []
     for quality, text, style in sorted(labels, key=lambda each: each[0]):
-        at = max(quality, low + gap / 2, at + gap)
+        at = max(min(quality, high), low + gap / 2, at + gap)
         placed.append((at, text, style))
     over = max(0.0, placed[-1][0] - (high - gap / 2)) if placed else 0.0
     beside = axes.get_yaxis_transform()  # across in shares of the axes, upwards in their data

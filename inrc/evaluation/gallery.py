@@ -101,11 +101,10 @@ def _array(picture: dict[str, Any]) -> Array:
 
 
 def crop(shape: tuple[int, int], side: int = SIDE) -> tuple[slice, slice]:
-    """The middle of a picture, no longer than `side` where both of its sides are longer."""
-    if min(shape) <= side:
-        return slice(None), slice(None)
-    begin = [(n - side) // 2 for n in shape]
-    return slice(begin[0], begin[0] + side), slice(begin[1], begin[1] + side)
+    """The middle of a picture: `side` where both of its sides are longer, else twice that."""
+    most = side if min(shape) > side else 2 * side
+    begin = [max(n - most, 0) // 2 for n in shape]
+    return slice(begin[0], begin[0] + most), slice(begin[1], begin[1] + most)
 
 
 def _draw(original: Array, unit: str, shown: Sequence[Shown], measure: str) -> "Figure":
