@@ -82,7 +82,7 @@ def compress(
     def flush() -> None:
         if waiting:
             symbols.append(_code(waiting, model, number, steps, watch, share))
-            waiting.clear()
+            waiting.clear()  # what they hold is not needed any more
 
     def watch(share: float) -> None:
         done = len(items) - len(waiting) + share * len(waiting)
@@ -100,6 +100,7 @@ def compress(
         waiting.append(signal)
         items.append(Item(name, signal.meta, signal.parts))
         observations += model.modality.count(signal.shape)
+        del signal  # `flush` lets go of the others
         held = sum(each.features.numel() for each in waiting)
         if sum(each.parts for each in waiting) >= BATCH or held > HELD:
             flush()
@@ -108,7 +109,7 @@ def compress(
         raise SignalError(failed[0][1] if failed else "no files to compress")
     if len(items) == 1 and len(paths) == 1:
         items = [Item("", items[0].meta, items[0].parts)]
-    payload = bottleneck.pack(torch.cat(symbols))
+    payload = bottleneck.pack(symbols[0] if len(symbols) == 1 else torch.cat(symbols))
     data = pack(Archive(model.id, number, tuple(items), payload, model.own), model.default)
     return Compressed(data, len(payload), tuple(items), observations, failed)
 
@@ -283,30 +284,28 @@ def decompress(
     sense, InrcError if a file exists and may not be overwritten.
     """
     opened = open_archive(data, model)
-    views = [view or View()] * len(opened.archive.items)
-    return _write(opened, output, views, overwrite, report)
+    items = opened.archive.items
+    targets = [output / item.name for item in items] if len(items) > 1 else [output]
+    return _write(opened, targets, [view or View()] * len(items), overwrite, report)
 
 
 def _write(
     opened: Opened,
-    output: Path,
+    targets: Sequence[Path],
     views: Sequence[View],
     overwrite: bool = False,
     report: Report | None = None,
 ) -> list[Path]:
-    items = opened.archive.items
     written = []
-    signals = opened.signals(range(len(items)), views)
-    for number, (item, signal) in enumerate(zip(items, signals, strict=True)):
-        path = output
-        if len(items) > 1:
-            path = output / item.name
+    signals = opened.signals(range(len(targets)), views)
+    for number, (path, signal) in enumerate(zip(targets, signals, strict=True)):
+        if len(targets) > 1:
             path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path, overwrite) as part:
             opened.model.modality.write(signal, part)
         written.append(path)
         if report:
-            report(number + 1, len(items))
+            report(number + 1, len(targets))
     return written
 
 
@@ -315,8 +314,8 @@ def measure(paths: Sequence[Path], data: bytes, model: Model) -> dict[str, float
     modality = model.modality
     views = [modality.judged(path) for path in paths]
     with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / f"decoded{paths[0].suffix}"
-        decoded = _write(open_archive(data, model), output, views)
+        names = [f"{n}{modality.measurable(p)}" for n, p in enumerate(paths)]
+        decoded = _write(open_archive(data, model), [Path(folder) / n for n in names], views)
         rows = [modality.measure(a, b) for a, b in zip(paths, decoded, strict=True)]
     return {key: fmean(row[key] for row in rows) for key in rows[0]}
 

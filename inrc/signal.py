@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 import numpy as np
@@ -233,6 +233,12 @@ class Modality(ABC):
         found = meta.get("suffix")
         return found if found in self.suffixes else self.suffixes[0]
 
+    @classmethod
+    def ending(cls, name: str) -> str:
+        """The end of a name that says its format: the longest that is known, else the last."""
+        fits = [suffix for suffix in cls.suffixes if name.lower().endswith(suffix)]
+        return max(fits, key=len) if fits else PurePath(name).suffix
+
     def exact(self, suffix: str) -> str:
         """The suffix under which a decoded file loses nothing more; default: its own.
 
@@ -240,6 +246,10 @@ class Modality(ABC):
         would lose twice, and only the first time is the codec's.
         """
         return suffix
+
+    def measurable(self, path: Path) -> str:
+        """The suffix of a decoded file that is to be compared with this one."""
+        return self.exact(self.ending(path.name))
 
     def baselines(self) -> list[Baseline]:
         """The codecs that a user of this data would pick instead."""

@@ -211,3 +211,10 @@ def test_a_codec_needs_no_trainer() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     with pytest.raises(ImportError, match="Nothing"):
         from inrc_modalities.image import Nothing  # noqa: F401
+
+
+def test_an_archive_of_jpegs_is_measured_without_a_second_loss(tmp_path: Path) -> None:
+    modality = Image(8, 3)
+    assert modality.measurable(tmp_path / "a.JPG") == ".png"
+    assert modality.measurable(tmp_path / "a.b.tiff") == ".tiff"
+    assert modality.ending("x.tar.webp") == ".webp"

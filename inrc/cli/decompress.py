@@ -90,9 +90,8 @@ def run(args: argparse.Namespace) -> int:
 
 def suffix_of(item: Item, modality: "Modality") -> str:
     """What the name of an item ends with, `.nii.gz` as a whole; else what its meta says."""
-    name = item.name.lower()
-    fits = [suffix for suffix in modality.suffixes if name.endswith(suffix)]
-    return max(fits, key=len) if fits else modality.suffix(item.meta)
+    found = modality.ending(item.name).lower()
+    return found if found in modality.suffixes else modality.suffix(item.meta)
 
 
 def output_for(file: Path, output: Path | None, items: int, suffix: str) -> Path:

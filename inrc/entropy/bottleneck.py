@@ -96,7 +96,7 @@ class Bottleneck(nn.Module, ABC):
     def pack(self, symbols: Int[Tensor, "P L"]) -> bytes:
         """All symbols of an archive as the bytes of its payload; default: range-coded tables."""
         assert self.tables is not None
-        return encode(symbols.cpu().numpy().astype(np.int32), self.tables)
+        return encode(symbols.cpu().numpy().astype(np.int32, copy=False), self.tables)
 
     def unpack(self, payload: bytes, rows: int) -> Int[Tensor, "P L"]:
         """The symbols of `pack`, by integer arithmetic only.

@@ -14,8 +14,10 @@ from inrc.entropy.bottleneck import Bottleneck
 ROUNDS = 16
 """Looks at the signal for each file at an effort of 1. Measured (COIN++, CIFAR-10, 64 latents): 8
 are worth 0.25 dB at equal rate, 16 are 0.45, 32 are 0.6, 64 are 0.7."""
-RATE = 0.5
+PACE = 0.5
 """Symbols that a row moves at first (0.2 and 0.8 are a little worse)."""
+HELD = 1 << 22
+"""Symbols that are made latents at once."""
 MOMENTS = (0.9, 0.95)
 """Decay of Adam's moments: the second forgets quickly, as there are few steps."""
 HOPELESS = 1e-3
@@ -29,6 +31,11 @@ STEEPEST = 8.0
 
 class Rounding(Bottleneck):
     """A bottleneck whose symbols are numbers y of a latent, rounded; subclasses say which."""
+
+    @property
+    def pace(self) -> float:
+        """Symbols that a number moves in the first look, about."""
+        return PACE
 
     @abstractmethod
     def prices(
@@ -62,8 +69,14 @@ class Rounding(Bottleneck):
             return self.rounded(self.analyse(latents)).int()
 
     def dequantize(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B K"]:
+        """See `Bottleneck`; in portions, as a long recording has millions of symbols."""
         with torch.no_grad():
-            return self.synthesise(symbols.to(torch.float32))
+            found = symbols.new_empty(len(symbols), self.latent_dim, dtype=torch.float32)
+            size = max(1, HELD // self.symbols)
+            for start in range(0, len(symbols), size):
+                part = symbols[start : start + size].to(torch.float32)
+                found[start : start + size] = self.synthesise(part)
+            return found
 
     def search(
         self,
@@ -101,7 +114,7 @@ class Rounding(Bottleneck):
             gradient = prices[:, None] * gradient + self._steepness(symbols)
             first.lerp_(gradient, 1.0 - MOMENTS[0])
             second.lerp_(gradient.square(), 1.0 - MOMENTS[1] if step else 1.0)
-            rate = RATE * (0.5 + 0.5 * math.cos(math.pi * step / total))
+            rate = self.pace * (0.5 + 0.5 * math.cos(math.pi * step / total))
             mean = first / (1.0 - MOMENTS[0] ** (step + 1))
             # what hardly matters to a row hardly moves: moves that win nothing cost bits
             scale = second.sqrt()

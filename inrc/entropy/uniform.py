@@ -9,8 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inrc.entropy.coder import tabulate
-from inrc.entropy.rounding import Rounding
+from inrc.entropy.rounding import PACE, Rounding
 
+SHARE = 0.2
+"""Of a standard deviation; that is half a bin of 4 bits."""
 LEAST = 0.01
 """Harm of rounding that is told from none, as a share of a row's distortion."""
 
@@ -59,6 +61,11 @@ class UniformBottleneck(Rounding):
 
     def synthesise(self, numbers: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
         return self.lo + numbers / (self.levels - 1) * (self.hi - self.lo)
+
+    @property
+    def pace(self) -> float:
+        """Fine bins are more of them: a fifth of a standard deviation."""
+        return max(PACE, SHARE * (self.levels - 1) / (2.0 * self.deviations))
 
     def prices(
         self, numbers: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]

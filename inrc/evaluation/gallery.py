@@ -15,7 +15,6 @@ from inrc.errors import InrcError, SignalError
 from inrc.evaluation.linear import NAME as LINEAR
 from inrc.evaluation.rivals import rivals
 from inrc.evaluation.rows import Row
-from inrc.evaluation.trial import suffix
 from inrc.model import Model
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def _far(row: Row, mine: Row) -> float:
 def _decoded(row: Row, path: Path, model: Model) -> tuple[dict[str, Any], dict[str, Any]] | None:
     original, modality = Path(row.file), model.modality
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / f"decoded{modality.exact(suffix(original))}"
+        target = Path(folder) / f"decoded{modality.measurable(original)}"
         try:
             if row.model is not None:
                 made = codec.compress([original], model, int(row.setting))

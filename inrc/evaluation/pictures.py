@@ -37,7 +37,8 @@ def picture(original: Path, model: Model, rung: int, target: Path) -> bool:
     """
     made = codec.compress([original], model, rung)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"decoded{original.suffix}"
+        modality = model.modality
+        path = Path(folder) / f"decoded{modality.measurable(original)}"
         view = model.modality.judged(original)
         codec.decompress(made.data, model, path, view)
         pair = model.modality.picture(original, path)

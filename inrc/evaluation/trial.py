@@ -80,7 +80,7 @@ def _ours(trial: Trial, model: Model) -> Row:
         return codec.decompress(made.data, model, target, view, overwrite=True)[0]
 
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / f"decoded{model.modality.exact(suffix(trial.file))}"
+        target = Path(folder) / f"decoded{model.modality.measurable(trial.file)}"
         decoded, seconds = _timed(decode, trial.repeats)
         measures = model.modality.measure(trial.file, decoded)
     return _filled(
@@ -95,7 +95,7 @@ def _other(trial: Trial, model: Model) -> Row:
     baseline = rival(trial.model, model, trial.codec)
     data, encode = _timed(lambda: baseline.encode(trial.file, trial.setting), trial.repeats)
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / f"decoded{modality.exact(suffix(trial.file))}"
+        target = Path(folder) / f"decoded{modality.measurable(trial.file)}"
         _, seconds = _timed(lambda: baseline.decode(data, trial.file, target), trial.repeats)
         measures = modality.measure(trial.file, target)
     units = modality.count(modality.read(trial.file).shape)
@@ -126,11 +126,6 @@ def _timed(run: Callable[[], Value], repeats: int) -> tuple[Value, float]:
         run()
         seconds.append(time.perf_counter() - start)
     return result, median(seconds)
-
-
-def suffix(path: Path) -> str:
-    """What a file's name ends with, `.nii.gz` as a whole."""
-    return "".join(path.suffixes[-2:]) if path.suffix.lower() == ".gz" else path.suffix
 
 
 @lru_cache(1)
