@@ -132,6 +132,11 @@ def test_codecs_are_compared_with_an_anchor() -> None:
         compare(rows, "WebP")
 
 
+def test_rates_that_have_nothing_in_common_still_have_a_ratio() -> None:
+    (found,) = compare(pair(shift=0.01), "JPEG 2000")
+    assert found["bd_rate"] == pytest.approx(-99.0) and found["bd_quality"] is None
+
+
 def test_a_refused_file_does_not_cost_the_comparison() -> None:
     """Both curves are then means over the files that both codecs took."""
     rows = [each for each in pair(0.5) if each.codec != "JPEG 2000" or each.file_id == "a"]

@@ -56,9 +56,11 @@ def _line(each: dict[str, object]) -> str:
     if each["why"] is not None:
         return ROW.format(str(each["codec"]), "-", "-", "-", "-", each["why"])
     interval = each["interval"]
+    gain = each["bd_quality"]
     between = f"{interval[0]:+.1f} to {interval[1]:+.1f}" if isinstance(interval, list) else "-"
     return ROW.format(
-        str(each["codec"]), f"{each['bd_rate']:+.1f}", between, f"{each['bd_quality']:+.2f}",
+        str(each["codec"]), f"{each['bd_rate']:+.1f}", between,
+        "-" if gain is None else f"{gain:+.2f}",
         f"{each['overlap']:.0%}", f"{each['files']} of {each['shared']} files",
     )  # fmt: skip
 

@@ -14,7 +14,8 @@ def compare(rows: Sequence[Row], anchor: str, measure: str = "psnr") -> list[dic
     """Deltas of all codecs but the anchor, plain values.
 
     `bd_rate` (per cent) and `bd_quality` are those of the mean curves over the `shared` files that
-    both codecs were measured on; `overlap` is the share of their ranges that both have. `files`
+    both codecs were measured on; `overlap` is the share of their ranges that both have;
+    `bd_quality` is None where their rates have nothing in common. `files`
     counts those whose own curves overlap, `mean` and `interval` are of their own rate deltas. Where
     nothing can be said, `why` says why.
 
@@ -49,12 +50,16 @@ def _delta(anchor: Curve, curve: Curve, measure: str, deltas: list[float]) -> di
         return entry | {"why": "measured on other files than the anchor"}
     try:
         pair = _both(anchor, curve, measure)
-        rate, quality = bd_rate(*pair), bd_psnr(*pair)
+        rate = bd_rate(*pair)
     except SignalError as error:
         return entry | {"why": str(error)}
+    try:
+        quality = bd_psnr(*pair).value
+    except SignalError:  # equally good at rates that have nothing in common
+        quality = None
     return entry | {
         "bd_rate": rate.value,
-        "bd_quality": quality.value,
+        "bd_quality": quality,
         "overlap": rate.overlap,
         "low": rate.low,
         "high": rate.high,
