@@ -6,9 +6,11 @@ from torch import Tensor
 
 from inrc.adapt.adapter import Adapter, Predict, descent
 
-DONE = 1e-13
-"""A row ends when a whole step would lower its distortion by less than this share; the latent is
-then known to about the root of it, which is what the gradients of the ladder ask of float32."""
+DONE = 1e-9
+"""A row ends when a whole step would lower its distortion by less than this share: far less than
+rounding its latent to symbols raises it by."""
+DONE_IN_TRAINING = 1e-13
+"""The same in training, where gradients of a ladder ask for all that float32 knows of a latent."""
 NOISE = 1e-6
 """Relative rise of a distortion that is rounding in float32 and no reason to turn back."""
 
@@ -61,10 +63,11 @@ class GaussNewton(Adapter):
         latent = features.new_zeros(features.shape[0], self.latent_dim)
         loss, gradient = descent(predict, latent, *seen)
         rate = torch.full_like(loss, self.rate)[:, None]
+        done = DONE_IN_TRAINING if self.training else DONE
         for step in range(self.steps if steps is None else steps):
             whole = gradient @ inverse
             # what a row does depends on that row alone, whatever others are in its batch
-            active = 0.5 * (gradient * whole).sum(1) > DONE * loss
+            active = 0.5 * (gradient * whole).sum(1) > done * loss
             if not bool(active.any()):
                 break
             trial = latent - whole * (rate if step else 1.0)
