@@ -147,11 +147,14 @@ class LearnedBottleneck(Rounding):
         nearest = torch.round(numbers)
         if self.tables is None:
             return nearest
-        candidates = torch.stack([nearest, nearest - nearest.sign(), torch.zeros_like(nearest)])
         curvature = self.price * torch.exp(2.0 * self.log_step)
-        error = curvature * (candidates - numbers).square()
-        best = (self.cost(candidates) + error).argmin(0, keepdim=True)
-        return candidates.gather(0, best)[0]
+        best = nearest
+        least = self.cost(nearest) + curvature * (nearest - numbers).square()
+        for other in (nearest - nearest.sign(), torch.zeros_like(nearest)):
+            cost = self.cost(other) + curvature * (other - numbers).square()
+            best = torch.where(cost < least, other, best)
+            least = torch.minimum(cost, least)
+        return best
 
     def prospect(
         self, symbols: Float[Tensor, "B K"], gradient: Float[Tensor, "B K"]

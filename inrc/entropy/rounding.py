@@ -92,15 +92,15 @@ class Rounding(Bottleneck):
         """
         numbers = self.analyse(latents).detach()
         total = round(ROUNDS * effort)
+        best = symbols = self.rounded(numbers)
         if total == 0:
-            return self.rounded(numbers).int()
+            return best.int()
         prices = self.prices(numbers, distort)
         first, second = torch.zeros_like(numbers), torch.zeros_like(numbers)
-        best = self.rounded(numbers)
         least = numbers.new_full((len(numbers),), math.inf)
         open_ = torch.ones_like(least, dtype=torch.bool)
         for step in range(total + 1):
-            symbols = self.rounded(numbers)
+            symbols = self.rounded(numbers) if step else symbols
             harm, gradient = self._harm(symbols, distort)
             loss = self.bits(symbols.int()) + prices * harm
             better = (loss < least) & open_
