@@ -1,5 +1,7 @@
 """The continuous basis beside numpy: principal components, projections, least squares."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -185,3 +187,38 @@ def test_rows_that_share_an_input_equal_a_loop() -> None:
     every = torch.stack([h[0] @ w + b for w, b in zip(weight, bias, strict=True)])
     assert found.shape == (4, 7, 3)
     torch.testing.assert_close(found, every)
+
+
+def test_the_matrix_is_kept_for_a_grid_and_found_anew_for_another_field() -> None:
+    torch.manual_seed(0)
+    trunk = torch.randn(50, 6)
+    queries = torch.rand(1, 50, 2)
+    features = torch.randn(3, 50, 1)
+
+    def predict(latent: Tensor, asked: Tensor) -> Tensor:
+        return (latent @ trunk[: asked.shape[1]].T)[:, :, None]
+
+    adapter = GaussNewton(6).eval()
+    looks = 0
+    inverse = adapter._inverse
+
+    def counted(*args: Any) -> Tensor:
+        nonlocal looks
+        looks += 1
+        return inverse(*args)
+
+    adapter._inverse = counted  # type: ignore[method-assign]
+    first = adapter(predict, queries, features)
+    assert torch.equal(adapter(predict, queries.clone(), features), first) and looks == 1
+    for other in (torch.ones(1, 50).index_fill(1, torch.arange(5), 0.0), torch.ones(1, 50) * 2):
+        adapter(predict, queries, features, other)
+    assert looks == 3  # other weights
+    trunk += 1.0  # another field, as after loading one
+    again = adapter(predict, queries, features)
+    best = torch.linalg.lstsq(trunk.double(), features[:, :, 0].double().T).solution.T
+    torch.testing.assert_close(again.double(), best, atol=1e-4, rtol=1e-3)
+    assert looks == 4
+    adapter.train()
+    adapter(predict, queries, features)
+    adapter(predict, queries, features)
+    assert looks == 6  # a field that learns changes under its feet
