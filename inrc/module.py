@@ -47,7 +47,8 @@ class Compressor(L.LightningModule):
         warmup: steps of warm-up at the start of every stage.
         cosine: rates fall to zero along a cosine in every stage; else they stay, as in the papers.
         latent_distortion: the bottlenecks answer for errors of the latent, measured in the
-            signal's metric, instead of errors of the signal: cheaper, nearly as good.
+            signal's metric, instead of errors of the signal: cheaper, nearly as good. Bottlenecks
+            that look at no latents answer for the signal all the same.
     """
 
     metric: Tensor
@@ -79,10 +80,11 @@ class Compressor(L.LightningModule):
         self.bottleneck_rate = bottleneck_rate
         self.warmup = warmup
         self.cosine = cosine
-        self.latent_distortion = latent_distortion
         self.surveys = any(rung.surveys for rung in self.network.rungs)
+        # bottlenecks that look at no latents know no metric of them: what counts is the signal
+        self.latent_distortion = latent_distortion and self.surveys
         rungs = self.network.rungs
-        self.needs_metric = latent_distortion or any(rung.needs_metric for rung in rungs)
+        self.needs_metric = self.latent_distortion or any(rung.needs_metric for rung in rungs)
         size = self.network.field.latent_dim if self.needs_metric else 0
         self.register_buffer("metric", torch.eye(size))
         # an optimizer wants something to train, also where a method learns nothing

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from inrc.data import Batch
 from inrc.entropy import LearnedBottleneck
-from inrc.methods import COINPP, VCINR, Basis, Method
+from inrc.methods import COINPP, COMBINER, VCINR, Basis, Method
 from inrc.module import Compressor
 from inrc_modalities.image import Images
 
@@ -217,3 +217,19 @@ def test_two_processes_are_one_with_the_same_global_batch(tmp_path: Path) -> Non
         for name, gradient in one.items():
             error = float((gradient - two[name]).abs().max())
             assert error <= min(1e-5, 1e-4 * scale), (method, stage, name)
+
+
+def test_bottlenecks_without_latents_answer_for_the_signal(tmp_path: Path) -> None:
+    method = COMBINER(
+        width=8, depth=2, embedding=8, betas=[1e-3], first=2, steps=2, fit=2, refine=2
+    )
+    data = Images(patch=8, batch_size=4, sample_folder=tmp_path, sample_count=3)
+    module = Compressor(
+        method, data.modality, represent=2, compress=2, observations=32, latent_distortion=True
+    )
+    trainer = L.Trainer(
+        max_steps=4, accelerator="cpu", logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, inference_mode=False,
+    )  # fmt: skip
+    trainer.fit(module, data)
+    assert not module.latent_distortion and trainer.global_step == 4
