@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from inrc import codec
+from inrc.adapt import LongRun, MetaSGD
 from inrc.cli import main
 from inrc.entropy import LearnedBottleneck, UniformBottleneck
 from inrc.entropy.coder import tabulate
@@ -145,3 +146,10 @@ def test_effort_is_typed(run: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         assert main([*arguments, "-f", "--effort", effort]) == 0
         sizes.append(json.loads(capsys.readouterr().out)["measures"]["psnr"])
     assert sizes[1] >= sizes[0]
+
+
+def test_effort_is_steps_where_steps_are_what_takes_time() -> None:
+    long = LongRun(torch.zeros(3), steps=400)
+    assert [long.budget(effort) for effort in (1e-4, 0.25, 1.0, 4.0)] == [1, 100, 400, 1600]
+    # step sizes that were learned for three steps are no good for thirty
+    assert MetaSGD(3, steps=3).budget(10.0) == 3
