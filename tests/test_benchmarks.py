@@ -11,7 +11,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are no part of the package
 
-from benchmarks import baselines, cifar, climate, linear
+from benchmarks import baselines, cifar, climate, linear, results
+from inrc.cli import lightning
 from inrc.errors import SignalError
 
 SHAPE = (24, 36)
@@ -143,3 +144,19 @@ def test_a_broken_archive_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
     words = ["--train", str(path), "--test", str(path), "--json", str(tmp_path / "out.json")]
     assert cifar.main(words) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", results.TASKS)
+def test_a_task_trains_a_recipe_that_exists_and_parses(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = results.TASKS[name]
+    if task.model is not None:  # trains nothing: the other task's codec is judged
+        other = results.TASKS[task.model]
+        assert other.model is None and (task.recipe, task.words) == (other.recipe, other.words)
+    words = results.training(task, tmp_path / "run", tmp_path / "sample", tmp_path, tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        lightning([*words, "--print_config"])
+    said = capsys.readouterr()
+    assert ended.value.code == 0, said.err
+    assert said.out and str(tmp_path / "sample") in said.out
