@@ -379,6 +379,29 @@ def test_a_codec_that_refuses_a_file_is_asked_twice_and_not_again(
     assert {each.codec for each in rows if each.error is None} == {"inrc basis", "PCA"}
 
 
+def test_a_codec_goes_on_with_all_files_until_each_is_past_ours(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the mean over files would end at the first that is."""
+    slow, fast = sorted((run / "sample").glob("*.png"))[:2]
+
+    def encode(original: Path, quality: float) -> bytes:
+        return bytes(100_000 if original == fast or quality >= 3 else 10)
+
+    def decode(data: bytes, original: Path, decoded: Path) -> None:
+        shutil.copy(original, decoded)  # better than ours
+
+    made = Baseline("Made", "q", (1.0, 2.0, 3.0, 4.0, 5.0), encode, decode)
+    monkeypatch.setattr("inrc_modalities.image.modality.Image.baselines", lambda self: [made])
+    monkeypatch.setattr(sys.modules["inrc.evaluation.evaluate"], "Workers", Here)
+    for files, last in (([fast], 2.0), ([slow, fast], 3.0)):
+        plan = Plan(files, run / "codec.safetensors", [0], ["Made"], repeats=0)
+        found = list(evaluate(plan, tmp_path / f"{len(files)}.jsonl"))
+        for file in files:
+            tried = [row.setting for row in found if row.codec == "Made" and row.file == str(file)]
+            assert tried == [each for each in made.qualities if each <= last]
+
+
 class Here(Workers[Any, Any]):
     """Workers in this process, where patches are seen."""
 

@@ -14,7 +14,8 @@ from inrc.model import Model
 
 BEYOND = 3.0
 """An ordinary codec is tried up to so many times our highest rate on a file, and until it is better
-than our best there: so its curve meets ours wherever it can. Two settings are tried at least."""
+than our best there: so its curve meets ours wherever it can. Two settings are tried at least. It
+goes on with all files until that holds for each: a point of a curve is the mean over all files."""
 TWICE = 2
 """A codec that fails on a file so often in a row is not asked again: it refuses, or hangs."""
 
@@ -77,6 +78,7 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
         # one setting of every codec and file at a time, cheapest first, until it is beyond ours
         open_ended = [(file, name) for file in plan.files for name in plan.baselines]
         failed: Counter[tuple[Path, str]] = Counter()
+        beyond: set[tuple[Path, str]] = set()
         for step in range(max((len(ladder[name].qualities) for name in plan.baselines), default=0)):
             trials = [
                 Trial(plan.model, file, name, ladder[name].qualities[step], plan.repeats)
@@ -87,14 +89,21 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
                 assert trial.codec is not None
                 pair = trial.file, trial.codec
                 failed[pair] = failed[pair] + 1 if row.error is not None else 0
-                beyond = (
-                    row.error is None
+                if (
+                    step > 0
+                    and row.error is None
                     and row.rate > BEYOND * highest.get(trial.file, float("inf"))
                     and row.measures["psnr"] > best.get(trial.file, float("inf"))
-                )
-                if (step > 0 and beyond) or failed[pair] == TWICE:
+                ):
+                    beyond.add(pair)
+                if failed[pair] == TWICE:
                     open_ended.remove(pair)
                 yield row
+            going = {
+                name for file, name in open_ended
+                if (file, name) not in beyond and (file in highest or not highest)
+            }  # fmt: skip
+            open_ended = [pair for pair in open_ended if pair[1] in going]
 
 
 def _tried(

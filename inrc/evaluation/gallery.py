@@ -132,7 +132,7 @@ def _draw(original: Array, unit: str, shown: Sequence[Shown], measure: str) -> "
         upper.imshow(picture, vmin=low, vmax=high, interpolation="nearest")
         row = each.row
         upper.set_title(
-            f"{row.codec}\n{row.rate:.3g} bits/{row.unit}\n"
+            f"{row.codec}\n{_rate(row.rate)} bits/{row.unit}\n"
             f"{name(measure).replace(', dB', '')} {row.measures[measure]:.4g}"
             f"{' dB' if ', dB' in name(measure) else ''}",
             fontsize=9,
@@ -147,6 +147,11 @@ def _draw(original: Array, unit: str, shown: Sequence[Shown], measure: str) -> "
             axes.set_xticks([])
             axes.set_yticks([])
     return figure
+
+
+def _rate(rate: float) -> str:
+    """Three digits; thousands of bits, as shapes have, without an exponent."""
+    return f"{rate:.3g}" if rate < 1000 else f"{rate:.0f}"
 
 
 def _error(original: Array, decoded: Array) -> Array:
