@@ -119,7 +119,8 @@ class Baseline:
         qualities: settings to try, in order of growing rate.
         encode: native file and quality to bytes.
         decode: bytes, original and name of the file to write.
-        needs: package whose absence makes it unavailable, for a message; None if none.
+        needs: package or file whose absence makes it unavailable, for a message; None if none.
+        brings: command that makes what it needs, if that is no package.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Baseline:
     encode: Callable[[Path, float], bytes]
     decode: Callable[[bytes, Path, Path], None]
     needs: str | None = None
+    brings: str | None = None
 
 
 class Modality(ABC):
@@ -253,6 +255,14 @@ class Modality(ABC):
 
     def baselines(self) -> list[Baseline]:
         """The codecs that a user of this data would pick instead."""
+        return []
+
+    def rivals(self, model: Path) -> list[Baseline]:
+        """Codecs that learn from data and are kept beside a model's file; default: none.
+
+        One whose file is not there names it in `needs`, and in `brings` the command that makes it.
+        Raises ModelError for a file that is damaged.
+        """
         return []
 
     def points(self, queries: Float[Tensor, "B M Q"]) -> Float[Tensor, "B M S D"]:

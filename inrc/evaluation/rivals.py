@@ -12,7 +12,8 @@ from inrc.signal import Baseline
 
 def rivals(path: Path, model: Model) -> dict[str, Baseline]:
     """Codecs by name, also those that are not installed; `path` is the model's file."""
-    found = [*model.modality.baselines(), *linear.baselines(path, model)]
+    modality = model.modality
+    found = [*modality.baselines(), *modality.rivals(path), *linear.baselines(path, model)]
     return {each.name: each for each in found}
 
 
@@ -33,6 +34,8 @@ def rival(path: Path, model: Model, name: str) -> Baseline:
 
 def missing(baseline: Baseline) -> str | None:
     """Why a codec cannot be used here, and what brings it; None if it can."""
+    if baseline.brings is not None:
+        return f"{baseline.name}: needs {baseline.needs}, which this makes: {baseline.brings}"
     package = baseline.needs
     if package is None or (package.isidentifier() and find_spec(package) is not None):
         return None

@@ -15,7 +15,7 @@ from torch import Tensor
 from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import Ask, Baseline, Modality, Signal, View
-from inrc_modalities.image import baselines, quality, sample
+from inrc_modalities.image import autoencoders, baselines, quality, sample
 from inrc_modalities.image.pixels import ICC_LIMIT, LAYOUTS, MODES, Pixels, loss, peak, recast
 from inrc_modalities.image.reading import load
 from inrc_modalities.image.writing import FORMATS, save
@@ -170,6 +170,10 @@ class Image(Modality):
     def baselines(self) -> list[Baseline]:
         """JPEG, JPEG 2000, WebP, AVIF, JPEG XL, HEVC intra, VVC intra."""
         return baselines.baselines()
+
+    def rivals(self, model: Path) -> list[Baseline]:
+        """CompressAI's bmshj2018-factorized and bmshj2018-hyperprior, as trained beside a model."""
+        return autoencoders.rivals(model)
 
     def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         """Both images as H W (grey) or H W 3 in [0, 1], transparent pixels on white."""

@@ -1,0 +1,229 @@
+"""CompressAI's learned image codecs, trained on a user's pictures and kept beside a model.
+
+Bytes of a picture: which autoencoder of the ladder, height, width and, where there are two strings,
+the length of the first, each number in seven bits a byte; then the strings of the library's range
+coder as they are. Weights are not counted, as those of a model are not. Latents are found and bent
+by floating-point networks: hyperprior strings are safe only where they were written.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as dump
+from torch import Tensor
+from torch.nn import functional
+
+from inrc.errors import ModelError
+from inrc.signal import Baseline
+from inrc_modalities.image.baselines import Codec, Levels
+
+KINDS = {"bmshj2018-factorized": "FactorizedPrior", "bmshj2018-hyperprior": "ScaleHyperprior"}
+"""The library's name of a codec, as in Ballé et al. (1802.01436), and of its class."""
+STORED = {"1": "RGB", "L": "RGB", "RGB": "RGB"}
+"""Its networks take three colours: grey pictures are coded as such."""
+COMMAND = "python -m inrc_modalities.image.train_autoencoder FOLDER"
+VERSION = "1"
+_WORD = 4
+"""The library's coder writes words of 32 bits."""
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Autoencoders of one kind by the weight (lambda) of their distortion, coarse to fine."""
+
+    kind: str
+    models: Mapping[float, Any]
+    settings: Mapping[str, Any]
+    """How they were trained; plain values."""
+
+    def encode(self, array: Levels, weight: float) -> bytes:
+        """All bytes of a picture H W 3 of uint8."""
+        number, model = list(self.models).index(weight), self.models[weight]
+        picture = torch.from_numpy(np.array(array)).permute(2, 0, 1)[None] / 255.0
+        with torch.no_grad():
+            made = model.compress(padded(picture, model.downsampling_factor))
+        first, *rest = (strings[0] for strings in made["strings"])
+        head = [number, *array.shape[:2], *([len(first)] if rest else [])]
+        return b"".join((*map(_bytes, head), first, *rest))
+
+    def decode(self, data: bytes) -> Levels:
+        """Pixels H W 3 of uint8.
+
+        Raises ValueError for bytes that cannot be of this ladder.
+        """
+        numbers, at = [], 0
+        for _ in range(3 if self.kind == "bmshj2018-factorized" else 4):
+            number, at = _number(data, at)
+            numbers.append(number)
+        which, height, width, *length = numbers
+        cut = at + (length[0] if length else len(data) - at)
+        strings = [data[at:cut], data[cut:]] if length else [data[at:]]
+        limit = PIL.Image.MAX_IMAGE_PIXELS or float("inf")
+        if which >= len(self.models) or not 0 < height * width <= limit:
+            raise ValueError("no picture of these autoencoders")
+        if any(len(each) < _WORD or len(each) % _WORD for each in strings):
+            raise ValueError("a string that no coder ends so")
+        model = list(self.models.values())[which]
+        factor = model.downsampling_factor
+        shape = (-(-height // factor), -(-width // factor))
+        with torch.no_grad():
+            picture = model.decompress([[each] for each in strings], shape)["x_hat"]
+        pixels = picture[0, :, :height, :width].permute(1, 2, 0).numpy()
+        return np.floor(pixels * 255.0 + 0.5).astype(np.uint8)
+
+
+def padded(pictures: Float[Tensor, "B 3 H W"], factor: int) -> Float[Tensor, "B 3 h w"]:
+    """Pictures whose last rows and columns are repeated up to sides that `factor` divides."""
+    height, width = pictures.shape[2:]
+    return functional.pad(pictures, (0, -width % factor, 0, -height % factor), mode="replicate")
+
+
+def network(kind: str) -> Any:
+    """The library's class of this kind."""
+    from compressai.models import google  # takes seconds to import
+
+    return getattr(google, KINDS[kind])
+
+
+def beside(model: Path, kind: str) -> Path:
+    """Where the autoencoders of a model are."""
+    return model.with_name(f"{model.stem}.{kind}.safetensors")
+
+
+def save(ladder: Ladder, path: Path) -> None:
+    """Write a ladder, whole or not at all.
+
+    Raises OSError as writing does.
+    """
+    tensors = {
+        f"{weight!r}/{name}": tensor.contiguous()
+        for weight, model in ladder.models.items()
+        for name, tensor in model.state_dict().items()
+    }
+    about = {
+        "version": VERSION, "kind": ladder.kind, "weights": json.dumps(list(ladder.models)),
+        "settings": json.dumps(dict(ladder.settings)), "sha256": _digest(tensors),
+    }  # fmt: skip
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(dump(tensors, about))
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: Path) -> Ladder:
+    """Read what `save` wrote.
+
+    Raises ModelError for a file that is missing, damaged or something else.
+    """
+    about = _about(path)
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        if _digest(tensors) != about["sha256"]:
+            raise ValueError("checksum")
+        models = {}
+        for weight in json.loads(about["weights"]):
+            start = f"{weight!r}/"
+            state = {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
+            models[weight] = network(about["kind"]).from_state_dict(state).eval()
+        return Ladder(about["kind"], models, json.loads(about["settings"]))
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise _damaged(path, error) from None
+
+
+def rivals(model: Path) -> list[Baseline]:
+    """Both kinds, those beside a model's file and those that are still to be trained.
+
+    Raises ModelError for a file that is damaged or something else.
+    """
+    return [_baseline(kind, beside(model, kind), model) for kind in KINDS]
+
+
+def _baseline(kind: str, file: Path, model: Path) -> Baseline:
+    encode, decode = partial(_encode, file), partial(_decode, file)
+    if not file.is_file():
+        command = f"{COMMAND} -m {model} --codec {kind}"
+        return Baseline(kind, "lambda", (), encode, decode, file.name, command)
+    weights = tuple(json.loads(_about(file)["weights"]))
+    return Baseline(kind, "lambda", weights, encode, decode)
+
+
+def _encode(file: Path, original: Path, weight: float) -> bytes:
+    return _codec(file).write(original, weight)
+
+
+def _decode(file: Path, data: bytes, original: Path, decoded: Path) -> None:
+    _codec(file).read(data, original, decoded)
+
+
+def _codec(file: Path) -> Codec:
+    ladder = _loaded(file, file.stat().st_mtime if file.is_file() else 0.0)
+    return Codec(ladder.encode, ladder.decode, STORED)
+
+
+@lru_cache(len(KINDS))
+def _loaded(file: Path, changed: float) -> Ladder:
+    return load(file)
+
+
+def _about(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, "pt") as file:
+            about = dict(file.metadata() or {})
+        if about["version"] != VERSION or about["kind"] not in KINDS:
+            raise ValueError("of another version")
+        return about
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> ModelError:
+    if not path.exists():
+        return ModelError(f"{path}: no such file; train it: {COMMAND}")
+    reason = " ".join(str(error).split())
+    return ModelError(f"{path}: no autoencoders, or damaged ({reason:.80}); train them anew")
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    found = hashlib.sha256()
+    for part in _parts(tensors):
+        found.update(part)
+    return found.hexdigest()
+
+
+def _parts(tensors: Mapping[str, Tensor]) -> Iterator[bytes]:
+    for name in sorted(tensors):
+        yield name.encode()
+        yield tensors[name].numpy().tobytes()
+
+
+def _bytes(number: int) -> bytes:
+    """Seven bits a byte, low ones first; the eighth says that more follow (LEB128)."""
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*found, number])
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    number = 0
+    for shift in range(0, 35, 7):  # five bytes hold any side and length
+        number |= (data[at] & 0x7F) << shift
+        at += 1
+        if data[at - 1] <= 0x7F:
+            return number, at
+    raise ValueError("a number that does not end")
