@@ -143,7 +143,7 @@ def prepare(data: Path, work: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / path.name).exists():
             (folder / path.name).symlink_to(path.resolve())
-    for path in sorted((data / "video").glob("f*.mkv")):
+    for path in sorted((data / "video").glob("[bf]*.mkv")):
         cut = work / "video" / "clips" / f"{path.stem}_first{FRAMES}.mkv"
         if not cut.exists():
             cut.parent.mkdir(parents=True, exist_ok=True)
