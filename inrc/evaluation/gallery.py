@@ -30,10 +30,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Shown:
-    """What a codec made of the file: its row, and the picture of the decoded file."""
+    """What a codec made of the file: its row, and pictures of the decoded file and the original.
+
+    Where the original is asked may differ: ours is judged at held-out views, a video has its own.
+    """
 
     row: Row
     image: Array
+    original: Array
 
 
 def gallery(rows: Sequence[Row], path: Path, measure: str = "psnr") -> "Figure":
@@ -43,15 +47,15 @@ def gallery(rows: Sequence[Row], path: Path, measure: str = "psnr") -> "Figure":
     """
     model = Model.load(path)
     chosen = _chosen(rows, path, model, measure)
-    original, shown = None, []
+    unit, shown = "", []
     for row in chosen:
         pair = _decoded(row, path, model)
         if pair is not None:
-            original = pair[0]
-            shown.append(Shown(row, _array(pair[1])))
-    if original is None:
+            unit = str(pair[0].get("unit", ""))
+            shown.append(Shown(row, _array(pair[1]), _array(pair[0])))
+    if not shown:
         raise SignalError(f"{chosen[0].file}: data of this kind have no pictures")
-    return _draw(_array(original), str(original.get("unit", "")), shown, measure)
+    return _draw(unit, shown, measure)
 
 
 def _chosen(rows: Sequence[Row], path: Path, model: Model, measure: str) -> list[Row]:
@@ -106,15 +110,17 @@ def crop(shape: tuple[int, int], side: int = SIDE) -> tuple[slice, slice]:
     return slice(begin[0], begin[0] + most), slice(begin[1], begin[1] + most)
 
 
-def _draw(original: Array, unit: str, shown: Sequence[Shown], measure: str) -> "Figure":
+def _draw(unit: str, shown: Sequence[Shown], measure: str) -> "Figure":
     from matplotlib.figure import Figure
 
     from inrc.evaluation.figure import name
 
+    original = shown[0].original
+    elsewhere = [not np.array_equal(each.original, original, equal_nan=True) for each in shown]
     window = crop((original.shape[0], original.shape[1]))
     original = original[window]
     pictures = [each.image[window] for each in shown]
-    errors = [_error(original, picture) for picture in pictures]
+    errors = [_error(each.original[window], each.image[window]) for each in shown]
     height = 2.6 * min(max(original.shape[0] / original.shape[1], 0.45), 1.6)
     columns = 1 + len(shown)
     figure = Figure(figsize=(2.9 * columns + 0.8, 2 * height + 1.3), layout="constrained")
@@ -132,7 +138,8 @@ def _draw(original: Array, unit: str, shown: Sequence[Shown], measure: str) -> "
         upper.imshow(picture, vmin=low, vmax=high, interpolation="nearest")
         row = each.row
         upper.set_title(
-            f"{row.codec}\n{_rate(row.rate)} bits/{row.unit}\n"
+            f"{row.codec}{', asked elsewhere' if elsewhere[column - 1] else ''}\n"
+            f"{_rate(row.rate)} bits/{row.unit}\n"
             f"{name(measure).replace(', dB', '')} {row.measures[measure]:.4g}"
             f"{' dB' if ', dB' in name(measure) else ''}",
             fontsize=9,
