@@ -134,7 +134,7 @@ TASKS = {
     ),
     "voxels": Task("voxels", (), "", _work("sample/voxels/*.npy", 20)),
     "nerf": Task(
-        "nerf", (), "", _work("sample/nerf/scene-*/transforms_train.json", 2), ("--repeats", "0"),
+        "nerf", (), "", _work("sample/nerf/scene-*/transforms_train.json", 4), ("--repeats", "0"),
     ),
 }  # fmt: skip
 
