@@ -31,7 +31,7 @@ from inrc_modalities.image.writing import save
 
 FACTORIZED, HYPERPRIOR = KINDS
 WEIGHTS = (0.01, 0.05)
-SMALL = Settings(channels=8, latents=12, steps=30, crop=32, batch=4)
+SMALL = Settings(channels=8, latents=12, steps=10, crop=32, batch=4)
 WORDS = 16
 """Bytes that the library's coder may need more than the likelihoods say: its 64-bit state, once for
 each string."""
@@ -64,7 +64,7 @@ def scene(path: Path, height: int, width: int, mode: str = "RGB") -> Path:
 def test_training_lessens_the_loss(tmp_path: Path) -> None:
     pictures = pictures_in(write(tmp_path, 0, 3, "RGB"))
     losses = []
-    for steps in (1, 60):
+    for steps in (1, 20):
         settings = Settings(channels=8, latents=12, steps=steps, crop=32, batch=4)
         _, rate, error = train(FACTORIZED, pictures, 0.05, settings)
         losses.append(0.05 * 255**2 * error + rate)

@@ -43,6 +43,10 @@ AUXILIARY = 1e-3
 """Learning rate of the quantiles, as in the library's own example of training."""
 CLIP = 1.0
 """Largest norm of a gradient, from the same example."""
+FIRST = 4
+"""The first of a ladder starts from nothing and takes so many times the steps of the others.
+
+With as many (1,000, CIFAR-10) the next one was 1.2 dB better, at 5 % more bytes and not fewer."""
 LAST = 100
 """Steps whose mean is reported."""
 
@@ -54,7 +58,7 @@ class Settings:
     Args:
         channels: N of the papers, of all layers but the latent one.
         latents: M, channels of the latents.
-        steps: for each autoencoder of the ladder.
+        steps: for each autoencoder of the ladder but the first, which takes `FIRST` times as many.
         crop: side of the squares; that of the smallest picture, if it is less.
         batch: squares a step.
         rate: Adam's learning rate, which falls to 0 as a cosine.
@@ -118,6 +122,7 @@ def train(
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
+        steps = settings.steps * (FIRST if start is None else 1)
         if start is None:
             start = network(kind)(settings.channels, settings.latents)
         model = copy.deepcopy(start).train()
@@ -127,9 +132,9 @@ def train(
         rest = [value for name, value in named.items() if not name.endswith("quantiles")]
         optimizer = torch.optim.Adam(rest, settings.rate)
         auxiliary = torch.optim.Adam(tails, AUXILIARY)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         last: list[tuple[float, float]] = []
-        for _ in tqdm(range(settings.steps), f"lambda {weight:g}", disable=None, leave=False):
+        for _ in tqdm(range(steps), f"lambda {weight:g}", disable=None, leave=False):
             squares = crops(pictures, settings.crop, settings.batch)
             height, width = squares.shape[2:]
             made = model(padded(squares, model.downsampling_factor))
