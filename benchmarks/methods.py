@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 
 from inrc.container import Archive, Item, pack
@@ -72,7 +73,7 @@ TASKS = {
             "mscn": _steps(2500, 1, 5e-4),
             "combiner": (
                 *_of(betas="[2.0e-5,5.0e-6]", first=60, fit=400, refine=400),
-                *_steps(1200, 1, 2e-3), "--data.batch_size=64",
+                *_steps(400, 1, 2e-3), "--data.batch_size=64",
             ),
             "basis": (
                 *_of(latent_dim=512, span=512, curve=0, hidden=0,
@@ -97,8 +98,9 @@ TASKS = {
             "vcinr": (*_of(latent_dim=16, w0=20), *_steps(400, 100, 5e-4)),
             "mscn": (*_of(w0=20, keep="[4,16,64]"), *_steps(500, 1, 5e-4)),
             "combiner": (
-                *_of(betas="[1.0e-4,1.0e-5]", first=200, fit=600, refine=600, width=24),
-                *_steps(200, 1, 2e-3),
+                *_of(betas="[1.0e-5,1.0e-6]", first=400, fit=600, refine=600, w0=8, finest=4,
+                     sigma=0.1, start=0.02),
+                *_steps(500, 1, 2e-3), "--data.batch_size=8",
             ),
             "basis": (
                 *_of(latent_dim=128, features=6144, w0=100, span=512, curve=0, hidden=0,
@@ -151,8 +153,8 @@ def judged(folder: Path) -> dict[str, Any]:
     return {**about, "rows": model.card["results"], "unit": model.modality.unit}
 
 
-def components(folder: Path, files: Sequence[Path]) -> list[dict[str, Any]]:
-    """PCA's rows: one archive of all files per step, each file decoded and measured."""
+def components(folder: Path, files: Sequence[Path], most: float) -> list[dict[str, Any]]:
+    """PCA's rows up to a rate: one archive of all files per step, every file decoded."""
     path = folder / "codec.safetensors"
     model = Model.load(path)
     found = linear.load(linear.beside(path))
@@ -162,19 +164,23 @@ def components(folder: Path, files: Sequence[Path]) -> list[dict[str, Any]]:
         torch.cat([signal.features.flatten(1) for signal in signals]).numpy()
     )
     items = tuple(
-        Item(file.name, signal.meta, signal.parts)
+        Item(file.name if len(files) > 1 else "", signal.meta, signal.parts)
         for file, signal in zip(files, signals, strict=True)
     )
     units = sum(modality.count(signal.shape) for signal in signals)
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
         for number, coder in enumerate(found.coders):
-            payload = coder.encode(coder.quantise(coefficients))
+            symbols = coder.quantise(coefficients)
+            payload = coder.encode(symbols)
             data = pack(Archive(model.id, number, items, payload, model.own), model.default)
+            if 8 * len(data) > most * units:
+                break
+            parts = np.split(symbols * coder.step, np.cumsum([item.parts for item in items])[:-1])
             measures = []
-            for file in files:
-                decoded = Path(temporary) / file.name
-                found.decode(found.encode(file, coder.step, model), file, decoded, model)
+            for file, item, part in zip(files, items, parts, strict=True):
+                decoded = Path(temporary) / f"decoded{modality.measurable(file)}"
+                found.write(part, item, file, decoded, model)
                 measures.append(modality.measure(file, decoded))
             rows.append(
                 {
@@ -222,11 +228,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     unit = found[first]["unit"]
     files = sorted(args.test.glob(plan.files))
     rows = {name: each["rows"] for name, each in found.items()}
-    rows["PCA"] = components(args.work / f"{args.task}_{first}", files)
+    most = max(row["rate"] for each in rows.values() for row in each)
+    rows["PCA"] = components(args.work / f"{args.task}_{first}", files, 1.5 * most)
     found["PCA"] = {"rows": rows["PCA"], "unit": unit}
     (args.work / f"{args.task}.json").write_text(json.dumps(found, indent=1))
-    most = max(row["rate"] for name in found if name != "PCA" for row in rows[name])
-    rows["PCA"] = [row for row in rows["PCA"] if row["rate"] <= 1.5 * most]
     lines = [curve(name, unit, each) for name, each in rows.items()]
     figure = draw(lines, published=published(plan.papers) if plan.papers else (), ours="")
     save(figure, args.work / f"{args.task}.png")

@@ -44,7 +44,7 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     """Write model, table and picture to a folder; prints the table and the next command."""
     place = module.device
     module.cpu().eval()
-    if not any(rung.tables for rung in module.network.rungs):
+    if module.global_step <= module.stages[0]:  # no bottleneck has been started
         module.calibrate()
     module.tabulate()
     model = modelled(module, data)

@@ -89,7 +89,21 @@ class Linear:
         if not 0 <= archive.rung < len(self.coders) or len(archive.items) != 1:
             raise ContainerError(f"{decoded}: not an archive of these components")
         coder, item = self.coders[archive.rung], archive.items[0]
-        coefficients = coder.decode(archive.payload, item.parts) * coder.step
+        symbols = coder.decode(archive.payload, item.parts)
+        self.write(symbols * coder.step, item, original, decoded, model)
+
+    def write(
+        self,
+        coefficients: NDArray[np.float64],
+        item: Item,
+        original: Path,
+        decoded: Path,
+        model: Model,
+    ) -> None:
+        """Write the file that coefficients of its parts make.
+
+        Raises SignalError as `decode`.
+        """
         channels = len(self.components.mean) // len(self.grid)
         rows = self.components.expand(coefficients).reshape(item.parts, -1, channels)
         rebuild = model.modality.rebuild(item.meta, model.modality.judged(original))
