@@ -203,6 +203,16 @@ def test_old_and_reordered_layouts(tmp_path: Path, name: str, layout: str) -> No
     assert abs(red - 200) < 9 and abs(green - 70) < 9 and abs(blue - 90) < 9
 
 
+@pytest.mark.parametrize("size", [(7, 4), (19, 5), (3, 16), (4, 7), (17, 16)])
+def test_slices_of_a_lossless_file_fit_small_and_odd_clips(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    made = smooth("yuv420p", (1, *size))
+    writing.save(made, tmp_path / "a.mkv")
+    for one, other in zip(made.planes, load(tmp_path / "a.mkv").planes, strict=True):
+        assert np.array_equal(one, other)
+
+
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_phones_that_were_turned(tmp_path: Path, turn: int) -> None:
     # one thread: on a busy machine two runs of an encoder with several may differ in a bit

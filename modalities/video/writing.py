@@ -21,7 +21,7 @@ CRF = 6
 its files still play everywhere, which those of its lossless profile do not."""
 
 _FFV1 = {"level": "3", "slicecrc": "1", "g": "1", "context": "1"}
-_TINY_FFV1 = {"level": "1", "g": "1", "context": "1"}  # FFmpeg cuts no slices of a side below 4
+_TINY_FFV1 = {"level": "1", "g": "1", "context": "1"}  # slices fail on some small sides (4 x 7)
 _X264 = {"crf": str(CRF), "preset": "medium", "threads": "1"}
 # FFmpeg's Y4M names; C420mpeg2 has chroma to the left, as MPEG-2 and H.264 do
 _Y4M = {"yuv420p": "420mpeg2", "yuv422p": "422", "yuv444p": "444", "gray": "mono"}
@@ -48,7 +48,7 @@ def save(clip: Clip, path: Path) -> None:
 
 
 def _mkv(clip: Clip, path: Path) -> None:
-    options = _FFV1 if min(clip.shape[1:]) >= 4 else _TINY_FFV1
+    options = _FFV1 if min(clip.shape[1:]) >= 16 else _TINY_FFV1
     name = "bgr0" if clip.layout == "rgb" else clip.layout
     tags = {} if clip.aspect == 1 else {ASPECT: str(clip.aspect)}
     with av.open(str(path), "w", format="matroska", options={"fflags": "+bitexact"}) as container:
