@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inrc.entropy.coder import Tables, decode, encode
+from inrc.entropy.contexts import Contexts
 
 
 class Bottleneck(nn.Module, ABC):
@@ -118,6 +119,9 @@ class Bottleneck(nn.Module, ABC):
         if t is None:
             return {}
         arrays = {"counts": t.counts, "lengths": t.lengths, "offsets": t.offsets}
+        if t.contexts is not None:
+            arrays["thresholds"] = t.contexts.thresholds.astype(np.int16)
+            arrays["choice"] = t.contexts.choice.astype(np.int16)
         return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
 
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
@@ -126,4 +130,7 @@ class Bottleneck(nn.Module, ABC):
             arrays: dict[str, NDArray[np.int32]] = {
                 name: tensor.cpu().numpy().astype(np.int32) for name, tensor in state.items()
             }
-            self.tables = Tables(arrays["counts"], arrays["lengths"], arrays["offsets"])
+            contexts = None
+            if "choice" in arrays:  # models of version 3 and later have contexts, where they help
+                contexts = Contexts(arrays["thresholds"], arrays["choice"])
+            self.tables = Tables(arrays["counts"], arrays["lengths"], arrays["offsets"], contexts)

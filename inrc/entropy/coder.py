@@ -4,6 +4,7 @@ Nothing here depends on floating point that could differ between machines: the p
 to the range coder are multiples of 2^-16, exact in float32, and so are their partial sums.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,6 +12,7 @@ import constriction
 import numpy as np
 from numpy.typing import NDArray
 
+from inrc.entropy.contexts import CAP, Contexts, Trail, sizes
 from inrc.errors import ContainerError
 
 PRECISION = 16
@@ -20,15 +22,17 @@ TOTAL = 1 << PRECISION
 
 @dataclass(frozen=True)
 class Tables:
-    """One integer probability table per latent dimension, or a single one for all of them.
+    """Integer probability tables, and which of them codes a symbol.
 
     `counts[t, :lengths[t]]` are positive and sum to 2^16. Entry i stands for the symbol
-    `offsets[t] + i`; the last entry is the escape: the symbol follows in full.
+    `offsets[t] + i`; the last entry is the escape: the symbol follows in full. Without `contexts`
+    there is one table per latent dimension, or a single one for all of them.
     """
 
     counts: NDArray[np.int32]  # T S
     lengths: NDArray[np.int32]  # T
     offsets: NDArray[np.int32]  # T
+    contexts: Contexts | None = None
     _models: dict[int, constriction.stream.model.Categorical] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -38,10 +42,21 @@ class Tables:
         sums = np.where(inside, self.counts, 0).sum(1)
         if (self.lengths < 2).any() or (sums != TOTAL).any() or (self.counts[inside] < 1).any():
             raise ContainerError("probability tables: a table does not sum to 2^16")
+        if self.contexts is not None:
+            choice, last = self.contexts.choice, self.offsets + self.lengths - 2
+            if choice.min(initial=0) < 0 or choice.max(initial=0) >= len(self.lengths):
+                raise ContainerError("probability tables: a context names one that is not there")
+            if choice.shape[1] != self.contexts.thresholds.shape[1] + 1:
+                raise ContainerError("probability tables: thresholds do not fit their contexts")
+            if (self.offsets > -CAP).any() or (last < CAP).any():  # an escape must count as CAP
+                raise ContainerError(f"probability tables: one ends before {CAP}")
 
-    def column(self, k: int) -> int:
-        """Number of the table of latent dimension k."""
-        return k if len(self.lengths) > 1 else 0
+    def chosen(self, symbols: NDArray[np.int32]) -> NDArray[np.int16]:
+        """Number of every symbol's table, P K."""
+        if self.contexts is not None:
+            return self.contexts.tables(symbols)
+        columns = np.arange(symbols.shape[1] if len(self.lengths) > 1 else 1, dtype=np.int16)
+        return np.broadcast_to(columns, symbols.shape)
 
     def model(self, t: int) -> constriction.stream.model.Categorical:
         """The range coder's model of table t."""
@@ -57,23 +72,16 @@ class Tables:
         costs[np.arange(len(costs)), self.lengths - 1] += 16.0
         return costs.astype(np.float32)
 
-    def index(self, symbols: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Entry of every symbol, P K; the escape for those outside their table."""
-        last = self.lengths - 1
-        entry = symbols.astype(np.int64) - self.offsets
-        return np.where((entry >= 0) & (entry < last), entry, last).astype(np.int32)
-
-    def entries(self, symbols: NDArray[np.int32], k: int) -> NDArray[np.int32]:
-        """The same for the symbols P of one latent dimension."""
-        t = self.column(k)
-        last = self.lengths[t] - 1
-        entry = symbols.astype(np.int64) - self.offsets[t]
+    def index(self, symbols: NDArray[np.int32], chosen: NDArray[np.int16]) -> NDArray[np.int32]:
+        """Entry of every symbol in its table; the escape for those outside."""
+        last = self.lengths[chosen] - 1
+        entry = symbols.astype(np.int64) - self.offsets[chosen]
         return np.where((entry >= 0) & (entry < last), entry, last).astype(np.int32)
 
     def bits(self, symbols: NDArray[np.int32]) -> NDArray[np.float64]:
         """Cost of every row in bits, P: the cross-entropy under the tables."""
-        tables = np.arange(symbols.shape[1]) if len(self.lengths) > 1 else 0
-        return self.costs[tables, self.index(symbols)].astype(np.float64).sum(1)
+        chosen = self.chosen(symbols)
+        return self.costs[chosen, self.index(symbols, chosen)].astype(np.float64).sum(1)
 
 
 def tabulate(weights: list[NDArray[np.float64]], offsets: list[int]) -> Tables:
@@ -93,15 +101,28 @@ def tabulate(weights: list[NDArray[np.float64]], offsets: list[int]) -> Tables:
     return Tables(counts, lengths, np.array(offsets, np.int32))
 
 
+def _alike(chosen: NDArray[np.int16]) -> Iterator[tuple[int, NDArray[np.int64] | slice]]:
+    """Tables that are in use in a column, and their rows."""
+    first = int(chosen[0]) if len(chosen) else 0
+    if not len(chosen) or (chosen == first).all():
+        yield first, slice(None)
+        return
+    order = np.argsort(chosen, kind="stable")
+    starts = np.flatnonzero(np.diff(chosen[order], prepend=-1))
+    for rows in np.split(order, starts[1:]):
+        yield int(chosen[rows[0]]), rows
+
+
 def encode(symbols: NDArray[np.int32], tables: Tables) -> bytes:
-    """Range-code symbols P K in one stream, dimension by dimension."""
+    """Range-code symbols P K in one stream, dimension by dimension and table by table."""
     coder = constriction.stream.queue.RangeEncoder()
     escaped: list[NDArray[np.int32]] = []
+    chosen = tables.chosen(symbols)
     for k in range(symbols.shape[1]):
-        t = tables.column(k)
-        column = tables.entries(symbols[:, k], k)  # a whole archive's would be large
-        coder.encode(column, tables.model(t))
-        escaped.append(symbols[column == tables.lengths[t] - 1, k])
+        column = tables.index(symbols[:, k], chosen[:, k])  # a whole archive's would be large
+        for t, rows in _alike(chosen[:, k]):
+            coder.encode(column[rows], tables.model(t))
+        escaped.append(symbols[column == tables.lengths[chosen[:, k]] - 1, k])
     for number in np.concatenate(escaped) if escaped else []:
         _encode_escape(coder, int(number))
     words = coder.get_compressed().astype("<u4")
@@ -113,13 +134,22 @@ def decode(data: bytes, rows: int, columns: int, tables: Tables) -> NDArray[np.i
     words = np.frombuffer(data + b"\0" * (-len(data) % 4), "<u4").astype(np.uint32)
     coder = constriction.stream.queue.RangeDecoder(words)
     symbols = np.empty((rows, columns), np.int32)
+    escapes = []
+    trail = Trail(tables.contexts, rows) if tables.contexts else None
+    plain = tables.chosen(np.zeros((0 if trail else rows, columns), np.int32))
     try:
         for k in range(columns):
-            symbols[:, k] = coder.decode(tables.model(tables.column(k)), rows)
-        for k in range(columns):
-            t = tables.column(k)
-            escaped = np.flatnonzero(symbols[:, k] == tables.lengths[t] - 1)
-            symbols[:, k] += tables.offsets[t]
+            chosen = trail.tables() if trail else plain[:, k]
+            for t, some in _alike(chosen):
+                count = rows if isinstance(some, slice) else len(some)
+                symbols[some, k] = coder.decode(tables.model(t), count)
+            escapes.append(np.flatnonzero(symbols[:, k] == tables.lengths[chosen] - 1))
+            symbols[:, k] += tables.offsets[chosen]
+            if trail:
+                size = sizes(symbols[:, k])
+                size[escapes[k]] = CAP
+                trail.append(size)
+        for k, escaped in enumerate(escapes):
             for row in escaped:
                 symbols[row, k] = _decode_escape(coder)
     except (AssertionError, ValueError) as error:

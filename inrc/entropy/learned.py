@@ -9,16 +9,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inrc.entropy.coder import tabulate
+from inrc.entropy.contexts import CAP
+from inrc.entropy.pooling import LONGEST, pooled
 from inrc.entropy.rounding import Rounding
 
 if TYPE_CHECKING:
     from compressai.entropy_models import EntropyBottleneck
 
-LONGEST = 4096
-"""Entries of a table at most; rarer symbols are escaped."""
 ENOUGH = 8
 """Signals for each latent from which on their covariance is believed as it is; see `calibrate`."""
+PASSES = 2
+"""Times that symbols are chosen by their rate: each choice changes the tables of the others."""
 PRIOR_COUNT = 100.0
 """The learned density counts as much as this many training signals in the final tables."""
 
@@ -149,11 +150,16 @@ class LearnedBottleneck(Rounding):
             return nearest
         curvature = self.price * torch.exp(2.0 * self.log_step)
         best = nearest
-        least = self.cost(nearest) + curvature * (nearest - numbers).square()
-        for other in (nearest - nearest.sign(), torch.zeros_like(nearest)):
-            cost = self.cost(other) + curvature * (other - numbers).square()
-            best = torch.where(cost < least, other, best)
-            least = torch.minimum(cost, least)
+        for _ in range(PASSES if self.tables.contexts else 1):
+            chosen, before = self.chosen(best), best
+            best = nearest
+            least = self.cost(nearest, chosen) + curvature * (nearest - numbers).square()
+            for other in (nearest - nearest.sign(), torch.zeros_like(nearest)):
+                cost = self.cost(other, chosen) + curvature * (other - numbers).square()
+                best = torch.where(cost < least, other, best)
+                least = torch.minimum(cost, least)
+            if torch.equal(best, before):
+                break
         return best
 
     def prospect(
@@ -167,7 +173,8 @@ class LearnedBottleneck(Rounding):
             curvature = torch.exp(2.0 * self.log_step)
             move = self.rounded(symbols - gradient / (2.0 * curvature)) - symbols
             fall = -(gradient * move + curvature * move.square())
-            bits = self.cost(symbols) - self.cost(symbols + move)
+            chosen = self.chosen(symbols)
+            bits = self.cost(symbols, chosen) - self.cost(symbols + move, chosen)
             return (self.price * fall + bits).sum(1)
 
     def tabulate(self, latents: Float[Tensor, "N K"]) -> None:
@@ -179,21 +186,13 @@ class LearnedBottleneck(Rounding):
 
     def _count(self, symbols: Int[Tensor, "N K"]) -> None:
         s = symbols.cpu().numpy().astype(np.int64)
-        reach = np.clip(np.abs(s).max(0) + 2, 2, LONGEST // 2 - 1)  # beyond it is escaped
-        longest = int(reach.max())
+        longest = int(np.clip(np.abs(s).max(initial=0) + 2, CAP, LONGEST // 2 - 1))
         grid = torch.arange(-longest, longest + 1, device=symbols.device, dtype=torch.float32)
         with torch.no_grad():
             grid = grid[:, None].expand(-1, self.latent_dim).contiguous()
             assert self.density is not None
             _, likelihood = self.density(grid, training=False)
-        pmf = likelihood.double().cpu().numpy().T  # K 2*longest+1
-        weights = []
-        for k, r in enumerate(reach):
-            inside = pmf[k, longest - r : longest + r + 1]
-            outside = max(1.0 - float(inside.sum()), 1e-6)
-            seen = np.bincount(np.clip(s[:, k] + r, 0, 2 * r), minlength=2 * r + 1)
-            weights.append(np.append(PRIOR_COUNT * inside + seen, PRIOR_COUNT * outside))
-        self.tables = tabulate(weights, [-int(r) for r in reach])
+        self.tables = pooled(s, likelihood.double().cpu().numpy().T, PRIOR_COUNT)
 
 
 def _residual(size: int, hidden: int) -> nn.Module:

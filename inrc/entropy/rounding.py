@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from inrc.entropy.bottleneck import Bottleneck
@@ -134,12 +135,19 @@ class Rounding(Bottleneck):
 
     def _steepness(self, symbols: Float[Tensor, "B L"]) -> Float[Tensor, "B L"]:
         """Derivative of the rate, by differences between the neighbours of each symbol."""
-        rise = (self.cost(symbols + 1.0) - self.cost(symbols - 1.0)) / 2.0
+        chosen = self.chosen(symbols)
+        rise = (self.cost(symbols + 1.0, chosen) - self.cost(symbols - 1.0, chosen)) / 2.0
         return rise.clamp(-STEEPEST, STEEPEST)
 
-    def cost(self, symbols: Float[Tensor, "*B L"]) -> Float[Tensor, "*B L"]:
-        """Bits of every symbol under the frozen tables."""
+    def chosen(self, symbols: Float[Tensor, "*B L"]) -> NDArray[np.int16]:
+        """The tables that code symbols, as `cost` takes them."""
         assert self.tables is not None
-        entry = self.tables.index(symbols.flatten(0, -2).cpu().numpy().astype(np.int32))
-        tables = np.arange(entry.shape[1]) if len(self.tables.lengths) > 1 else 0
-        return torch.from_numpy(self.tables.costs[tables, entry]).view(symbols.shape).to(symbols)
+        return self.tables.chosen(symbols.flatten(0, -2).cpu().numpy().astype(np.int32))
+
+    def cost(
+        self, symbols: Float[Tensor, "*B L"], chosen: NDArray[np.int16]
+    ) -> Float[Tensor, "*B L"]:
+        """Bits of every symbol under these of the frozen tables."""
+        assert self.tables is not None
+        entry = self.tables.index(symbols.flatten(0, -2).cpu().numpy().astype(np.int32), chosen)
+        return torch.from_numpy(self.tables.costs[chosen, entry]).view(symbols.shape).to(symbols)

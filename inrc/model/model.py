@@ -24,8 +24,8 @@ from inrc.signal import Modality
 
 SEARCH = "INRC_MODELS"
 """Environment variable: folders, separated as in PATH, where models are looked up by their id."""
-VERSION = 2
-"""Version of the layout of a model file. 1: every tensor as it is, tables padded."""
+VERSION = 3
+"""Version of a model file. 1: every tensor as it is, tables padded; 2: no contexts."""
 _STATE = "_extra_state"
 _DEFAULT = "card.default"
 

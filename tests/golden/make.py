@@ -68,11 +68,11 @@ def main(version: str) -> None:
         sets: dict[str, tuple[SignalDataModule, Method]] = {
             "image": (
                 Images(
-                    patch=32,
+                    patch=8,  # so many rows that the tables have contexts
                     batch_size=2,
                     val_fraction=0.5,
                     sample_folder=sample / "i",
-                    sample_count=4,
+                    sample_count=12,
                 ),
                 VCINR(8, width=8, depth=2, hyper_width=8, hidden=8, weights=[1e3, 1e5]),
             ),
