@@ -59,7 +59,6 @@ class Task:
         needs: files of the data without which the task is passed over.
         files: what is judged, found after training.
         evaluate: further arguments of `inrc evaluate`.
-        model: another task whose codec is judged; None trains one.
         published: data set whose published figures belong into the plot.
     """
 
@@ -68,7 +67,6 @@ class Task:
     needs: str
     files: Files
     evaluate: tuple[str, ...] = ("--repeats", "1")
-    model: str | None = None
     published: str | None = None
 
 
@@ -96,8 +94,13 @@ TASKS = {
         published="cifar10",
     ),
     "kodak": Task(
-        "image", _CIFAR, "images/kodak/*.png", _data("images/kodak/kodim[02]*[28].png"),
-        ("--repeats", "0"), model="cifar10", published="kodak",
+        "image", (
+            "--data.root={work}/kodak/train", "--data.val_root={work}/kodak/test",
+            "--data.patch=16", "--data.init_args.random_patches=2200",
+            "--model.method.init_args.latent_dim=256",
+            "--model.method.init_args.weights=[30,60,120,250,500,1000,3000,10000]",
+        ),
+        "images/kodak/*.png", _work("kodak/test/*.png"), ("--repeats", "0"), published="kodak",
     ),
     "era5_members": Task(
         "era5", (
@@ -145,11 +148,14 @@ def prepare(data: Path, work: Path) -> None:
         ("train", "10k"), ("test", "1k"))}  # fmt: skip
     if not (work / "cifar/test").is_dir() and all(path.is_file() for path in archives.values()):
         cifar.unpack({name: cifar.load(path) for name, path in archives.items()}, work / "cifar")
-    for path in sorted((data / "mri").glob("*.nii.gz")):
-        folder = work / "mri" / ("test" if path.name.startswith("stroke") else "train")
-        folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / path.name).exists():
-            (folder / path.name).symlink_to(path.resolve())
+    held = {"mri": "stroke*", "images/kodak": "kodim[02]*[28].png"}  # judged, not trained on
+    for place, pattern in held.items():
+        for path in sorted((data / place).iterdir()) if (data / place).is_dir() else []:
+            part = "test" if path.match(pattern) else "train"
+            link = work / Path(place).name / part / path.name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                link.symlink_to(path.resolve())
     for path in sorted((data / "video").glob("[bf]*.mkv")):
         cut = work / "video" / "clips" / f"{path.stem}_first{FRAMES}.mkv"
         if not cut.exists():
@@ -159,9 +165,9 @@ def prepare(data: Path, work: Path) -> None:
 
 def train(name: str, task: Task, data: Path, work: Path) -> Path:
     """The codec of a task."""
-    model = work / (task.model or name) / "codec.safetensors"
+    model = work / name / "codec.safetensors"
     if not model.is_file():
-        run(*training(task, model.parent, work / "sample" / (task.model or name), data, work))
+        run(*training(task, model.parent, work / "sample" / name, data, work))
     return model
 
 
