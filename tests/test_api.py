@@ -4,17 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import lightning as L
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from small_runs import basis
 
 import inrc
 from inrc import codec
-from inrc.cli.export import export
 from inrc.errors import ModelError, SignalError, UsageError
-from inrc.methods import Basis
-from inrc.module import Compressor
 from inrc_modalities.image import Images
 
 
@@ -22,14 +19,7 @@ from inrc_modalities.image import Images
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("api")
     data = Images(patch=16, batch_size=8, sample_folder=folder / "sample", sample_count=4)
-    method = Basis(latent_dim=24, features=64, span=48, curve=0, hidden=0, weights=[1e4])
-    module = Compressor(method, data.modality, represent=0, compress=2, inner_observations=None)
-    trainer = L.Trainer(
-        max_steps=2, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, accelerator="cpu", inference_mode=False, limit_val_batches=0,
-    )  # fmt: skip
-    trainer.fit(module, data)
-    export(module, data, folder)
+    basis(data, folder, [1e4])
     return folder
 
 

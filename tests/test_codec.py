@@ -6,15 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
+from small_runs import fitted
 
 from inrc import codec
 from inrc.cli import main
-from inrc.cli.export import export
 from inrc.container import Archive, Item, pack, unpack
 from inrc.errors import ContainerError, ModelError, SignalError, UsageError
 from inrc.methods import COINPP, VCINR, Method
@@ -27,15 +26,7 @@ from inrc_modalities.image import Images
 def trained(folder: Path, method: Method) -> Path:
     data = Images(patch=32, batch_size=8, sample_folder=folder / "sample", sample_count=6)
     module = Compressor(method, data.modality, represent=6, compress=4, observations=256)
-    trainer = L.Trainer(
-        max_steps=10, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, accelerator="cpu", inference_mode=False,
-        gradient_clip_val=1.0, limit_val_batches=1,
-    )  # fmt: skip
-    L.seed_everything(0, verbose=False)
-    trainer.fit(module, data)
-    export(module, data, folder)
-    return folder / "codec.safetensors"
+    return fitted(module, data, folder, val_batches=1)
 
 
 @pytest.fixture(scope="session", params=["vcinr", "coinpp"])

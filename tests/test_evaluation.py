@@ -18,16 +18,15 @@ from typing import Any
 from xml.etree import ElementTree
 
 import bjontegaard
-import lightning as L
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
+from small_runs import basis
 
 from inrc.cli import main
-from inrc.cli.export import export
 from inrc.errors import SignalError, UsageError
 from inrc.evaluation import Row, append, bd_psnr, bd_rate, curves, evaluate, load
 from inrc.evaluation.bdrate import interval
@@ -38,8 +37,6 @@ from inrc.evaluation.gallery import crop, gallery
 from inrc.evaluation.published import names, published
 from inrc.evaluation.report import page
 from inrc.evaluation.workers import Failed, Workers
-from inrc.methods import Basis
-from inrc.module import Compressor
 from inrc.signal import Baseline
 from inrc_modalities.image import Images
 
@@ -306,14 +303,7 @@ def test_a_browser_shows_the_page(tmp_path: Path) -> None:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluated")
     data = Images(patch=16, batch_size=8, sample_folder=folder / "sample", sample_count=4)
-    method = Basis(latent_dim=24, features=64, span=48, curve=0, hidden=0, weights=[1e2, 1e4])
-    module = Compressor(method, data.modality, represent=0, compress=2, inner_observations=None)
-    trainer = L.Trainer(
-        max_steps=2, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, accelerator="cpu", inference_mode=False, limit_val_batches=0,
-    )  # fmt: skip
-    trainer.fit(module, data)
-    export(module, data, folder)
+    basis(data, folder, [1e2, 1e4])
     return folder
 
 

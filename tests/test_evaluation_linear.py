@@ -3,14 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_runs import basis
 
 from inrc.cli import main
-from inrc.cli.export import export
 from inrc.container import unpack
 from inrc.data import Rows
 from inrc.errors import ModelError, SignalError, UsageError
@@ -18,9 +17,7 @@ from inrc.evaluation import linear, load
 from inrc.evaluation.components import components
 from inrc.evaluation.histograms import histograms
 from inrc.evaluation.rivals import missing, rival
-from inrc.methods import Basis
 from inrc.model import Model
-from inrc.module import Compressor
 from inrc.signal import Baseline
 from inrc_modalities.image import Images
 
@@ -117,14 +114,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = np.clip(128 + shades @ mix, 0, 255)
         Image.fromarray(np.rint(pixels).astype(np.uint8)).save(folder / f"images/{number:02}.png")
     data = Images(root=folder / "images", patch=SIDE, batch_size=8, val_fraction=0.2)
-    method = Basis(latent_dim=24, features=64, span=48, curve=0, hidden=0, weights=[1e2, 1e4])
-    module = Compressor(method, data.modality, represent=0, compress=2, inner_observations=None)
-    trainer = L.Trainer(
-        max_steps=2, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, accelerator="cpu", inference_mode=False, limit_val_batches=0,
-    )  # fmt: skip
-    trainer.fit(module, data)
-    export(module, data, folder)
+    basis(data, folder, [1e2, 1e4])
     return folder
 
 

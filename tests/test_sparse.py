@@ -3,14 +3,13 @@
 import math
 from pathlib import Path
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
+from small_runs import fitted
 
 from inrc.adapt import MetaSGD
 from inrc.cli import main
-from inrc.cli.export import export
 from inrc.entropy import SparseBottleneck
 from inrc.fields import Siren, SparseSiren, SparseWeightSiren
 from inrc.fields.sparse import hard_concrete, open_share
@@ -158,13 +157,7 @@ def test_trained_to_files_and_latents(
 ) -> None:
     data = Images(patch=32, batch_size=4, sample_folder=tmp_path / "sample", sample_count=3)
     module = Compressor(method, data.modality, represent=6, compress=2, observations=256)
-    trainer = L.Trainer(
-        max_steps=8, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, accelerator="cpu", inference_mode=False, limit_val_batches=1,
-    )  # fmt: skip
-    trainer.fit(module, data)
-    export(module, data, tmp_path)
-    model, image = tmp_path / "codec.safetensors", data.val_paths[0]
+    model, image = fitted(module, data, tmp_path, val_batches=1), data.val_paths[0]
     assert main(["compress", str(image), "-m", str(model), "-o", str(tmp_path / "x.inrc")]) == 0
     assert main(["verify", str(tmp_path / "x.inrc"), "-m", str(model)]) == 0
     words = ["encode", str(image), "-m", str(model), "--latents"]
