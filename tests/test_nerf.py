@@ -1,86 +1,34 @@
-"""Radiance scenes: files to rays and back, rendering against closed forms, and quality."""
+"""Scenes: files and cameras to rays, rendering against closed forms."""
 
 import json
 import math
-import re
 import shutil
-import struct
 import subprocess
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import PIL.Image
 import pytest
-import skimage.metrics
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from nerf_files import GLASS, QUICK, glass, shown
 from scipy.special import lpmv
 from torch import Tensor
 
 from inrc.errors import SignalError
-from inrc.signal import View
 from inrc.testing import check_modality
-from inrc_modalities.nerf import NeRF, files, header, orbit, rendering, sample
+from inrc_modalities.nerf import NeRF, files, orbit, rendering
 from inrc_modalities.nerf.cameras import Cameras, checked, same
-from inrc_modalities.nerf.modality import spread
-from inrc_modalities.nerf.solids import Solid, seen
+from inrc_modalities.nerf.solids import seen
 
-QUICK = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 MIC = Path(__file__).parents[2] / "shared" / "data" / "nerf" / "mic_100"
+
+
 HALF = 0.5 / 255.0
-GLASS = [Solid(False, np.array([0.2, 0.0, 0.1]), np.full(3, 0.7), 0.0, 3.0, np.array([1, 0.5, 0])),
-         Solid(True, np.array([-0.2, 0.1, 0.0]), np.array([0.3, 0.5, 0.4]), 0.4, 2.0,
-               np.array([0.1, 0.2, 0.9]))]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two scenes of the sample."""
-    return NeRF(bound=1.25, frames=6).sample(tmp_path_factory.mktemp("drawn"), 0, 2)
-
-
-def shown(
-    size: tuple[int, int] = (9, 14), views: int = 3, path: list[int] | None = None
-) -> Cameras:
-    """Cameras on a circle, 3.9 away from the origin."""
-    poses = orbit.circle(path or [13, 3, 0, 0, 0, 0], views, 6.0)
-    return Cameras(poses, size, float(np.float32(1.7 * size[1])))
-
-
-def glass(cameras: Cameras) -> np.ndarray:
-    """What the cameras see of the two solids before white, in 8 bits."""
-    rays = cameras.every().double().numpy()
-    colours = seen(GLASS, rays[:, :3], rays[:, 3:6], np.ones(3))
-    return (colours * 255 + 0.5).astype(np.uint8).reshape(len(cameras), *cameras.size, 3)
-
-
-def truth(path: Path) -> Callable[[Tensor], Tensor]:
-    """The exact field of a scene of the sample."""
-    seed, number = (int(word) for word in path.parent.name.split("-")[1:])
-    solids = sample.drawn(seed, number, 1.0)
-
-    def answer(queries: Tensor) -> Tensor:
-        rays = queries.double().numpy().reshape(-1, 7)
-        colours = seen(solids, rays[:, :3], rays[:, 3:6], np.ones(3))
-        return torch.from_numpy(colours).float().reshape(*queries.shape[:2], 3)
-
-    return answer
-
-
-# the contract
-
-
-def test_a_turntable_is_rebuilt_from_scenes(drawn: list[Path], tmp_path: Path) -> None:
-    check_modality(NeRF(bound=1.25, frames=6), drawn, tmp_path / "law", HALF, truth)
 
 
 def test_stored_cameras_give_the_same_views_again(tmp_path: Path) -> None:
@@ -144,9 +92,6 @@ def test_any_views_come_back_from_every_layout(
     torch.testing.assert_close(scene.cameras.poses, cameras.poses, atol=2e-5, rtol=1e-6)
     again = np.stack([scene.picture(number) for number in range(views)]) * 255.0
     assert np.array_equal(again.round().astype(np.uint8), levels)
-
-
-# cameras
 
 
 def test_rays_go_where_blender_looks() -> None:
@@ -217,9 +162,6 @@ def test_views_are_paired_by_their_cameras() -> None:
     assert same(Cameras(one.poses, (9, 15), one.focal), one) == []
     assert same(Cameras(one.poses, one.size, 1.1 * one.focal), one) == []
     assert same(Cameras(one.poses + 0.01, one.size, one.focal), one) == []
-
-
-# rendering
 
 
 @pytest.mark.parametrize(("solid", "length"), [(0.0, 2.0), (0.3, 1.5), (4.0, 2.0), (80.0, 1.0)])
@@ -338,250 +280,6 @@ def test_colour_depends_on_the_direction_and_density_does_not() -> None:
     torch.testing.assert_close(one, two, atol=1e-4, rtol=0)
 
 
-# views
-
-
-def test_any_cameras_can_be_asked(tmp_path: Path, drawn: list[Path]) -> None:
-    modality = NeRF(bound=1.25, frames=6)
-    meta = modality.read(drawn[0]).meta
-    held = modality.judged(drawn[0])
-    assert held.at is not None and held.at.name == "transforms_test.json"
-    ask = modality.ask(meta, held)
-    assert ask.queries.shape == (1, 6 * 1024, 7) and ask.parts == (0,)
-    signal = modality.join(truth(drawn[0])(ask.queries), meta, held)
-    modality.write(signal, tmp_path / "x.json")
-    assert modality.measure(drawn[0], tmp_path / "x.json")["psnr"] > 50
-    # the turntable is the held-out path of the sample
-    torch.testing.assert_close(modality.ask(meta, View()).queries, ask.queries, atol=1e-5, rtol=0)
-    fine = modality.ask(meta, View(scale=2.0, at=held.at, region=(("view", 1.0, 3.0),)))
-    assert fine.queries.shape == (1, 2 * 4096, 7)
-    coarse = fine.queries[0, :, 3:6].reshape(2, 32, 2, 32, 2, 3).mean((2, 4)).flatten(0, 2)
-    torch.testing.assert_close(torch.nn.functional.normalize(coarse),
-                               ask.queries[0, 1024:3072, 3:6], atol=1e-5, rtol=0)  # fmt: skip
-    alone = shutil.copytree(drawn[0].parent, tmp_path / "alone") / drawn[0].name
-    (alone.parent / "transforms_test.json").unlink()
-    assert modality.judged(alone) == View(at=alone)
-
-
-@pytest.mark.parametrize(
-    ("view", "says"),
-    [
-        (View(region=(("view", 0.0, 0.0),)), "none from 0 to 0"),
-        (View(region=(("view", 9.0, 12.0),)), "there are 0 to 6"),
-        (View(region=(("view", 0.0, math.inf),)), "not finite"),
-        (View(region=(("view", 0.0, 1.0), ("view", 0.0, 2.0))), "twice"),
-        (View(scale=1e9), "more than"),
-        (View(scale=-1.0), "above 0"),
-        (View(at=Path("nowhere.json")), "nowhere.json: no such file"),
-        (View(at=Path("cameras.xyz")), "cameras.xyz: not a scene"),
-    ],
-)
-def test_views_that_make_no_sense(drawn: list[Path], view: View, says: str) -> None:
-    modality = NeRF(bound=1.25, frames=6)
-    with pytest.raises(SignalError, match=re.escape(says)):
-        modality.ask(modality.read(drawn[0]).meta, view)
-
-
-def test_a_header_is_small_and_hostile_ones_are_refused(drawn: list[Path]) -> None:
-    modality = NeRF(bound=1.25, frames=6)
-    one, two = (dict(modality.read(path).meta) for path in drawn)
-    assert one == two, "scenes that were photographed alike cost nothing"
-    wrong: list[dict[str, Any]] = [
-        {key: value}
-        for key, values in {
-            "views": [0, 1 << 20, True, 2.0, None, "3"],
-            "rays": [0, 1025, 1.0],
-            "size": [[32], [32, 1 << 15], "ab", [32, 32.0], None],
-            "focal": [0.0, 1e-9, 1e9, math.nan, 51, None],
-            "orbit": [None, [1] * 5, [0, 0, 0, 0, 0, 0], [1, 9, 0, 0, 0, 0], [1, 0, 6, 0, 0, 0],
-                      [1, 0, 0, 1 << 40, 0, 0], [1, 0, 0, 0.0, 0, 0]],
-            "poses": [b"", b"\0" * 48, "x", b"\xff" * 48 * 20],
-        }.items()
-        for value in values
-    ]  # fmt: skip
-    for change in wrong:
-        with pytest.raises(SignalError, match="no scene can have"):
-            modality.shape(one | change)
-    with pytest.raises(SignalError):
-        modality.shape({})
-    assert header.shape(one) == (20, 204)
-
-
-@QUICK
-@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(0, 9))
-def test_some_pixels_are_different_and_from_everywhere(pixels: int, count: int, view: int) -> None:
-    found = spread(pixels, min(count, pixels), view)
-    assert len(found) == min(count, pixels) and (found.diff() > 0).all()
-    assert found[0] >= 0 and found[-1] < pixels
-    assert found.diff().max() <= 2 * -(-pixels // len(found)) if len(found) > 1 else True
-
-
-def test_few_rays_of_many_views_are_kept(drawn: list[Path]) -> None:
-    whole, some, least = (NeRF(rays=n).read(drawn[0]) for n in (None, 100, 7))
-    assert whole.shape == (20, 1024) and some.shape == (20, 5) and least.shape == (20, 1)
-    rays = whole.queries[0].tolist()
-    index = [rays.index(ray) for ray in some.queries[0].tolist()]
-    assert torch.equal(whole.features[0, index], some.features[0])
-    assert [n // 1024 for n in index] == [n for n in range(20) for _ in range(5)]
-    assert NeRF().count(some.shape) == 20
-
-
-# files
-
-
-def test_a_turntable_can_be_watched(tmp_path: Path, drawn: list[Path]) -> None:
-    modality = NeRF(bound=1.25, frames=5)
-    meta = modality.read(drawn[0]).meta
-    view = View(scale=33 / 32)
-    queries = modality.ask(meta, view).queries
-    signal = modality.join(truth(drawn[0])(queries), meta, view)
-    levels = (signal.features * 255 + 0.5).to(torch.uint8).reshape(5, 33, 33, 3).numpy()
-    for name, size in (("a.mkv", 33), ("a.MP4", 34)):
-        modality.write(signal, tmp_path / name)
-        with av.open(str(tmp_path / name)) as file:
-            assert file.streams.video[0].average_rate == 12
-            frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
-        assert len(frames) == 5 and frames[0].shape == (size, size, 3)
-        off = np.abs(np.stack(frames)[:, :33, :33].astype(int) - levels)
-        assert off.mean() <= (0.0 if name == "a.mkv" else 6.0), name
-    modality.write(signal, tmp_path / "b.json")
-    said = json.loads((tmp_path / "b.json").read_text())
-    assert said["camera_angle_x"] == pytest.approx(2 * math.atan(16.5 / signal.meta["focal"]))
-    # as NeRF's own loader has it: the name and .png
-    one = PIL.Image.open(tmp_path / (said["frames"][3]["file_path"] + ".png"))
-    assert np.array_equal(np.asarray(one), levels[3])
-    modality.write(signal, tmp_path / "b.npz")
-    with np.load(tmp_path / "b.npz") as arrays:
-        assert np.array_equal(arrays["images"], levels) and arrays["poses"].shape == (5, 4, 4)
-    with pytest.raises(SignalError, match=r"b\.gif: cannot write"):
-        modality.write(signal, tmp_path / "b.gif")
-    with pytest.raises(SignalError, match="decode it first"):
-        modality.write(modality.read(drawn[0]), tmp_path / "c.json")
-
-
-def broken(folder: Path, **changes: Any) -> Path:
-    """A small sound scene with some of its description replaced."""
-    cameras = shown((6, 6), 5)
-    path = folder / "transforms.json"
-    files.save(cameras, glass(cameras), path)
-    said = json.loads(path.read_text())
-    path.write_text(json.dumps(said | changes))
-    return path
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"frames": []}, "names no views"),
-        ({"frames": None}, "no list of frames"),
-        ({"frames": [{}]}, "frame 0 names no picture"),
-        ({"frames": [{"file_path": "a\0b"}]}, "no disk can hold"),
-        ({"frames": [{"file_path": "transforms/r_0"}]}, "frame 0 has no transform_matrix"),
-        ({"frames": [{"file_path": "transforms/r_0", "transform_matrix": [[1, 2], [3]]}]}, "pose"),
-        ({"frames": [{"file_path": f"no/{i}"} for i in range(9)]}, "9 pictures.*no/2.png and 6 mo"),
-        ({"fl_x": None, "camera_angle_x": 3.2}, "between 0 and pi"),
-        ({"fl_x": None, "camera_angle_x": None}, "between 0 and pi"),
-        ({"fl_x": math.nan}, "fl_x is not a number"),
-        ({"fl_x": 1e-9}, "cannot be right"),
-        ({"fl_y": 5.0}, "square pixels"),
-        ({"cx": 1.0}, "cx is not the middle"),
-        ({"k1": 0.2}, "distorted"),
-        ({"w": 7}, "says 7 by 6 pixels"),
-        ({"h": "6"}, "h is not a number"),
-    ],
-)
-def test_descriptions_that_are_none(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
-    path = broken(tmp_path, **changes)
-    with pytest.raises(SignalError, match=says) as refused:
-        NeRF().read(path)
-    assert str(path) in str(refused.value) and "\n" not in str(refused.value)
-
-
-def bomb(height: int, width: int) -> bytes:
-    """A PNG that says it is huge."""
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    end = b"\0\0\0\0IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
-    head = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    return b"\x89PNG\r\n\x1a\n" + head + end
-
-
-@pytest.mark.parametrize(
-    ("number", "content", "says"),
-    [
-        (0, bomb(60000, 60000), "r_0.png.*exceeds limit"),
-        (0, bomb(20000, 6), "says 6 by 6 pixels, but its first view has 6 by 20000"),
-        (2, bomb(60000, 60000), "r_2.png.*exceeds limit"),
-        (2, bomb(7, 6), "r_2.png: 6 by 7 pixels, but the first"),
-        (2, bomb(6, 6), "r_2.png.*damaged"),
-        (2, b"", "r_2.png.*damaged"),
-        (2, b"nothing", "r_2.png.*not a PNG"),
-    ],
-)
-def test_pictures_that_are_none(tmp_path: Path, number: int, content: bytes, says: str) -> None:
-    path = broken(tmp_path)
-    (tmp_path / "transforms" / f"r_{number}.png").write_bytes(content)
-    with pytest.raises(SignalError, match=says):
-        NeRF().read(path)
-
-
-def test_pictures_of_16_bits_are_refused(tmp_path: Path) -> None:
-    path = broken(tmp_path)
-    deep = PIL.Image.fromarray(np.zeros((6, 6), np.uint16))
-    deep.save(tmp_path / "transforms" / "r_1.png")
-    with pytest.raises(SignalError, match=r"r_1\.png: pixels of kind 'I;16'"):
-        NeRF().read(path)
-
-
-def test_arrays_that_are_none(tmp_path: Path) -> None:
-    cameras = shown((6, 6), 2)
-    sound: dict[str, Any] = {"images": glass(cameras), "poses": cameras.poses.numpy(), "focal": 8.0}
-    path = tmp_path / "a.npz"
-    np.savez(path, **sound)
-    assert NeRF().read(path).shape == (2, 36)
-    np.savez(path, **sound | {"images": sound["images"] / 255.0})
-    floats = NeRF().read(path)
-    np.savez(path, **sound | {"images": np.concatenate([sound["images"]] * 2, -1)[..., :4]})
-    assert NeRF().read(path).features.shape == floats.features.shape
-    wrong: list[tuple[dict[str, Any], str]] = [
-        ({"images": sound["images"].astype(np.int16)}, "type int16"),
-        ({"images": sound["images"].astype(np.float32)}, "images of 0|images of [0-9]+ to 255"),
-        ({"images": np.full((2, 6, 6, 3), np.nan)}, "images of nan"),
-        ({"images": sound["images"][0]}, "V H W 3"),
-        ({"images": sound["images"][..., :2]}, "V H W 3"),
-        ({"images": sound["images"][:0], "poses": sound["poses"][:0]}, "V H W 3"),
-        ({"poses": sound["poses"][:1]}, "do not fit 2 images"),
-        ({"poses": np.zeros((2, 4, 4))}, "singular"),
-        ({"focal": [1.0, 2.0]}, "2 focal lengths"),
-        ({"focal": math.nan}, "cannot be right"),
-        ({"focal": "far"}, "focal of type"),
-        ({"focal": np.array([None])}, "focal of type object"),
-    ]
-    for change, says in wrong:
-        np.savez(path, **sound | change)
-        with pytest.raises(SignalError, match=says) as refused:
-            NeRF().read(path)
-        assert str(path) in str(refused.value) and "\n" not in str(refused.value)
-    del sound["focal"]
-    np.savez(path, **sound)
-    with pytest.raises(SignalError, match="no array 'focal'"):
-        NeRF().read(path)
-
-
-def test_an_archive_that_declares_too_much_is_not_unpacked(tmp_path: Path) -> None:
-    path = tmp_path / "a.npz"
-    np.savez(path, images=np.zeros((1, 2, 2, 3), np.uint8), poses=shown(views=1).poses, focal=2.0)
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    members["images.npy"] = members["images.npy"].replace(
-        b"(1, 2, 2, 3), ", b"(1, 90000, 90000, 3), "
-    )
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    with pytest.raises(SignalError, match=r"a\.npz"):
-        NeRF().read(path)
-
-
 def test_the_layout_of_srn(tmp_path: Path) -> None:
     cameras = shown((8, 8), 3)
     files.save(cameras, glass(cameras), tmp_path / "intrinsics.txt")
@@ -620,80 +318,6 @@ def test_the_layout_of_srn(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense(settings: dict[str, Any]) -> None:
     with pytest.raises(SignalError, match="nerf: "):
         NeRF(**settings)
-
-
-# quality
-
-
-def test_psnr_and_ssim_are_those_of_scikit_image(tmp_path: Path) -> None:
-    cameras = shown((24, 30), 3)
-    levels = glass(cameras)
-    noisy = np.clip(levels + np.random.default_rng(0).normal(0, 12, levels.shape), 0, 255)
-    files.save(cameras, levels, tmp_path / "a.json")
-    order = [2, 0]
-    some = Cameras(cameras.poses[order], cameras.size, cameras.focal)
-    files.save(some, noisy.astype(np.uint8)[order], tmp_path / "b.npz")
-    found = NeRF().measure(tmp_path / "a.json", tmp_path / "b.npz")
-    ratios, likeness = [], []
-    for i in order:
-        one, two = (each[i].astype(np.uint8) / 255.0 for each in (levels, noisy))
-        ratios.append(skimage.metrics.peak_signal_noise_ratio(one, two, data_range=1.0))
-        likeness.append(
-            skimage.metrics.structural_similarity(
-                one, two, data_range=1.0, channel_axis=-1, gaussian_weights=True, sigma=1.5,
-                use_sample_covariance=False,
-            )
-        )  # fmt: skip
-    assert found["psnr"] == pytest.approx(np.mean(ratios), abs=1e-3)
-    assert found["ssim"] == pytest.approx(np.mean(likeness), abs=1e-3)
-    pair = NeRF().picture(tmp_path / "a.json", tmp_path / "b.npz")
-    assert pair is not None and pair[0]["image"].shape == (24, 30, 3)
-    assert np.array_equal((pair[0]["image"] * 255).round(), levels[2])
-    four = shown((4, 6), 5)
-    files.save(four, glass(four), tmp_path / "c.json")
-    pair = NeRF().picture(tmp_path / "c.json", tmp_path / "c.json")
-    assert pair is not None and pair[1]["image"].shape == (8, 12, 3)
-    assert np.array_equal((pair[1]["image"][4:, 6:] * 255).round(), glass(four)[3])
-    assert NeRF().measure(tmp_path / "a.json", tmp_path / "a.json") == {"psnr": math.inf, "ssim": 1}
-
-
-def test_held_out_views_are_preferred_and_others_refused(tmp_path: Path) -> None:
-    train, held, strange = (
-        shown((12, 12), 3),
-        shown((12, 12), 4, [13, 1, 0, 0, 0, 0]),
-        shown((12, 12), 5),
-    )
-    strange = Cameras(strange.poses[1:3], strange.size, strange.focal)
-    files.save(train, glass(train), tmp_path / "a_train.npz")
-    files.save(held, glass(held), tmp_path / "a_test.npz")
-    assert NeRF().judged(tmp_path / "a_train.npz").at == tmp_path / "a_test.npz"
-    both = Cameras(torch.cat([train.poses, held.poses]), train.size, train.focal)
-    levels = glass(both)
-    levels[:3] = 0  # the training views are not looked at if there are held-out ones
-    files.save(both, levels, tmp_path / "both.json")
-    assert NeRF().measure(tmp_path / "a_train.npz", tmp_path / "both.json")["psnr"] == math.inf
-    files.save(strange, glass(strange), tmp_path / "other.npz")
-    with pytest.raises(SignalError, match=r"decode it with --at .*a_test\.npz"):
-        NeRF().measure(tmp_path / "a_train.npz", tmp_path / "other.npz")
-    assert NeRF().picture(tmp_path / "a_train.npz", tmp_path / "other.npz") is None
-    assert [files.is_scene(Path(n)) for n in ("a_train.npz", "a_test.npz", "x/transforms_val.json",
-            "latest.npz", "a.png")] == [True, False, False, True, False]  # fmt: skip
-
-
-@pytest.mark.parametrize("size", [(9, 14), (40, 33)])
-def test_hevc_stores_the_views(tmp_path: Path, size: tuple[int, int]) -> None:
-    cameras = shown(size, 4)
-    files.save(cameras, glass(cameras), tmp_path / "a.json")
-    modality = NeRF()
-    (baseline,) = modality.baselines()
-    sizes, quality = [], []
-    for setting in (baseline.qualities[0], baseline.qualities[-1]):
-        data = baseline.encode(tmp_path / "a.json", setting)
-        baseline.decode(data, tmp_path / "a.json", tmp_path / f"{setting}.json")
-        sizes.append(len(data))
-        found = modality.measure(tmp_path / "a.json", tmp_path / f"{setting}.json")
-        quality.append(found["psnr"])
-    assert sizes[0] < sizes[1] and quality[0] < 30 < quality[1]
 
 
 def test_a_codec_does_not_import_a_trainer() -> None:

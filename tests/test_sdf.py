@@ -1,4 +1,4 @@
-"""Shapes: meshes to distances and back, views, quality, and files that are none."""
+"""Shapes: meshes to distances and back."""
 
 import math
 import struct
@@ -10,88 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import trimesh
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from sdf_files import QUICK, SMALL, ball, decoded, opened, ring, stored, truth
 from torch import Tensor
 
 from inrc.errors import SignalError
-from inrc.signal import Signal, View
+from inrc.signal import View
 from inrc.testing import check_modality
-from inrc_modalities.sdf import SDF, explore, kinds, points, quality, render
+from inrc_modalities.sdf import SDF, points
 from inrc_modalities.sdf.distance import signed
-from inrc_modalities.sdf.mesh import SUFFIXES, Mesh, load, save
+from inrc_modalities.sdf.mesh import SUFFIXES, Mesh, load
 from inrc_modalities.sdf.modality import placed
 from inrc_modalities.sdf.place import FILL, Place
-
-REAL = sorted((Path(__file__).parents[2] / "shared" / "data" / "sdf").glob("*.ply"))
-QUICK = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-SMALL = SDF(samples=480, near=0.25, resolution=24, truncation=0.4)
-
-
-def body(made: trimesh.Trimesh) -> Mesh:
-    return Mesh(np.array(made.vertices, np.float64), np.array(made.faces, np.int64))
-
-
-def ball(radius: float = 2.0, at: tuple[float, float, float] = (5.0, -3.0, 1.0)) -> Mesh:
-    made = trimesh.creation.icosphere(subdivisions=3, radius=radius)
-    return body(made.apply_translation(at))
-
-
-def ring() -> Mesh:
-    return body(trimesh.creation.torus(1.0, 0.4, major_sections=24, minor_sections=12))
-
-
-def stored(mesh: Mesh, path: Path) -> Path:
-    save(mesh, path)
-    return path
-
-
-def truth(modality: SDF) -> Callable[[Path], Callable[[Tensor], Tensor]]:
-    """Answers a field without error would give: distances of libigl, in float64."""
-
-    def of(path: Path) -> Callable[[Tensor], Tensor]:
-        mesh, _ = placed(path)
-
-        def answer(queries: Tensor) -> Tensor:
-            distance = signed(mesh, queries[0].double().numpy())
-            return torch.from_numpy(modality.kind.feature(distance)).float()[None, :, None]
-
-        return answer
-
-    return of
-
-
-def decoded(
-    modality: SDF, path: Path, view: View, answer: Callable[[Tensor], Tensor] | None = None
-) -> tuple[Signal, list[int]]:
-    """What a field without error is rebuilt to, and how many points each Ask has."""
-    answer = answer or truth(modality)(path)
-    _, place = placed(path)
-    rebuild = modality.rebuild({"place": place.plain}, view)
-    ask = next(rebuild)
-    asked = []
-    try:
-        while True:
-            asked.append(ask.queries.shape[1])
-            ask = rebuild.send(answer(ask.queries))
-    except StopIteration as end:
-        assert isinstance(end.value, Signal)
-        return end.value, asked
-
-
-def opened(path: Path) -> trimesh.Trimesh:
-    """As another program sees a file: STL has no shared vertices, its reader joins them."""
-    found = trimesh.load_mesh(path, process=False)
-    if path.suffix == ".stl":
-        found.merge_vertices()
-    return found
-
-
-# --- the law -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("field", ["distance", "occupancy"])
@@ -117,9 +48,6 @@ def test_the_law(tmp_path: Path, field: str) -> None:
 def test_a_codec_without_a_trainer_can_import_it() -> None:
     code = "import sys, inrc_modalities.sdf; sys.exit('lightning' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-# --- distances -----------------------------------------------------------------------------------
 
 
 def test_features_are_the_distances_of_a_ball(tmp_path: Path) -> None:
@@ -224,9 +152,6 @@ def test_headers_that_no_shape_has_are_refused(meta: dict[str, object]) -> None:
         SMALL.shape(meta)
 
 
-# --- rebuilding ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("field", ["distance", "occupancy"])
 @pytest.mark.parametrize("make", [ball, ring])
 def test_rebuilt_meshes_are_closed_and_look_outward(
@@ -305,293 +230,3 @@ def test_a_useless_field_is_a_speck_or_a_cube(tmp_path: Path, level: float) -> N
         assert opened(tmp_path / "b.ply").is_watertight
         measures = modality.measure(path, tmp_path / "b.ply")
         assert measures["psnr"] < 30 and all(map(math.isfinite, measures.values()))
-
-
-def test_regions_are_in_units_of_the_file(tmp_path: Path) -> None:
-    path = stored(ball(2.0), tmp_path / "a.ply")
-    whole, asked = decoded(SMALL, path, View())
-    view = View(region=(("x", 5.0, 99.0), ("z", 0.0, 1.5)))
-    part, fewer = decoded(SMALL, path, view)
-    SMALL.write(part, tmp_path / "b.ply")
-    found = opened(tmp_path / "b.ply")
-    assert found.is_watertight and sum(fewer) < sum(asked)
-    cell = 2 / 24 * Place.of(part.meta).unit
-    assert np.allclose(found.bounds, [[5.0, -5.0, 0.0], [7.0, -1.0, 1.5]], atol=1.2 * cell)
-    assert found.bounds[0, 0] > 5.0 - cell and found.bounds[1, 2] < 1.5 + cell
-    fine, _ = decoded(SMALL, path, View(scale=2.0, region=(("x", 5.0, 99.0),)))
-    assert fine.shape[0] > 1.5 * whole.shape[0]
-
-
-@pytest.mark.parametrize(
-    ("view", "reason"),
-    [
-        (View(region=(("x", 50.0, 60.0),)), "nothing between"),
-        (View(region=(("x", 6.0, 5.0),)), "empty"),
-        (View(region=(("t", 5.0, 6.0),)), "'t' twice or unknown"),
-        (View(region=(("x", 2.7, 2.8), ("y", -1.0, -0.7))), "no surface"),
-        (View(at=Path("other.ply")), "cannot be asked"),
-        (View(scale=1e9), "cells along an axis"),
-        (View(scale=0.01), "cells along an axis"),
-    ],
-)
-def test_impossible_views_are_explained(tmp_path: Path, view: View, reason: str) -> None:
-    path = stored(ball(), tmp_path / "a.ply")
-    with pytest.raises(SignalError, match=reason):
-        decoded(SMALL, path, view)
-
-
-def test_a_grid_too_large_to_ask_at_once_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    meta = {"place": [0, 0, 0, 0]}
-    with pytest.raises(SignalError, match="use rebuild"):
-        SMALL.ask(meta, View(scale=20.0))
-    monkeypatch.setattr(explore, "MOST", 1 << 15)
-    rebuild = SDF(resolution=64).rebuild(meta, View())
-    ask = next(rebuild)
-    with pytest.raises(SignalError, match="surface nearly everywhere"):
-        while True:
-            ask = rebuild.send(torch.full((1, ask.queries.shape[1], 1), 0.5))
-
-
-def test_points_are_not_written_as_a_surface(tmp_path: Path) -> None:
-    signal = SMALL.read(stored(ball(), tmp_path / "a.ply"))
-    with pytest.raises(SignalError, match="rebuild it first"):
-        SMALL.write(signal, tmp_path / "b.ply")
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"samples": 0},
-        {"near": 1.5},
-        {"resolution": 2},
-        {"truncation": 0.0},
-        {"field": "colour"},
-        {"emphasis": 0.5},
-    ],
-)
-def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(SignalError, match="give"):
-        SDF(**wrong)  # type: ignore[arg-type]
-
-
-def test_kinds_bound_what_they_can() -> None:
-    distance, occupancy = kinds.kind("distance", 0.2), kinds.kind("occupancy", 0.2)
-    d = np.linspace(-0.19, 0.19, 39)
-    assert np.allclose(distance.value(distance.feature(d)), d)
-    assert ((occupancy.value(occupancy.feature(d)) < 0) == (d < 0)).all()
-    assert 0.1 <= distance.reach(0.1) < 0.2 and distance.reach(0.15) == math.inf
-    assert occupancy.reach(0.1) == 0.0
-
-
-# --- files ---------------------------------------------------------------------------------------
-
-
-@QUICK
-@given(
-    suffix=st.sampled_from(SUFFIXES),
-    size=st.floats(1e-3, 1e4),
-    at=st.tuples(*[st.floats(-1e3, 1e3)] * 3),
-)
-def test_files_keep_their_mesh(
-    tmp_path: Path, suffix: str, size: float, at: tuple[float, float, float]
-) -> None:
-    mesh = ring()
-    mesh = Mesh(mesh.vertices * size + at, mesh.faces)
-    path = stored(mesh, tmp_path / f"a{suffix}")
-    found = load(path)
-    # STL and OBJ have single precision or 8 digits; a vertex may meet another
-    quantum = 1e-7 * np.abs(mesh.vertices).max() + 2e-8
-    if quantum < 1e-4 * size:
-        assert len(found.vertices) == len(mesh.vertices) and len(found.faces) == len(mesh.faces)
-        assert abs(found.volume - mesh.volume) <= 50 * quantum * size**2
-    other = opened(path)
-    assert np.allclose(other.bounds, mesh.bounds, atol=2 * quantum)
-
-
-def test_far_from_the_origin_ply_is_in_double_precision(tmp_path: Path) -> None:
-    mesh = ring()
-    mesh = Mesh(mesh.vertices + np.array([5e6, 4e6, 100.0]), mesh.faces)
-    path = stored(mesh, tmp_path / "a.ply")
-    assert b"property double x" in path.read_bytes()
-    assert abs(load(path).volume - mesh.volume) < 1e-6
-    signal, _ = decoded(SMALL, path, View())
-    SMALL.write(signal, tmp_path / "b.ply")
-    assert opened(tmp_path / "b.ply").is_watertight
-    assert SMALL.measure(path, tmp_path / "b.ply")["psnr"] > 45
-
-
-OPEN = "v 0 0 0\nv 1 0 0\nv 0 1 0.3\nv 1 1 0\nf 1 2 3\nf 2 4 3\n"
-CUBE = trimesh.creation.box()
-
-
-def ply(text: str) -> bytes:
-    return ("ply\nformat ascii 1.0\n" + text).encode()
-
-
-XYZ = "property float x\nproperty float y\nproperty float z\n"
-LIST = "property list uchar int vertex_indices\nend_header\n"
-TRIANGLE = "0 0 0\n1 0 0\n0 1 0.5\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "reason"),
-    [
-        ("sheet.obj", OPEN.encode(), "inside is undefined"),
-        ("one.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 1\nf 1 2 3\n", "inside is undefined"),
-        ("flat.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "flat"),
-        ("point.obj", b"v 1 1 1\nv 1 1 1\nv 1 1 1\nf 1 2 3\n", "flat"),
-        ("nan.obj", b"v nan 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "not finite"),
-        ("inf.obj", b"v inf 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "not finite"),
-        ("far.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n", "damaged"),
-        (
-            "points.ply",
-            ply(f"element vertex 3\n{XYZ}end_header\n{TRIANGLE}"),
-            "no triangles",
-        ),
-        (
-            "none.ply",
-            ply(f"element vertex 3\n{XYZ}element face 0\n{LIST}{TRIANGLE}"),
-            "no triangles",
-        ),
-        (
-            "huge.ply",
-            ply(f"element vertex 4000000000\n{XYZ}element face 1\n{LIST}{TRIANGLE}3 0 1 2\n"),
-            "truncated",
-        ),
-        (
-            "huge-binary.ply",
-            ply(f"element vertex 4000000000000\n{XYZ}element face 1\n{LIST}").replace(
-                b"ascii", b"binary_little_endian"
-            ),
-            "cannot be read",
-        ),
-        ("huge.off", b"OFF\n4000000000 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n", "truncated"),
-        ("huge.stl", b"\0" * 80 + struct.pack("<I", 0xFFFFFFFF) + b"\0" * 50, "no triangles"),
-        ("mesh.xyz", b"0 0 0", "not a mesh file"),
-    ],
-)
-def test_bad_files_are_explained(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(SignalError, match=reason) as refusal:
-        SMALL.read(path)
-    assert name in str(refusal.value) and "\n" not in str(refusal.value)
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("text", [False, True])
-def test_truncated_files_are_refused(tmp_path: Path, suffix: str, text: bool) -> None:
-    mesh = ring()
-    path = stored(mesh, tmp_path / f"a{suffix}")
-    content = path.read_bytes()
-    if text and suffix in (".ply", ".stl"):
-        kind = "ply" if suffix == ".ply" else "stl_ascii"
-        made = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-        export = made.export(file_type=kind, **({"encoding": "ascii"} if kind == "ply" else {}))
-        content = export if isinstance(export, bytes) else export.encode()
-        path.write_bytes(content)
-        assert load(path).volume == pytest.approx(mesh.volume, rel=1e-4)
-    for share in (0.2, 0.5, 0.8)[: 2 if suffix == ".obj" else 3]:  # an OBJ declares no length
-        path.write_bytes(content[: int(share * len(content))])
-        with pytest.raises(SignalError, match=path.name):
-            SMALL.read(path)
-
-
-def test_a_box_without_lid_has_no_inside_but_small_holes_do_not_matter(tmp_path: Path) -> None:
-    lidless = Mesh(
-        np.array(CUBE.vertices), np.array(CUBE.faces)[np.array(CUBE.face_normals)[:, 2] < 0.5]
-    )
-    with pytest.raises(SignalError, match=r"lidless\.ply: inside is undefined.*close its holes"):
-        SMALL.read(stored(lidless, tmp_path / "lidless.ply"))
-    whole = ball()
-    holed = Mesh(whole.vertices, whole.faces[8:])
-    modality = SDF(samples=4800, near=0.0)
-    first = modality.read(stored(whole, tmp_path / "whole.ply")).features
-    second = modality.read(stored(holed, tmp_path / "holed.ply")).features
-    assert ((first < 0.5) != (second < 0.5)).float().mean() < 0.01
-
-
-def test_inverted_doubled_and_overlapping_faces_do_not_matter(tmp_path: Path) -> None:
-    whole = ball()
-    modality = SDF(samples=2400, near=0.0)
-    first = modality.read(stored(whole, tmp_path / "a.ply"))
-    turned = Mesh(whole.vertices, whole.faces[:, ::-1].copy())
-    assert torch.equal(
-        modality.read(stored(turned, tmp_path / "b.ply")).features < 0.5, first.features < 0.5
-    )
-    inner = ball(1.0)
-    both = Mesh(
-        np.concatenate([whole.vertices, inner.vertices]),
-        np.concatenate([whole.faces, inner.faces + len(whole.vertices)]),
-    )
-    overlapping = modality.read(stored(both, tmp_path / "c.ply"))
-    assert torch.equal(overlapping.features < 0.5, first.features < 0.5)
-
-
-# --- quality -------------------------------------------------------------------------------------
-
-
-def test_measures_of_two_balls_are_those_of_geometry() -> None:
-    fine = body(trimesh.creation.icosphere(subdivisions=5))
-    bigger = Mesh(fine.vertices * 1.1, fine.faces)
-    found = quality.measure(fine, bigger)
-    diagonal = 2 * math.sqrt(3)
-    assert found["psnr"] == pytest.approx(20 * math.log10(diagonal / 0.1), abs=0.05)
-    assert found["chamfer"] == pytest.approx(0.1 / diagonal, rel=0.01)
-    assert found["iou"] == pytest.approx(1 / 1.1**3, abs=0.02)
-    assert found["normal_consistency"] == pytest.approx(1.0, abs=1e-3)
-    assert quality.measure(fine, fine)["iou"] == 1.0
-    assert quality.measure(fine, fine)["psnr"] > 200
-
-
-def test_distances_agree_with_another_library() -> None:
-    mesh = ring()
-    where = np.random.default_rng(0).uniform(-1.5, 1.5, (300, 3))
-    around = np.hypot(where[:, 0], where[:, 1]) - 1.0
-    exact = np.hypot(around, where[:, 2]) - 0.4  # the smooth ring
-    assert np.abs(signed(mesh, where) - exact).max() < 0.03
-    other = trimesh.Trimesh(mesh.vertices, mesh.faces)
-    nearest = trimesh.triangles.closest_point(
-        np.repeat(other.triangles, 5, 0), np.tile(where[:5], (len(mesh.faces), 1))
-    )
-    gaps = np.linalg.norm(nearest - np.tile(where[:5], (len(mesh.faces), 1)), axis=1)
-    assert np.allclose(gaps.reshape(-1, 5).min(0), np.abs(signed(mesh, where[:5])), atol=1e-9)
-
-
-def test_draco_counts_and_restores(tmp_path: Path) -> None:
-    pytest.importorskip("DracoPy")
-    (draco,) = SMALL.baselines()
-    path = stored(ball(), tmp_path / "a.ply")
-    sizes, found = [], []
-    for bits in (6.0, 11.0):
-        data = draco.encode(path, bits)
-        assert data[:5] == b"DRACO"
-        draco.decode(data, path, tmp_path / "b.ply")
-        sizes.append(len(data))
-        found.append(SMALL.measure(path, tmp_path / "b.ply")["psnr"])
-        assert opened(tmp_path / "b.ply").is_watertight
-    assert sizes[0] < sizes[1] < path.stat().st_size and found[0] + 20 < found[1]
-
-
-def test_pictures_show_a_ball_where_it_is(tmp_path: Path) -> None:
-    path = stored(ball(), tmp_path / "a.ply")
-    first, second = SMALL.picture(path, path)
-    image: NDArray[np.float64] = first["image"]
-    assert image.shape == (render.SIDE, render.SIDE, 3) and 0 <= image.min() <= image.max() <= 1
-    assert np.array_equal(image, second["image"])
-    drawn = (image < 1).any(-1)
-    radius = render.SIDE / 2 / (0.52 * 2 * math.sqrt(3))
-    assert drawn.sum() == pytest.approx(math.pi * radius**2, rel=0.02)
-    assert not drawn[0].any() and drawn[render.SIDE // 2, render.SIDE // 2]
-
-
-@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
-def test_real_meshes_are_rebuilt_closed(tmp_path: Path, path: Path) -> None:
-    if path.stat().st_size > 500_000:
-        pytest.skip("takes long")
-    modality = SDF(samples=960, resolution=64)
-    signal, _ = decoded(modality, path, View())
-    modality.write(signal, tmp_path / "a.ply")
-    found = opened(tmp_path / "a.ply")
-    assert found.is_watertight and abs(found.volume / load(path).volume - 1) < 0.02
-    assert modality.measure(path, tmp_path / "a.ply")["iou"] > 0.98
