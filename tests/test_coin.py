@@ -97,6 +97,9 @@ def test_the_start_is_a_sirens() -> None:
     assert float(pieces[-1]) == 0.5
     assert torch.equal(siren.random(0), siren.random(0))
     assert not torch.equal(siren.random(0), siren.random(1))
+    slow = siren.random(0, spread=0.5)
+    assert torch.equal(slow[: 3 * 64], 0.5 * pieces[0])
+    assert torch.equal(slow[3 * 64 :], siren.random(0)[3 * 64 :])
 
 
 def problem(rows: int = 3, side: int = 12) -> tuple[OwnSiren, torch.Tensor, torch.Tensor]:
@@ -113,33 +116,25 @@ def test_rows_are_fitted_together_as_one_by_one() -> None:
     def predict(z: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
         return siren(q, siren.bend(z))
 
-    run = LongRun(siren.random(0), steps=60, rate=5e-3, subset=50)
+    run = LongRun(siren.random(0), siren.matrices, steps=60, rate=5e-3, subset=50)
     together = run(predict, queries, features, chunk=64)
     for row in range(3):
         alone = run(predict, queries, features[row : row + 1], chunk=64)
         torch.testing.assert_close(alone, together[row : row + 1], rtol=0, atol=2e-4)
 
 
-def test_a_long_run_is_adam_and_keeps_the_best() -> None:
+def test_a_long_run_keeps_the_best() -> None:
     siren, queries, features = problem(rows=1)
 
     def predict(z: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
         return siren(q, siren.bend(z))
 
     start = siren.random(0)
-    run = LongRun(start, steps=20, rate=2e-4, subset=None, constant=True)
-    found = run(predict, queries, features)
-    theirs = start.clone()[None].requires_grad_()
-    adam = torch.optim.Adam([theirs], lr=2e-4)
-    for _ in range(20):
-        adam.zero_grad()
-        distortion(predict(theirs, queries), features, None).sum().backward()
-        adam.step()
-    torch.testing.assert_close(found, theirs.detach(), rtol=0, atol=2e-5)
     # a rate at which nothing can be learned, and one that ends in infinity, keep the start at least
     first = distortion(predict(start[None], queries), features, None)
     for rate in (3.0, 1e30):
-        wild = LongRun(start, steps=30, rate=rate, subset=40)(predict, queries, features)
+        run = LongRun(start, siren.matrices, steps=30, rate=rate, subset=40)
+        wild = run(predict, queries, features)
         assert torch.isfinite(wild).all()
         assert (distortion(predict(wild, queries), features, None) <= first + 1e-7).all()
 
@@ -147,7 +142,7 @@ def test_a_long_run_is_adam_and_keeps_the_best() -> None:
 def test_a_run_without_progress_ends_early() -> None:
     siren, queries, features = problem(rows=2)
     seen: list[int] = []
-    run = LongRun(siren.random(0), steps=400, rate=0.0, subset=None, patience=3)
+    run = LongRun(siren.random(0), siren.matrices, steps=400, rate=0.0, subset=None, patience=3)
     run.watch = lambda done, total: seen.append(done)
     run(lambda z, q: siren(q, siren.bend(z)), queries, features)
     assert 200 < max(seen) < 240
@@ -194,7 +189,7 @@ def test_quantisation_costs_what_it_may(tmp_path: Path) -> None:
     symbols = last.search(latent, distort)
     assert loss(last, symbols) < max(0.0025, loss(halves, halves.quantize(latent)) + 1e-3)
     assert sizes == sorted(sizes) and sizes[-1] < len(last.pack(symbols)) <= 2 * latent.shape[1] + 1
-    assert sizes[3] < 0.6 * 2 * latent.shape[1]  # floats have two bytes a weight
+    assert sizes[3] < 0.65 * 2 * latent.shape[1]  # floats have two bytes a weight
 
 
 def test_steps_follow_the_curvature() -> None:

@@ -149,7 +149,7 @@ def test_effort_is_typed(run: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_effort_is_steps_where_steps_are_what_takes_time() -> None:
-    long = LongRun(torch.zeros(3), steps=400)
+    long = LongRun(torch.zeros(3), [(3, 1)], steps=400)
     assert [long.budget(effort) for effort in (1e-4, 0.25, 1.0, 4.0)] == [1, 100, 400, 1600]
     # step sizes that were learned for three steps are no good for thirty
     assert MetaSGD(3, steps=3).budget(10.0) == 3

@@ -52,12 +52,17 @@ class OwnSiren(Field):
         """How many latents belong to each matrix and bias, in their order."""
         return [size for rows, columns in self.shapes for size in (rows * columns, columns)]
 
-    def random(self, seed: int) -> Float[Tensor, "K"]:
+    @property
+    def matrices(self) -> list[tuple[int, int]]:
+        """Rows and columns of each layer, its bias being the last row."""
+        return [(rows + 1, columns) for rows, columns in self.shapes]
+
+    def random(self, seed: int, spread: float = 1.0) -> Float[Tensor, "K"]:
         """Weights of a SIREN's start, the same for the same seed.
 
         W and b are uniform in +-1/D in the first layer and +-sqrt(6 / inputs) / w0 after it (SIREN,
         arXiv:2006.09661, sec. 3.2; biases as in COIN's code); the output starts at 1/2, as features
-        lie in [0, 1].
+        lie in [0, 1]. The first W, which is the frequencies that there are, is times `spread`.
         """
         generator = torch.Generator().manual_seed(seed)
         bounds = []
@@ -65,6 +70,7 @@ class OwnSiren(Field):
             bound = 1.0 / rows if number == 0 else math.sqrt(6.0 / rows) / self.w0
             bounds.append(torch.full(((rows + 1) * columns,), bound))
         start = torch.cat(bounds) * (2.0 * torch.rand(self.latent_dim, generator=generator) - 1.0)
+        start[: math.prod(self.shapes[0])] *= spread
         start[-self.value_dim :] = 0.5
         return start
 
