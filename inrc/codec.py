@@ -143,7 +143,10 @@ def _code(
 ) -> Tensor:
     first = signals[0]
     features = torch.cat([signal.features for signal in signals])
-    return model.network.code(rung, first.queries, features, first.weights, steps, watch, effort)
+    parts = [signal.parts for signal in signals]
+    return model.network.code(
+        rung, first.queries, features, first.weights, steps, watch, effort, parts
+    )
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -257,7 +260,8 @@ def open_archive(data: bytes, model: Model) -> Opened:
     bottleneck = model.network.rung(archive.rung)
     symbols = bottleneck.unpack(archive.payload, rows)
     starts = np.cumsum([0, *(item.parts for item in archive.items)])[:-1]
-    latents = bottleneck.dequantize(symbols)
+    slots = bottleneck.slots([item.parts for item in archive.items])
+    latents = slots.collect(bottleneck.dequantize(symbols))
     return Opened(model, archive, latents, tuple(int(s) for s in starts))
 
 

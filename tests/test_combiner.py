@@ -8,26 +8,21 @@ import sys
 from pathlib import Path
 from statistics import NormalDist
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
+from combiner_models import trained
 from torch.distributions import Normal, kl_divergence
 
 from inrc import codec
 from inrc.adapt import Prior
 from inrc.adapt.gaussian import NATS, deviation, divergence, inverse_deviation, temper
 from inrc.adapt.posterior import Posterior
-from inrc.container import Item
-from inrc.data import SignalDataModule
 from inrc.entropy import Candidates, RelativeBottleneck
 from inrc.entropy.candidates import COUNT, choose
 from inrc.entropy.philox import inverse_normal, logarithm, normals, philox, uniforms
 from inrc.errors import ContainerError
 from inrc.fields import BayesianSiren
-from inrc.methods import COMBINER
-from inrc.model import Model
-from inrc.module import Compressor
 from inrc.signal import View
 from inrc_modalities.audio import Sounds
 from inrc_modalities.image import Images
@@ -287,35 +282,6 @@ def test_the_field_is_the_network_of_its_weights() -> None:
         torch.testing.assert_close(found[row], h @ last[:5] + last[5] + 0.5, rtol=1e-4, atol=1e-5)
     mixed = BayesianSiren(2, 3, 2, width=5, depth=2, embedding=8, finest=4.0, mixed=True)
     torch.testing.assert_close(mixed(points, mixed.bend(latent)), found)
-
-
-SMALL = COMBINER(
-    width=6, depth=2, embedding=8, finest=8.0, betas=[1e-4, 1e-5], steps=5, first=10, fit=60,
-    refine=40, limit=24,
-)  # fmt: skip
-
-
-def trained(data: SignalDataModule, folder: Path) -> Model:
-    """As the end of `fit` makes it."""
-    L.seed_everything(0, verbose=False)
-    module = Compressor(SMALL, data.modality, represent=10, compress=1, warmup=1)
-    last = module.network.rung(1)
-    assert isinstance(last, RelativeBottleneck)
-    before = last.prior.mean.clone()
-    L.Trainer(
-        max_steps=11, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, accelerator="cpu", inference_mode=False, limit_val_batches=1,
-        val_check_interval=11, check_val_every_n_epoch=None, num_sanity_val_steps=0,
-    ).fit(module, data)  # fmt: skip
-    assert module.metric.numel() == 0  # a square of the latent's size is never needed
-    assert not torch.equal(before, last.prior.mean)
-    module.eval()
-    module.tabulate()
-    first = data.modality.split(data.modality.read(data.train_paths[0]))
-    default = Item("", first.meta, first.parts)
-    made = Model.make(module.network, SMALL, data.modality, default, {})
-    made.save(folder / "codec.safetensors")
-    return Model.load(folder / "codec.safetensors")
 
 
 DECODE = """

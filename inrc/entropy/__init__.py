@@ -7,12 +7,13 @@ from inrc.entropy.either import Either
 from inrc.entropy.half import Half
 from inrc.entropy.learned import LearnedBottleneck
 from inrc.entropy.relative import RelativeBottleneck
+from inrc.entropy.slots import Slots, groups
 from inrc.entropy.sparse import SparseBottleneck
 from inrc.entropy.uniform import UniformBottleneck
 from inrc.entropy.weights import FixedPoint
 
 __all__ = [
     "Bottleneck", "Candidates", "Either", "FixedPoint", "Half", "LearnedBottleneck",
-    "RelativeBottleneck", "SparseBottleneck", "Tables", "UniformBottleneck",
-    "decode", "encode",
+    "RelativeBottleneck", "Slots", "SparseBottleneck", "Tables", "UniformBottleneck",
+    "decode", "encode", "groups",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """The interface of a bottleneck: how a latent becomes bits."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from inrc.entropy.coder import Tables, decode, encode
 from inrc.entropy.contexts import Contexts
+from inrc.entropy.slots import Slots, groups
 
 
 class Bottleneck(nn.Module, ABC):
@@ -18,11 +19,13 @@ class Bottleneck(nn.Module, ABC):
 
     Training calls `prepare`, `calibrate` (start from the latents of training signals), `forward`
     in every step, `tabulate` (freeze the integer tables) and `finish`. A file sees no more than
-    `search` or `quantize`, `dequantize`, `pack` and `unpack`.
+    `search` or `quantize`, `dequantize`, `pack` and `unpack`, between them and its rows `slots`.
     """
 
     weight: float
     """What one unit of mean squared error is worth, in bits per observation."""
+    together = 1
+    """Parts of a signal that share their rows of symbols, at most; 1: each has its own."""
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
@@ -48,6 +51,10 @@ class Bottleneck(nn.Module, ABC):
     def needs_metric(self) -> bool:
         """`calibrate` looks at the metric; without, it may be empty."""
         return False
+
+    def slots(self, parts: Sequence[int]) -> Slots:
+        """The way from rows, so many per signal, to the slots that symbols stand for, and back."""
+        return Slots(groups(parts, self.together), self.latent_dim)
 
     def prepare(self) -> None:
         """Make what only training needs."""
@@ -121,6 +128,8 @@ class Bottleneck(nn.Module, ABC):
         arrays = {"counts": t.counts, "lengths": t.lengths, "offsets": t.offsets}
         if t.contexts is not None:
             arrays["thresholds"] = t.contexts.thresholds.astype(np.int16)
+            if t.contexts.beside.shape[1]:
+                arrays["beside"] = t.contexts.beside.astype(np.int16)
             arrays["choice"] = t.contexts.choice.astype(np.int16)
         return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
 
@@ -132,5 +141,8 @@ class Bottleneck(nn.Module, ABC):
             }
             contexts = None
             if "choice" in arrays:  # models of version 3 and later have contexts, where they help
-                contexts = Contexts(arrays["thresholds"], arrays["choice"])
+                none = np.zeros((len(arrays["choice"]), 0), np.int32)
+                contexts = Contexts(
+                    arrays["thresholds"], arrays.get("beside", none), arrays["choice"]
+                )
             self.tables = Tables(arrays["counts"], arrays["lengths"], arrays["offsets"], contexts)

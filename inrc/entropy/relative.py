@@ -1,7 +1,7 @@
 """Relative entropy coding: a posterior becomes the number of one of 2^16 shared candidates."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from inrc.adapt.posterior import Posterior
 from inrc.entropy.blocks import partition
 from inrc.entropy.bottleneck import Bottleneck
 from inrc.entropy.candidates import BITS, Candidates, choose
+from inrc.entropy.slots import Slots, groups
 from inrc.errors import ContainerError
 
 WINDOW = 0.2
@@ -23,6 +24,8 @@ EVERY = 10
 """Steps between two looks at the prices (RECOMBINER, arXiv:2309.17182, app. C)."""
 FASTEST = 0.1
 """Largest change of a price's logarithm at one look: COMBINER's factor of 1.1."""
+TOGETHER = 512
+"""Parts of a signal that share their blocks, at most: an encoder holds them all at once."""
 LATE = 0.1
 """Share of the learning rate that is left at the end of the fit."""
 
@@ -35,6 +38,10 @@ class RelativeBottleneck(Bottleneck):
     block and keeps the prior's mean. For a file every block's price beta is moved until it costs
     16 bits; then one block after the other is replaced by a candidate, and what is left makes up
     for the difference.
+
+    The parts of one signal share their blocks, up to `together` of them: what a block codes of each
+    weight is another part's (slots.py). As every block has 16 bits, a flat part would otherwise
+    waste what a busy one lacks.
 
     Symbols are candidates' numbers, one per block, two bytes each.
 
@@ -91,6 +98,10 @@ class RelativeBottleneck(Bottleneck):
         """Blocks, the same for every signal."""
         return len(self.blocks or [])
 
+    def slots(self, parts: Sequence[int]) -> Slots:
+        """Every weight has its own order of the parts."""
+        return Slots(groups(parts, self.together), self.count)
+
     @property
     def ready(self) -> bool:
         return self.blocks is not None
@@ -112,6 +123,7 @@ class RelativeBottleneck(Bottleneck):
     def _partition(self) -> None:
         cost = self.prior.cost.detach().cpu().double() * NATS
         self.blocks = partition(cost, self.limit, self.negligible)
+        self.together = TOGETHER
 
     def _posterior(self, latents: Float[Tensor, "B K"]) -> tuple[Tensor, Tensor]:
         """Means and rhos of this rung."""
@@ -263,6 +275,7 @@ class RelativeBottleneck(Bottleneck):
         return {
             "order": torch.cat(empty + self.blocks).int(),
             "sizes": torch.tensor([len(block) for block in self.blocks], dtype=torch.int32),
+            "together": torch.tensor(self.together, dtype=torch.int32),
         }
 
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
@@ -270,3 +283,4 @@ class RelativeBottleneck(Bottleneck):
         if state:
             sizes = [int(size) for size in state["sizes"]]
             self.blocks = list(state["order"].long().split(sizes))
+            self.together = int(state.get("together", 1))  # models before version 4 have none

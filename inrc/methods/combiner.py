@@ -16,8 +16,9 @@ class COMBINER(Method):
     As in the paper: a factorised posterior over all weights of a small SIREN, a shared prior by
     coordinate descent, blocks of 16 bits, a price per block, relative entropy coding among 2^16
     candidates, refinement of the weights that are still open. As in RECOMBINER: posteriors start at
-    the prior's mean, a draw of the weights instead of a draw per point and unit, and with `mixed` a
-    learned linear map between what is coded and the weights. Ours: one model has a prior per beta;
+    the prior's mean, a draw of the weights instead of a draw per point and unit, blocks that the
+    parts of a signal share, every weight in an order of its own, and with `mixed` a learned linear
+    map between what is coded and the weights. Ours: one model has a prior per beta;
     weights are in units of their initial size, so that one learning rate fits all layers;
     candidates come from a counter and not from a Sobol sequence; encoding takes hundreds of steps
     and not tens of thousands.

@@ -1,6 +1,6 @@
 """One model's three parts together: field, adapter and a ladder of bottlenecks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from inrc.adapt import Adapter, Distortion
-from inrc.entropy import Bottleneck
+from inrc.entropy import Bottleneck, Slots, groups
 from inrc.fields import Field
 
 CHUNK = 1 << 20
@@ -95,37 +95,42 @@ class Network(nn.Module):
         steps: int | None = None,
         watch: Callable[[float], None] | None = None,
         effort: float = 1.0,
+        parts: Sequence[int] | None = None,
     ) -> Int[Tensor, "B L"]:
         """Symbols of signals for a rung, as a file has them, in chunks of bounded memory.
 
         `effort` is the time that a search takes, as a share of the usual; `steps` are those of the
         adapter, in the place of what the effort says. `watch` is called with the share of the work
-        that is done.
+        that is done. `parts` are the rows of each signal; without, every row is one.
         """
         bottleneck = self.rung(rung)
         steps = self.adapter.budget(effort) if steps is None else steps
-        size, points = self._plan(ENCODE_CHUNK, queries, features.shape[0], self.adapter.window)
+        sizes = groups(parts or [1] * len(features), bottleneck.together)
+        size, points = self._plan(
+            ENCODE_CHUNK, queries, features.shape[0], self.adapter.window, max(sizes)
+        )
         symbols = []
         with _quiet(self):
-            for start in range(0, features.shape[0], size):
-                part = _part(start, size, queries, features, weights)
+            for start, inside in _chunks(sizes, size):
+                part = _part(start, sum(inside), queries, features, weights)
                 share = len(part[1]) / len(features)
                 with self.adapter.watched(watch, start / len(features), share):
                     latents = self.adapter(self.predict, *part, steps, chunk=points)
-                distort = self._distortion(points, *part)
-                symbols.append(bottleneck.search(latents, distort, effort))
+                slots = bottleneck.slots(inside)
+                distort = self._distortion(points, slots, *part)
+                symbols.append(bottleneck.search(slots.deal(latents), distort, effort))
                 if watch is not None:
                     watch(start / len(features) + share)
         return torch.cat(symbols)
 
     def _distortion(
-        self, chunk: int, queries: Tensor, features: Tensor, weights: Tensor | None
+        self, chunk: int, slots: Slots, queries: Tensor, features: Tensor, weights: Tensor | None
     ) -> Callable[[Tensor], Tensor]:
-        """Latents to the distortion of each row, with a graph, one chunk of it at a time."""
+        """Latents in slots to the distortion of each row, with a graph, a chunk at a time."""
 
         def distort(latent: Tensor) -> Tensor:
             return Distortion.apply(  # type: ignore[no-untyped-call]
-                latent, self.predict, queries, features, weights, chunk
+                slots.collect(latent), self.predict, queries, features, weights, chunk
             )
 
         return distort
@@ -148,15 +153,15 @@ class Network(nn.Module):
         return out[0] if len(out) == 1 else torch.cat(out)
 
     def _plan(
-        self, units: int, queries: Tensor, rows: int, window: int | None = None
+        self, units: int, queries: Tensor, rows: int, window: int | None = None, least: int = 1
     ) -> tuple[int, int]:
-        """How many rows and queries at a time keep a layer within so many activations."""
+        """How many rows (`least` or more) and queries keep a layer within so many activations."""
         samples = self.observer.points(queries[:1, :1]).shape[2]
         own, shared = self.field.row_width * samples, self.field.width * samples
         # a trunk that rows share is one layer without a graph; what rows have of their own is kept
         most = min(queries.shape[1], window or queries.shape[1])
-        columns = max(1, min(most, units // own, 8 * units // shared))
-        return max(1, min(rows, units // (own * columns))), columns
+        columns = max(1, min(most, units // (own * least), 8 * units // shared))
+        return max(least, min(rows, units // (own * columns))), columns
 
     @torch.no_grad()
     def metric(
@@ -216,6 +221,17 @@ def _part(
         features[start : start + size],
         None if weights is None else _rows(weights, start, size),
     )
+
+
+def _chunks(sizes: Sequence[int], most: int) -> Iterator[tuple[int, list[int]]]:
+    """Groups of rows in chunks of `most` rows at most: where each starts, and its groups."""
+    start, inside = 0, list[int]()
+    for size in sizes:
+        if inside and sum(inside) + size > most:
+            yield start, inside
+            start, inside = start + sum(inside), []
+        inside.append(size)
+    yield start, inside
 
 
 def _rows(tensor: Tensor, start: int, size: int) -> Tensor:
