@@ -9,10 +9,10 @@ import lightning as L
 import numpy as np
 import torch
 
-from inrc import codec, entropy
+from inrc import codec
 from inrc.container import Item, packed
 from inrc.data import SignalDataModule
-from inrc.methods import COINPP, VCINR, Method
+from inrc.methods import COINPP, COMBINER, VCINR, Method
 from inrc.model import Model
 from inrc.module import Compressor
 from inrc.signal import View
@@ -46,10 +46,8 @@ def write(folder: Path, data: SignalDataModule, method: Method) -> None:
     done = codec.compress(data.val_paths, model, model.rungs - 1)
     (folder / "file.inrc").write_bytes(done.data)
     opened = codec.open_archive(done.data, model)
-    tables = model.network.rung(opened.archive.rung).tables
-    assert tables is not None
     parts = sum(item.parts for item in opened.archive.items)
-    symbols = entropy.decode(opened.archive.payload, parts, model.network.field.latent_dim, tables)
+    symbols = model.network.rung(opened.archive.rung).unpack(opened.archive.payload, parts)
     features = opened.signal(0, View()).features.numpy()
     metas = [np.frombuffer(packed(item.meta), np.uint8) for item in opened.archive.items]
     np.savez_compressed(
@@ -79,6 +77,24 @@ def main(version: str) -> None:
             "globe": (
                 Globes(batch_size=2, val_fraction=0.5, sample_folder=sample / "g", sample_count=4),
                 COINPP(8, width=8, depth=2, bits=[3, 6]),
+            ),
+            "parts": (  # that share their blocks
+                Images(
+                    patch=16,
+                    batch_size=2,
+                    val_fraction=0.5,
+                    sample_folder=sample / "p",
+                    sample_count=4,
+                ),
+                COMBINER(
+                    width=8,
+                    depth=2,
+                    embedding=8,
+                    betas=[1e-4, 1e-5],
+                    first=20,
+                    fit=40,
+                    refine=40,
+                ),
             ),
         }
         for kind, (data, method) in sets.items():
