@@ -35,23 +35,27 @@ def fitted(rows: int = 400, columns: int = 20) -> Tables:
 
 def test_activity_is_the_sum_that_it_says() -> None:
     symbols = np.random.default_rng(0).integers(-30, 31, (5, 100))
-    found = activity(symbols)
+    own, others = activity(symbols)
+
+    def known(row: int, k: int, window: int) -> int:
+        return sum(min(abs(int(x)), CAP) for x in symbols[row, max(k - window, 0) : k])
+
     for row in range(5):
         for k in range(100):
-            known = [
-                min(abs(int(x)), CAP) for w in WINDOWS for x in symbols[row, max(k - w, 0) : k]
-            ]
-            assert found[row, k] == sum(known)
+            assert own[row, k] == sum(known(row, k, window) for window in WINDOWS)
+            beside = max(row - 1, 0), min(row + 1, 4)  # the first and the last: themselves
+            assert others[row, k] == sum(known(each, k, WINDOWS[0]) for each in beside)
 
 
 @given(st.data())
 def test_a_decoder_walks_the_contexts_of_the_encoder(data: st.DataObject) -> None:
     columns = data.draw(st.integers(1, 150))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    rows = data.draw(st.integers(1, 4))
     edges = np.sort(rng.integers(0, 200, (columns, 4)), 1)
-    contexts = Contexts(edges, rng.integers(0, 9, (columns, 5)))
-    symbols = rng.integers(-12, 13, (3, columns))
-    trail, found = Trail(contexts, 3), []
+    contexts = Contexts(edges, edges[:, :2], rng.integers(0, 9, (columns, 15)))
+    symbols = rng.integers(-12, 13, (rows, columns))
+    trail, found = Trail(contexts, rows), []
     for column in symbols.T:
         found.append(trail.tables())
         trail.append(sizes(column))
@@ -90,6 +94,17 @@ def test_rows_cost_what_is_known_of_their_roughness() -> None:
     assert ideal < bits < ideal + 0.2 * (without - ideal)
 
 
+def test_rows_cost_less_where_their_neighbours_are_alike() -> None:
+    rng = np.random.default_rng(4)
+    spread = np.repeat(rng.choice([0.3, 1.0, 3.0], 600), 20)[:, None]  # loud and quiet for a while
+    symbols = np.rint(rng.laplace(scale=np.broadcast_to(spread, (12_000, 6)))).astype(np.int64)
+    density = laplace(np.full(6, 2.0), 200)
+    held = symbols[8000:].astype(np.int32)
+    inorder = pooled(symbols[:8000], density, 100.0).bits(held).sum()
+    shuffled = pooled(rng.permutation(symbols[:8000]), density, 100.0).bits(held).sum()
+    assert inorder < 0.99 * shuffled
+
+
 def test_few_signals_do_no_harm() -> None:
     """Sixteen training rows tell nothing of contexts: the density goes on to say it all."""
     density = laplace(np.linspace(0.3, 4.0, 32), 60)
@@ -113,9 +128,10 @@ def test_wide_symbols_are_escaped_and_tables_are_few() -> None:
 def test_contexts_that_fit_no_table_are_refused() -> None:
     t = FITTED
     assert t.contexts is not None
-    edges, choice = t.contexts.thresholds, t.contexts.choice
+    c = t.contexts
     for broken in (
-        Contexts(edges, choice + len(t.lengths)), Contexts(edges, choice[:, 1:]),
+        Contexts(c.thresholds, c.beside, c.choice + len(t.lengths)),
+        Contexts(c.thresholds, c.beside, c.choice[:, 1:]),
     ):  # fmt: skip
         with pytest.raises(ContainerError, match="probability tables"):
             Tables(t.counts, t.lengths, t.offsets, broken)

@@ -1,7 +1,8 @@
-"""Which table codes a symbol: chosen by how large the symbols before it in its row are.
+"""Which table codes a symbol: chosen by how large those are that a decoder has by then.
 
 A row is one part of a signal: a block that is rough in its first latents is rough in the later
-ones, a flat one stays flat. Sums of small integers tell one from the other, the same everywhere.
+ones, a flat one stays flat, and the part before and the part after are often alike. Sums of small
+integers tell one from the other, the same everywhere.
 """
 
 from dataclasses import dataclass, field
@@ -24,34 +25,55 @@ def sizes(symbols: NDArray[np.integer[Any]]) -> NDArray[np.int16]:
     return np.abs(np.clip(symbols, -CAP, CAP)).astype(np.int16)
 
 
-def activity(symbols: NDArray[np.integer[Any]]) -> NDArray[np.int16]:
-    """Sum of what the symbols before each one of its row (P K) count for, in both windows."""
+def around(near: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Sums of the rows (first axis) before and after each; the first and last stand in for none."""
+    return np.concatenate([near[:1], near[:-1]]) + np.concatenate([near[1:], near[-1:]])
+
+
+def activity(
+    symbols: NDArray[np.integer[Any]],
+) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """What the symbols before each one count for, P K: of its own row P, and of the rows around.
+
+    Its own row counts with both windows, the others with the nearer one.
+    """
     rows, columns = symbols.shape
     total = np.zeros((rows, columns + 1), np.int32)
     np.cumsum(sizes(symbols), 1, out=total[:, 1:])
-    found = np.zeros((rows, columns), np.int16)
     places = np.arange(columns)
-    for window in WINDOWS:
-        found += (total[:, :-1] - total[:, np.maximum(places - window, 0)]).astype(np.int16)
-    return found
+    near, far = (
+        (total[:, :-1] - total[:, np.maximum(places - window, 0)]).astype(np.int16)
+        for window in WINDOWS
+    )
+    return near + far, around(near)
 
 
 @dataclass(frozen=True)
 class Contexts:
-    """A table for every latent dimension and level of activity.
+    """A table for every latent dimension, level of activity, and level of the rows around.
 
-    The level is the number of the dimension's E thresholds that the activity exceeds.
+    A level is the number of the dimension's thresholds that are exceeded: E of its own row's
+    activity, F of that of the rows around, which changes fastest in `choice`.
     """
 
     thresholds: NDArray[np.integer[Any]]  # K E
-    choice: NDArray[np.integer[Any]]  # K E+1
+    beside: NDArray[np.integer[Any]]  # K F
+    choice: NDArray[np.integer[Any]]  # K (E+1)(F+1)
+
+    def level(
+        self, own: NDArray[np.int16], others: NDArray[np.int16], k: slice | int = slice(None)
+    ) -> NDArray[np.int16]:
+        """Number of the level in `choice`, for activities of all dimensions (last axis) or one."""
+        first, second = np.zeros(own.shape, np.int16), np.zeros(own.shape, np.int16)
+        for edge in self.thresholds[k].T:
+            first += own > edge
+        for edge in self.beside[k].T:
+            second += others > edge
+        return first * np.int16(self.beside.shape[1] + 1) + second
 
     def tables(self, symbols: NDArray[np.integer[Any]]) -> NDArray[np.int16]:
         """Number of the table of every symbol, P K."""
-        seen = activity(symbols)
-        level = np.zeros(seen.shape, np.int16)
-        for edge in self.thresholds.T:
-            level += seen > edge
+        level = self.level(*activity(symbols))
         found: NDArray[np.int16] = self.choice.astype(np.int16)[np.arange(level.shape[1]), level]
         return found
 
@@ -70,9 +92,8 @@ class Trail:
 
     def tables(self) -> NDArray[np.int16]:
         """Number of every row's table for the next dimension, P."""
-        k = len(self._past)
-        seen = sum(self._sums, np.zeros(self.rows, np.int16))
-        level = np.searchsorted(self.contexts.thresholds[k], seen, "left")
+        k, (near, far) = len(self._past), self._sums
+        level = self.contexts.level(near + far, around(near), k)
         found: NDArray[np.int16] = self.contexts.choice[k].astype(np.int16)[level]
         return found
 

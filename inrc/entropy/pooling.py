@@ -12,13 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrc.entropy.coder import Tables, tabulate
-from inrc.entropy.contexts import CAP, Contexts, activity
+from inrc.entropy.contexts import CAP, Contexts, activity, sizes
 
 TABLES = 128
 """At most; 64 are as good for 512 latents."""
 SHARES = (0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25, 0.4, 0.55, 0.7, 0.85)
 """Training rows below each threshold. Fine at the lower end: what is flatter than nearly all of
 the training rows is common elsewhere (equal shares of an eighth cost photographs 4 %)."""
+BESIDE = (0.2, 0.5, 0.8)
+"""The same for the rows around."""
+RELATED = 0.1
+"""Correlation from which on rows are told by those around: 0.3 in speech, which saves 6 % of its
+bits; 0.08 in photographs, 0.5 %; 0.001 where training rows come in no order, a loss of 1 to 3 %."""
 ENOUGH = 100
 """Training rows that a level needs: a hundred signals have no contexts."""
 DOUBT = 8.0
@@ -44,15 +49,14 @@ def pooled(symbols: NDArray[np.integer[Any]], density: NDArray[np.float64], prio
     The density counts as much as `prior` signals.
     """
     n, k = symbols.shape
-    seen = activity(symbols)
-    edges = np.zeros((k, 0), np.int16)
-    if shares := _shares(n):
-        edges = np.quantile(seen, shares, axis=0, method="lower").T.astype(np.int16)
-    level = np.zeros((n, k), np.int64)
-    for edge in edges.T:
-        level += seen > edge
-    levels = edges.shape[1] + 1
-    cells = np.arange(k) * levels + level
+    own, others = activity(symbols)
+    contexts = Contexts(_thresholds(own, _shares(n, SHARES)), *_none(k))
+    cells = _cells(contexts, own, others)
+    if _related(sizes(symbols), others, cells) >= RELATED:
+        beside = _thresholds(others, _shares(n // (contexts.thresholds.shape[1] + 1), BESIDE))
+        contexts = Contexts(contexts.thresholds, beside, contexts.choice)
+        cells = _cells(contexts, own, others)
+    levels = (contexts.thresholds.shape[1] + 1) * (contexts.beside.shape[1] + 1)
     share = np.bincount(cells.ravel(), minlength=k * levels).reshape(k, levels) / max(n, 1)
     share = np.maximum(share, 1e-3)  # what no training signal came by may come yet
     label = _assign(symbols, cells, levels, density, prior)
@@ -60,18 +64,50 @@ def pooled(symbols: NDArray[np.integer[Any]], density: NDArray[np.float64], prio
     label = label.reshape(k, levels)
     weights, offsets = _weigh(symbols, label.ravel()[cells], density, label, share, prior)
     tables = tabulate(weights, offsets)
-    contexts = Contexts(edges, label.astype(np.int16))
+    contexts = Contexts(contexts.thresholds, contexts.beside, label.astype(np.int16))
     return Tables(tables.counts, tables.lengths, tables.offsets, contexts)
 
 
-def _shares(rows: int) -> list[float]:
-    """Those of `SHARES` that leave enough training rows to every level."""
+def _shares(rows: int, shares: tuple[float, ...]) -> list[float]:
+    """Those of some shares that leave enough training rows to every level."""
     found: list[float] = []
-    for share in SHARES:
+    for share in shares:
         below = share - (found[-1] if found else 0.0)
         if rows * min(below, 1.0 - share) >= ENOUGH:
             found.append(share)
     return found
+
+
+def _thresholds(seen: NDArray[np.int16], shares: list[float]) -> NDArray[np.int16]:
+    """What these shares of the activities N K do not exceed, K by their number."""
+    if not shares:
+        return np.zeros((seen.shape[1], 0), np.int16)
+    return np.quantile(seen, shares, axis=0, method="lower").T.astype(np.int16)
+
+
+def _none(dimensions: int) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """No thresholds, and no choice yet."""
+    return np.zeros((dimensions, 0), np.int16), np.zeros((dimensions, 0), np.int16)
+
+
+def _cells(
+    contexts: Contexts, own: NDArray[np.int16], others: NDArray[np.int16]
+) -> NDArray[np.int64]:
+    """Numbers of the symbols' cells, N K."""
+    levels = (contexts.thresholds.shape[1] + 1) * (contexts.beside.shape[1] + 1)
+    numbers: NDArray[np.int64] = np.arange(own.shape[1]) * levels + contexts.level(own, others)
+    return numbers
+
+
+def _related(size: NDArray[np.int16], others: NDArray[np.int16], cells: NDArray[np.int64]) -> float:
+    """Correlation within cells of the symbols' sizes with the activity of the rows around."""
+    cell, x, y = cells.ravel(), size.ravel().astype(float), others.ravel().astype(float)
+    count = np.maximum(np.bincount(cell), 1)
+    sums = np.bincount(cell, x), np.bincount(cell, y)
+    both = float(x @ y - (sums[0] * sums[1] / count).sum())
+    own = float(x @ x - (sums[0] ** 2 / count).sum())
+    other = float(y @ y - (sums[1] ** 2 / count).sum())
+    return both / max(own * other, 1e-12) ** 0.5
 
 
 def _bins(symbols: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:

@@ -12,10 +12,11 @@ import torch
 from inrc import codec
 from inrc.container import Item, packed
 from inrc.data import SignalDataModule
-from inrc.methods import COINPP, COMBINER, VCINR, Method
+from inrc.methods import COINPP, COMBINER, VCINR, Basis, Method
 from inrc.model import Model
 from inrc.module import Compressor
 from inrc.signal import View
+from inrc_modalities.audio import Sounds
 from inrc_modalities.era5 import Globes
 from inrc_modalities.image import Images
 
@@ -77,6 +78,10 @@ def main(version: str) -> None:
             "globe": (
                 Globes(batch_size=2, val_fraction=0.5, sample_folder=sample / "g", sample_count=4),
                 COINPP(8, width=8, depth=2, bits=[3, 6]),
+            ),
+            "sound": (  # its rows are told by those around
+                Sounds(batch_size=64, val_fraction=0.1, sample_folder=sample / "s", sample_count=8),
+                Basis(16, 32, 16, w0=10.0, curve=0, hidden=0, weights=[1e4, 1e6]),
             ),
             "parts": (  # that share their blocks
                 Images(
