@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inrc.entropy import Tables, decode, encode
@@ -47,6 +47,7 @@ def test_activity_is_the_sum_that_it_says() -> None:
             assert others[row, k] == sum(known(each, k, WINDOWS[0]) for each in beside)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_decoder_walks_the_contexts_of_the_encoder(data: st.DataObject) -> None:
     columns = data.draw(st.integers(1, 150))
@@ -62,6 +63,7 @@ def test_a_decoder_walks_the_contexts_of_the_encoder(data: st.DataObject) -> Non
     np.testing.assert_array_equal(np.stack(found, 1), contexts.tables(symbols))
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_symbols_come_back(data: st.DataObject) -> None:
     tables = FITTED
