@@ -35,7 +35,7 @@ SPREAD = 0.5
 """Frequencies of the first layer at the start, as a share of a SIREN's, which are for hundreds of
 units: few units cannot fill that band. Measured at equal steps, dB over 1: CIFAR-10 +1.5 (2x12) and
 +2.5 (5x9), signed distances (5x20) +1 and +2, Kodak's kodim02 +0.5 (5x20) and +0.2 (10x28), two
-more photographs -0.2 to +0.1. 0.7 and 0.35 gain less."""
+more photographs -0.2 to +0.1. 0.7 and 0.25 gain less."""
 LEAST = 0.002
 """dB that the last rung loses, about."""
 
