@@ -114,7 +114,9 @@ TASKS = {
     "sst": Task(
         "era5", (
             f"--data.root={{data}}/{_SST}", "--data.init_args.hold_dim=time",
-            "--data.init_args.hold_last=24",
+            "--data.init_args.hold_last=24", "--model.method.init_args.features=3072",
+            "--model.method.init_args.w0=100", "--model.compress=200",
+            "--model.latent_distortion=true",
         ),
         _SST, _work("sample/sst/*-held.nc"),
     ),
