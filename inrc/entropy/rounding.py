@@ -22,7 +22,7 @@ HELD = 1 << 22
 MOMENTS = (0.9, 0.95)
 """Decay of Adam's moments: the second forgets quickly, as there are few steps."""
 HOPELESS = 1e-3
-"""Share of its cost that a row must hope to win to go on."""
+"""Share of its cost that a row must hope to win to go on, and all rows together."""
 FLOOR = 0.5
 """Share of a row's root mean square gradient below which a number moves less than others. (0.1
 costs COIN++ a tenth more bits at its lowest rate.)"""
@@ -110,8 +110,9 @@ class Rounding(Bottleneck):
             hope = self.prospect(symbols, gradient)
             if hope is not None:
                 open_ &= hope > HOPELESS * loss
-            if not bool(open_.any()):
-                break
+                # all rows take a look together: it must be worth it for all of them
+                if bool((hope * open_).sum() <= HOPELESS * loss.sum()):
+                    break
             gradient = prices[:, None] * gradient + self._steepness(symbols)
             first.lerp_(gradient, 1.0 - MOMENTS[0])
             second.lerp_(gradient.square(), 1.0 - MOMENTS[1] if step else 1.0)
