@@ -63,6 +63,17 @@ def test_a_decoder_walks_the_contexts_of_the_encoder(data: st.DataObject) -> Non
     np.testing.assert_array_equal(np.stack(found, 1), contexts.tables(symbols))
 
 
+def test_long_archives_are_looked_at_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    edges = np.sort(rng.integers(0, 80, (9, 4)), 1)
+    contexts = Contexts(edges, edges[:, :2], rng.integers(0, 99, (9, 15)))
+    symbols = rng.integers(-9, 10, (50, 9))
+    whole = contexts.tables(symbols)
+    for held in (1, 20, 70):
+        monkeypatch.setattr("inrc.entropy.contexts.HELD", held)
+        np.testing.assert_array_equal(contexts.tables(symbols), whole)
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_any_symbols_come_back(data: st.DataObject) -> None:
