@@ -18,6 +18,8 @@ from inrc.errors import ContainerError
 PRECISION = 16
 """Bits of a table's probabilities, as in CompressAI."""
 TOTAL = 1 << PRECISION
+_FAR = 1 << 24
+"""Beyond the ends of any table."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,11 @@ class Tables:
 
     def index(self, symbols: NDArray[np.int32], chosen: NDArray[np.int16]) -> NDArray[np.int32]:
         """Entry of every symbol in its table; the escape for those outside."""
-        last = self.lengths[chosen] - 1
-        entry = symbols.astype(np.int64) - self.offsets[chosen]
-        return np.where((entry >= 0) & (entry < last), entry, last).astype(np.int32)
+        last = (self.lengths - 1)[chosen]
+        # far symbols are moved to just outside of every table, so that nothing overflows
+        entry = np.clip(symbols, -_FAR, _FAR).astype(np.int32) - self.offsets[chosen]
+        found: NDArray[np.int32] = np.where((entry < 0) | (entry > last), last, entry)
+        return found
 
     def bits(self, symbols: NDArray[np.int32]) -> NDArray[np.float64]:
         """Cost of every row in bits, P: the cross-entropy under the tables."""

@@ -7,6 +7,7 @@ integers tell one from the other, the same everywhere.
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,15 +41,22 @@ def activity(
 
     Its own row counts with both windows, the others with the nearer one.
     """
-    rows, columns = symbols.shape
-    total = np.zeros((rows, columns + 1), np.int32)
+    total = np.zeros((len(symbols), symbols.shape[1] + 1), np.int32)
     np.cumsum(sizes(symbols), 1, out=total[:, 1:])
-    places = np.arange(columns)
-    near, far = (
-        (total[:, :-1] - total[:, np.maximum(places - window, 0)]).astype(np.int16)
-        for window in WINDOWS
-    )
-    return near + far, around(near)
+    sums = []
+    for window in WINDOWS:
+        found = total[:, :-1].copy()
+        found[:, window:] -= total[:, : -1 - window]
+        sums.append(found.astype(np.int16))
+    return sums[0] + sums[1], around(sums[0])
+
+
+def _levels(thresholds: NDArray[np.integer[Any]], window: int) -> NDArray[np.int16]:
+    """How many thresholds (K E) every activity of a window exceeds, K x activities."""
+    activities = np.arange(CAP * window + 1)
+    exceeded = activities[:, None] > thresholds[:, None, :]
+    found: NDArray[np.int16] = exceeded.sum(2).astype(np.int16)
+    return found
 
 
 @dataclass(frozen=True)
@@ -63,29 +71,34 @@ class Contexts:
     beside: NDArray[np.integer[Any]]  # K F
     choice: NDArray[np.integer[Any]]  # K (E+1)(F+1)
 
+    @cached_property
+    def _own(self) -> NDArray[np.int16]:
+        """What every activity of its own row adds to the level, K x activities."""
+        return _levels(self.thresholds, sum(WINDOWS)) * np.int16(self.beside.shape[1] + 1)
+
+    @cached_property
+    def _others(self) -> NDArray[np.int16]:
+        """The same of the rows around."""
+        return _levels(self.beside, 2 * WINDOWS[0])
+
     def level(
-        self, own: NDArray[np.int16], others: NDArray[np.int16], k: slice | int = slice(None)
+        self, own: NDArray[np.int16], others: NDArray[np.int16], k: NDArray[np.int64] | int
     ) -> NDArray[np.int16]:
-        """Number of the level in `choice`, for activities of all dimensions (last axis) or one."""
-        first, second = np.zeros(own.shape, np.int16), np.zeros(own.shape, np.int16)
-        for edge in self.thresholds[k].T:
-            first += own > edge
-        for edge in self.beside[k].T:
-            second += others > edge
-        return first * np.int16(self.beside.shape[1] + 1) + second
+        """Number of the level in `choice`, of activities of these dimensions (last axis) or one."""
+        found: NDArray[np.int16] = self._own[k, own]
+        return found + self._others[k, others] if self.beside.shape[1] else found
 
     def tables(self, symbols: NDArray[np.integer[Any]]) -> NDArray[np.int16]:
         """Number of the table of every symbol, P K."""
         rows, columns = symbols.shape
-        found = np.zeros((rows, columns), np.int16)
+        found, places = np.zeros((rows, columns), np.int16), np.arange(columns)
         choice, size = self.choice.astype(np.int16), max(1, HELD // max(columns, 1))
         for start in range(0, rows, size):
             stop = min(start + size, rows)
             before, after = max(start - 1, 0), min(stop + 1, rows)  # with the rows around
             inside = slice(start - before, stop - before)
             own, others = activity(symbols[before:after])
-            level = self.level(own[inside], others[inside])
-            found[start:stop] = choice[np.arange(columns), level]
+            found[start:stop] = choice[places, self.level(own[inside], others[inside], places)]
         return found
 
 

@@ -164,13 +164,18 @@ class LearnedBottleneck(Rounding):
         self, numbers: Float[Tensor, "B K"], chosen: NDArray[np.int16]
     ) -> Float[Tensor, "B K"]:
         """Of each number the nearest integer, its neighbour towards zero, or zero."""
-        curvature = self.price * torch.exp(2.0 * self.log_step)
-        best = nearest = torch.round(numbers)
-        least = self.cost(nearest, chosen) + curvature * (nearest - numbers).square()
+        best = torch.round(numbers)
+        row, k = torch.nonzero(best, as_tuple=True)  # a 0 stays what it is
+        number, nearest = numbers[row, k], best[row, k]
+        tables = chosen[row.cpu().numpy(), k.cpu().numpy()]
+        curvature = self.price * torch.exp(2.0 * self.log_step[k])
+        least = self.cost(nearest, tables) + curvature * (nearest - number).square()
+        found = nearest
         for other in (nearest - nearest.sign(), torch.zeros_like(nearest)):
-            cost = self.cost(other, chosen) + curvature * (other - numbers).square()
-            best = torch.where(cost < least, other, best)
+            cost = self.cost(other, tables) + curvature * (other - number).square()
+            found = torch.where(cost < least, other, found)
             least = torch.minimum(cost, least)
+        best[row, k] = found
         return best
 
     def prospect(

@@ -95,7 +95,9 @@ def _cells(
 ) -> NDArray[np.int64]:
     """Numbers of the symbols' cells, N K."""
     levels = (contexts.thresholds.shape[1] + 1) * (contexts.beside.shape[1] + 1)
-    numbers: NDArray[np.int64] = np.arange(own.shape[1]) * levels + contexts.level(own, others)
+    numbers: NDArray[np.int64] = np.arange(own.shape[1]) * levels + contexts.level(
+        own, others, np.arange(own.shape[1])
+    )
     return numbers
 
 

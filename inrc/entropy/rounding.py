@@ -22,7 +22,9 @@ HELD = 1 << 22
 MOMENTS = (0.9, 0.95)
 """Decay of Adam's moments: the second forgets quickly, as there are few steps."""
 HOPELESS = 1e-3
-"""Share of its cost that a row must hope to win to go on, and all rows together."""
+"""Share of its cost that a row must hope to win to go on."""
+WORTH = 5e-3
+"""The same for all rows together, which take a look together."""
 FLOOR = 0.5
 """Share of a row's root mean square gradient below which a number moves less than others. (0.1
 costs COIN++ a tenth more bits at its lowest rate.)"""
@@ -111,7 +113,7 @@ class Rounding(Bottleneck):
             if hope is not None:
                 open_ &= hope > HOPELESS * loss
                 # all rows take a look together: it must be worth it for all of them
-                if bool((hope * open_).sum() <= HOPELESS * loss.sum()):
+                if bool((hope * open_).sum() <= WORTH * loss.sum()):
                     break
             gradient = prices[:, None] * gradient + self._steepness(symbols)
             first.lerp_(gradient, 1.0 - MOMENTS[0])
@@ -140,15 +142,13 @@ class Rounding(Bottleneck):
         rise = (self.cost(symbols + 1.0, chosen) - self.cost(symbols - 1.0, chosen)) / 2.0
         return rise.clamp(-STEEPEST, STEEPEST)
 
-    def chosen(self, symbols: Float[Tensor, "*B L"]) -> NDArray[np.int16]:
+    def chosen(self, symbols: Float[Tensor, "B L"]) -> NDArray[np.int16]:
         """The tables that code symbols, as `cost` takes them."""
         assert self.tables is not None
-        return self.tables.chosen(symbols.flatten(0, -2).cpu().numpy().astype(np.int32))
+        return self.tables.chosen(symbols.cpu().numpy().astype(np.int32))
 
-    def cost(
-        self, symbols: Float[Tensor, "*B L"], chosen: NDArray[np.int16]
-    ) -> Float[Tensor, "*B L"]:
+    def cost(self, symbols: Float[Tensor, "*S"], chosen: NDArray[np.int16]) -> Float[Tensor, "*S"]:
         """Bits of every symbol under these of the frozen tables."""
         assert self.tables is not None
-        entry = self.tables.index(symbols.flatten(0, -2).cpu().numpy().astype(np.int32), chosen)
-        return torch.from_numpy(self.tables.costs[chosen, entry]).view(symbols.shape).to(symbols)
+        entry = self.tables.index(symbols.cpu().numpy().astype(np.int32), chosen)
+        return torch.from_numpy(self.tables.costs[chosen, entry]).to(symbols)
