@@ -177,7 +177,7 @@ def alone(
     modality = kind().resolve(list(files))
     rows = []
     for width, depth in sizes:
-        model = Model.untrained(COIN(width=width, depth=depth, steps=2000), modality)
+        model = Model.untrained(COIN(width=width, depth=depth), modality)
         rows.append({"size": f"{depth}x{width}", **measured(model, list(files), model.rungs // 2)})
     found = {"model_bytes": 0, "rows": rows, "unit": modality.unit}
     path.write_text(json.dumps(found))
