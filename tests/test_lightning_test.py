@@ -79,7 +79,6 @@ def test_rates_of_the_test_are_those_of_the_archive(
     for number, row in enumerate(rows(at_fit)):
         payload = int(row[2].replace(",", ""))
         pixels = 8 * int(row[1].replace(",", "")) / float(row[3])
-        assert float(found[f"test/rate_q{number}"]) * 3 == pytest.approx(
-            3 * 8 * payload / pixels, rel=0.05, abs=0.01
-        )
+        told = float(found[f"test/rate_q{number}"]) * pixels / 8
+        assert abs(told - payload) < 4 + 0.01 * payload  # the coder's last word has four bytes
     assert torch.get_float32_matmul_precision() == "highest"
