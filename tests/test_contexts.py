@@ -145,6 +145,8 @@ def test_contexts_that_fit_no_table_are_refused() -> None:
     for broken in (
         Contexts(c.thresholds, c.beside, c.choice + len(t.lengths)),
         Contexts(c.thresholds, c.beside, c.choice[:, 1:]),
+        Contexts(c.thresholds[1:], c.beside, c.choice),
+        Contexts(c.thresholds, c.beside, c.choice[1:]),
     ):  # fmt: skip
         with pytest.raises(ContainerError, match="probability tables"):
             Tables(t.counts, t.lengths, t.offsets, broken)

@@ -48,8 +48,8 @@ class Tables:
             choice, last = self.contexts.choice, self.offsets + self.lengths - 2
             if choice.min(initial=0) < 0 or choice.max(initial=0) >= len(self.lengths):
                 raise ContainerError("probability tables: a context names one that is not there")
-            levels = self.contexts.thresholds.shape[1] + 1, self.contexts.beside.shape[1] + 1
-            if choice.shape[1] != levels[0] * levels[1]:
+            rows = {len(self.contexts.thresholds), len(self.contexts.beside)}
+            if choice.shape[1] != self.contexts.levels or rows != {len(choice)}:
                 raise ContainerError("probability tables: thresholds do not fit their contexts")
             if (self.offsets > -CAP).any() or (last < CAP).any():  # an escape must count as CAP
                 raise ContainerError(f"probability tables: one ends before {CAP}")

@@ -71,6 +71,11 @@ class Contexts:
     beside: NDArray[np.integer[Any]]  # K F
     choice: NDArray[np.integer[Any]]  # K (E+1)(F+1)
 
+    @property
+    def levels(self) -> int:
+        """How many a dimension has: (E+1)(F+1)."""
+        return (self.thresholds.shape[1] + 1) * (self.beside.shape[1] + 1)
+
     @cached_property
     def _own(self) -> NDArray[np.int16]:
         """What every activity of its own row adds to the level, K x activities."""

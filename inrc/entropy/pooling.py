@@ -50,13 +50,14 @@ def pooled(symbols: NDArray[np.integer[Any]], density: NDArray[np.float64], prio
     """
     n, k = symbols.shape
     own, others = activity(symbols)
-    contexts = Contexts(_thresholds(own, _shares(n, SHARES)), *_none(k))
+    none = np.zeros((k, 0), np.int16)
+    contexts = Contexts(_thresholds(own, _shares(n, SHARES)), beside=none, choice=none)
     cells = _cells(contexts, own, others)
     if _related(sizes(symbols), others, cells) >= RELATED:
         beside = _thresholds(others, _shares(n // (contexts.thresholds.shape[1] + 1), BESIDE))
         contexts = Contexts(contexts.thresholds, beside, contexts.choice)
         cells = _cells(contexts, own, others)
-    levels = (contexts.thresholds.shape[1] + 1) * (contexts.beside.shape[1] + 1)
+    levels = contexts.levels
     share = np.bincount(cells.ravel(), minlength=k * levels).reshape(k, levels) / max(n, 1)
     share = np.maximum(share, 1e-3)  # what no training signal came by may come yet
     label = _assign(symbols, cells, levels, density, prior)
@@ -85,20 +86,13 @@ def _thresholds(seen: NDArray[np.int16], shares: list[float]) -> NDArray[np.int1
     return np.quantile(seen, shares, axis=0, method="lower").T.astype(np.int16)
 
 
-def _none(dimensions: int) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """No thresholds, and no choice yet."""
-    return np.zeros((dimensions, 0), np.int16), np.zeros((dimensions, 0), np.int16)
-
-
 def _cells(
     contexts: Contexts, own: NDArray[np.int16], others: NDArray[np.int16]
 ) -> NDArray[np.int64]:
     """Numbers of the symbols' cells, N K."""
-    levels = (contexts.thresholds.shape[1] + 1) * (contexts.beside.shape[1] + 1)
-    numbers: NDArray[np.int64] = np.arange(own.shape[1]) * levels + contexts.level(
-        own, others, np.arange(own.shape[1])
-    )
-    return numbers
+    places = np.arange(own.shape[1])
+    found: NDArray[np.int64] = places * contexts.levels + contexts.level(own, others, places)
+    return found
 
 
 def _related(size: NDArray[np.int16], others: NDArray[np.int16], cells: NDArray[np.int64]) -> float:

@@ -1,0 +1,209 @@
+"""Files that are their own model: the COIN of a command, an archive, a release ago."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from coin_files import picture
+from PIL import Image as Pillow
+
+import inrc
+from inrc import codec
+from inrc.cli import main
+from inrc.container import peek, unpack
+from inrc.errors import ContainerError, InrcError, ModelError
+from inrc.methods import COIN
+from inrc.model import Model
+from inrc.signal import View
+from inrc_modalities.image import Image
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("coin")
+    (folder / "in").mkdir()
+    picture(folder / "in" / "a.png")
+    picture(folder / "in" / "b.png", phase=1.0)
+    words = ["--method", "coin", "--size", "3x10", "--steps", "150"]
+    assert main(["compress", str(folder / "in"), "-o", str(folder / "in.inrc"), *words]) == 0
+    assert (
+        main(["compress", str(folder / "in" / "a.png"), "-o", str(folder / "a.inrc"), *words]) == 0
+    )
+    return folder
+
+
+def test_a_file_is_its_own_model(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(made / "in.inrc")]) == 0
+    assert "every symbol" in capsys.readouterr().out
+    assert main(["info", str(made / "in.inrc")]) == 0
+    said = capsys.readouterr().out
+    assert "needs no model" in said and "coin(width=10, depth=3)" in said and "image(" in said
+    assert main(["decompress", str(made / "in.inrc"), "-o", str(made / "out")]) == 0
+    for name in ("a.png", "b.png"):
+        with Pillow.open(made / "in" / name) as one, Pillow.open(made / "out" / name) as two:
+            error = np.asarray(one, float) - np.asarray(two, float)
+        assert 20 * math.log10(255 / error.std()) > 20.0
+    # every byte is counted: head, card, block, payload, checksum
+    data = (made / "in.inrc").read_bytes()
+    seen = peek(data)
+    assert seen.header_size + len(seen.payload) + 4 == len(data)
+    assert 0 < seen.card_size < 80
+    model = Model.of(seen)
+    rung = model.network.rung(seen.rung)
+    assert rung.pack(rung.unpack(seen.payload, 2)) == seen.payload
+
+
+def test_it_decodes_bit_for_bit_in_a_fresh_process(made: Path) -> None:
+    data = (made / "a.inrc").read_bytes()
+    here = inrc.decompress(data).array()
+    program = """
+import sys, numpy as np, torch, inrc
+torch.set_num_threads(1)
+np.save(sys.argv[2], inrc.decompress(open(sys.argv[1], "rb").read()).array())
+"""
+    target = made / "there.npy"
+    subprocess.run([sys.executable, "-c", program, str(made / "a.inrc"), str(target)], check=True)
+    assert np.array_equal(np.load(target), here)
+
+
+def test_info_of_it_loads_no_torch(made: Path) -> None:
+    code = (
+        "import sys\nfrom inrc.cli import main\nmain(['info', sys.argv[1]])\n"
+        "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, str(made / "a.inrc")], check=True, stdout=subprocess.DEVNULL
+    )
+
+
+def test_every_damaged_byte_is_one_line(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = (made / "a.inrc").read_bytes()
+    for at in range(len(data)):
+        with pytest.raises(ContainerError) as caught:
+            Model.of(peek(data[:at] + bytes([data[at] ^ 0x41]) + data[at + 1 :]))
+        assert "\n" not in str(caught.value)
+    bad = made / "bad.inrc"
+    bad.write_bytes(data[:40] + b"?" + data[41:])
+    for verb in ("info", "verify", "decompress"):
+        assert main([verb, str(bad)]) == 1
+        said = capsys.readouterr()
+        assert said.err.count("\n") == 1 and "damaged" in said.err and not said.out
+
+
+@pytest.mark.parametrize(
+    ("method", "sizes", "says"),
+    [
+        ("coin", {"width": 0, "depth": 3}, "units"),
+        ("coin", {"width": 10**5, "depth": 900}, "more than 2\\^24"),
+        ("coin", {"width": "x", "depth": 3}, "coin: "),
+        ("coin", {"width": 8, "depth": 3, "losses": [-1.0]}, "no sense"),
+        ("coin", {"width": 8, "depth": 3, "w0": "x"}, "coin: "),
+        ("coin", {"breadth": 3}, "coin"),
+        ("vcinr", {}, "needs a model"),
+        ("nothing", {}, "unknown method"),
+    ],
+)
+def test_cards_that_make_no_sense_are_refused(
+    made: Path, method: str, sizes: dict[str, object], says: str
+) -> None:
+    from dataclasses import replace
+
+    from inrc.container import Card, Item, pack
+
+    archive = unpack((made / "a.inrc").read_bytes(), Item("", {}, 1))
+    card = Card("image", {"patch": None, "channels": 3}, method, sizes)
+    data = pack(replace(archive, card=card), Item("", {}, 1))
+    with pytest.raises(InrcError, match=says):
+        Model.of(peek(data))
+    strange = pack(replace(archive, card=Card("image", {"a": 1}, "coin", {})), Item("", {}, 1))
+    with pytest.raises(InrcError, match="card"):
+        Model.of(peek(strange))
+
+
+def test_a_file_and_a_model_do_not_mix(made: Path) -> None:
+    data = (made / "a.inrc").read_bytes()
+    other = Model.untrained(COIN(width=11, depth=3), Image())
+    with pytest.raises(ModelError, match="needs no model"):
+        codec.open_archive(data, other)
+    assert codec.open_archive(data, Model.of(peek(data))).signal(0, View(scale=2)).shape == (48, 64)
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "code"),
+    [
+        (["--method", "vcinr"], "has to be trained", 2),
+        (["--method", "kite"], "is unknown; without a model: coin", 2),
+        (["--method", "coin", "--size", "10"], "like 10x28", 2),
+        (["--method", "coin", "--rate", "-1"], "above 0", 2),
+        (["--method", "coin", "--rate", "1e-9"], "no network is as small", 2),
+        (["--method", "coin", "--modality", "kite"], "unknown modality", 1),
+        (["--method", "coin", "-q", "9"], "rungs 0 to 4", 2),
+        (["-m", "none.safetensors", "--size", "5x20"], "goes with --method", 2),
+    ],
+)
+def test_words_that_make_no_sense_are_one_line(
+    made: Path, words: list[str], says: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = str(made / "in" / "a.png"), made / "no.inrc"
+    assert main(["compress", source, "-o", str(out), *words]) == code
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1 and says in said.err and not out.exists()
+
+
+def test_the_rate_is_about_what_was_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture(tmp_path / "a.png", (64, 48))
+    out = tmp_path / "a.inrc"
+    words = ["--method", "coin", "--rate", "3", "--steps", "40", "--json", "-o", str(out)]
+    assert main(["compress", str(tmp_path / "a.png"), *words]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["rate"] == 8 * out.stat().st_size / (64 * 48)
+    assert 2.0 < facts["rate"] < 3.8
+
+
+def test_progress_of_a_run_is_told_as_it_goes(made: Path) -> None:
+    model = Model.untrained(COIN(width=6, depth=2, steps=20, subset=100), Image())
+    seen: list[tuple[int, int]] = []
+    codec.compress(
+        [made / "in" / "a.png", made / "in" / "b.png"], model,
+        report=lambda done, total: seen.append((done, total)),
+    )  # fmt: skip
+    shares = [done / total for done, total in seen]
+    assert len(shares) > 10 and shares == sorted(shares)
+    assert shares[0] < 0.2 and shares[-1] == 1.0
+
+
+OLD = (
+    "89494e5202000000000000012e0094a5696d61676582a57061746368c0a86368616e6e656c7303a4636f696e"
+    "82a5776964746803a56465707468020240019b346969a25e415efac4d6650cc5198905a993d8389632e4e6a7"
+    "a42e0e72775ac690925a5092c1b19ca1b8342d2db3620948e91286cce4e4031397268138005eb48218cdc2b7"
+    "295e2e823d122528487bddc8704392a43dad7c6cce75f32ec6e88a35f41295d80a4ea15d60624598af64c5ba"
+    "898627305908b8064dca0690093f82989235c9f69c789ac0393c83b4d1a8fc5f85b082ed103a1a01d4e5dbd9"
+    "06116b54fb"
+)
+"""Two images of 6 by 8 pixels by networks of 2x3, of the first release; it decodes for ever."""
+
+
+OLD_SYMBOLS = (
+    46, 50, 39, 43, 25, 29, 11, 943, -1863, -1191, -745, 28, -226, 2120, -2, 0, -113, 104, 0, -4,
+    -4, 63, 2, 2, -4, -91, 89, 24, -16, 6, 7, 19, 17, -11, -19, -20, 51, 69, 80,
+)  # fmt: skip
+
+
+def test_an_old_file_decodes_to_what_it_always_did() -> None:
+    data = bytes.fromhex(OLD)
+    model = Model.of(peek(data))
+    opened = codec.open_archive(data, model)
+    rung = model.network.rung(opened.archive.rung)
+    symbols = rung.unpack(opened.archive.payload, 2)
+    assert tuple(symbols[1].tolist()) == OLD_SYMBOLS
+    assert rung.pack(symbols) == opened.archive.payload
+    features = inrc.decompress(data, item="b.png").features[0, ::11, 0]
+    expected = torch.tensor([0.02103, 0.09609, 0.22197, 0.46406, 0.59798])
+    torch.testing.assert_close(features, expected, rtol=0, atol=2e-5)
