@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from inrc.entropy import LearnedBottleneck, Tables, UniformBottleneck, decode, encode
 from inrc.entropy.coder import TOTAL, tabulate
+from inrc.entropy.covariance import believed
 from inrc.errors import ContainerError
 
 
@@ -176,3 +177,39 @@ def test_a_codec_needs_the_tables_only() -> None:
     other.load_state_dict(bottleneck.state_dict())
     assert torch.equal(other.quantize(z), before)
     assert torch.equal(other.dequantize(before), bottleneck.dequantize(before))
+
+
+def test_correlations_are_believed_as_far_as_they_return() -> None:
+    generator = torch.Generator().manual_seed(0)
+    turn = torch.linalg.qr(torch.randn(64, 64, generator=generator, dtype=torch.float64))[0]
+    deviation = torch.logspace(0, -2, 64, dtype=torch.float64)
+
+    def cost(rows: torch.Tensor, truth: torch.Tensor) -> float:
+        """Bits of a latent at high rate on the axes that few rows give, beyond the true ones."""
+        axes = torch.linalg.eigh(believed(rows, 1e-6))[1]
+        found = (axes.T @ truth @ axes).diagonal()
+        best = torch.linalg.eigvalsh(truth)
+        return float(0.5 * (found.log2() - best.log2()).mean())
+
+    few = torch.randn(40, 64, generator=generator, dtype=torch.float64) * deviation
+    # uncorrelated: all that few rows say of correlations is noise, which costs 0.64 bits
+    assert cost(few, torch.diag(deviation.square())) < 0.05
+    # in other axes: without correlations 2.3 bits would be lost, of 40 rows they win back a part
+    truth = turn @ torch.diag(deviation.square()) @ turn.T
+    known = cost(few @ turn.T, truth)
+    lost = float(0.5 * (truth.diagonal().log2() - deviation.square().log2()).mean())
+    assert known < 0.6 * lost
+    many = torch.randn(600, 64, generator=generator, dtype=torch.float64) * deviation @ turn.T
+    torch.testing.assert_close(believed(many, 1e-6), many.T @ many / 600)
+
+
+def test_a_latent_that_never_moved_costs_little() -> None:
+    torch.manual_seed(0)
+    z = torch.randn(256, 64) * torch.tensor([1.0] * 4 + [1e-4] * 60)
+    bottleneck = LearnedBottleneck(64, 6.0 / (0.25**2 * np.log(2.0)), hidden=0)
+    bottleneck.prepare()
+    bottleneck.calibrate(z, torch.eye(64), 1)
+    bottleneck.tabulate(z)
+    bits = bottleneck.bits(bottleneck.quantize(z)).mean().item()
+    four = 4 * (0.5 * np.log2(2 * np.pi * np.e) + 2)
+    assert four - 1 < bits < four + 3  # 0.05 of a bit for each of the others

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inrc.basis.algebra import fewer, left_over, principal, project, take
+from inrc.basis.relief import Relief
 from inrc.fields import Field, Layer, affine, sine
 
 KEEP = 1e-8
@@ -46,6 +47,9 @@ class BasisField(Field):
         w0: twice the highest frequency, in radians per unit of a coordinate, at most; `start` tries
             fractions of it and keeps the one whose span is nearest to the signals.
         hidden: width of g; 0 keeps the code linear.
+        relief: most functions beside the sines, tabulated at the points of the training signals:
+            what sines leave over of the centre, and of as many of the first axes as it helps. None
+            are where signals have points of their own, or more channels than this.
     """
 
     closed_form = True
@@ -66,13 +70,14 @@ class BasisField(Field):
         span: int = 384,
         w0: float = 80.0,
         hidden: int = 512,
+        relief: int = 0,
     ) -> None:
         super().__init__(point_dim, value_dim, latent_dim)
         self.size = features
         self.span = span
+        self.relief = Relief(point_dim, relief) if relief else None
         self._kept: tuple[Any, Tensor, Tensor] | None = None
-        self._started = 0
-        outputs = span * value_dim
+        outputs = (span + relief) * value_dim
         frequencies = (torch.rand(point_dim, features) - 0.5) * w0
         frequencies[:, 0] = 0.0  # and a phase that makes the first one constant
         phases = (torch.rand(features) * 2 - 1) * math.pi
@@ -109,10 +114,13 @@ class BasisField(Field):
 
         Every step of an encoder, and every chunk of rows, asks at the same points.
         """
-        key = (points.data_ptr(), points.shape, points.stride(), points._version, self._started)
+        asked = points.data_ptr(), points.shape, points.stride(), points._version
+        key = (*asked, self.mix._version)  # a start or a load changes the trunk
         if self._kept is None or self._kept[0] != key:
             with torch.no_grad():
                 trunk = affine(sine(affine(points, layers[0])), layers[1])
+                if self.relief is not None:
+                    trunk = torch.cat([trunk, self.relief(points)], -1)
             # the points are kept too, so that no other tensor can take their place in memory
             self._kept = (key, points, trunk)
         return self._kept[2]
@@ -122,7 +130,7 @@ class BasisField(Field):
         if self.curve is not None:
             # the output is small beside the linear part, and so are useful learning rates
             output = output + self.curve(latent / self.scale) * self.scale.max() / 12.0
-        weight = output.unflatten(-1, (self.span, self.value_dim))
+        weight = output.unflatten(-1, (-1, self.value_dim))
         none = weight.new_zeros(1, 1, 1)
         return [
             Layer(self.frequencies.unsqueeze(0), self.phases.expand(1, 1, -1)),
@@ -138,7 +146,7 @@ class BasisField(Field):
         weights: Float[Tensor, "#N M"] | None,
     ) -> None:
         """Find the trunk's scale and mix, and the principal axes of the signals in its span."""
-        self._started += 1
+        whole = queries, features, weights
         queries, features, weights = fewer(queries, features, weights)
         share = weights if weights is not None else torch.ones_like(queries[..., 0])
         share = share.double() / share.double().sum(1, keepdim=True)  # #N M
@@ -170,14 +178,44 @@ class BasisField(Field):
             mix @ turn.to(mix), energy, SMOOTH * min(1.0, self.size / features.shape[1]) ** 4
         )
         axes = principal(torch.einsum("nhf,hg->gfn", rows, turn).flatten(0, 1), self.latent_dim)
-        self.centre.zero_().view(self.span, -1)[: turn.shape[1]] = turn.T @ centre
-        shape = (self.latent_dim, self.span, self.value_dim)
+        self.centre.zero_().view(-1, self.value_dim)[: turn.shape[1]] = turn.T @ centre
+        shape = (self.latent_dim, -1, self.value_dim)
         kept = self.axes.zero_().view(shape)[: axes.shape[1], : turn.shape[1]]
         kept.copy_(axes.T.unflatten(1, (turn.shape[1], self.value_dim)))
         found = torch.einsum("nhf,hg->ngf", codes - centre, turn).flatten(1) @ axes
         spread = found.square().mean(0).sqrt()
         self.scale.fill_(float(spread.max()))
         self.scale[: len(spread)] = spread.clamp_min(float(spread.max()) * 1e-2)
+        if self.relief is not None:
+            latents = torch.zeros(len(found), self.latent_dim).to(found)
+            latents[:, : found.shape[1]] = found
+            self._tabulate(self.relief, latents, whole, (queries, features, share))
+
+    def _tabulate(
+        self, relief: Relief, latents: Tensor, whole: tuple[Tensor, Tensor, Tensor | None],
+        some: tuple[Tensor, Tensor, Tensor],
+    ) -> None:  # fmt: skip
+        """Give the relief what the sines leave over: of the centre, and of axes that it helps."""
+        queries, features, weights = whole
+        relief.clear()
+        axes = min(relief.functions // self.value_dim - 1, self.latent_dim)
+        if len(queries) > 1 or axes < 0:
+            return
+        share = weights if weights is not None else torch.ones_like(queries[..., 0])
+        bent = self.bend(latents)
+
+        def left(queries: Tensor, features: Tensor, share: Tensor) -> Tensor:
+            return torch.where(share[..., None] > 0, features - self(queries, bent), 0.0)
+
+        one = torch.ones_like(latents[:, :1])
+        design = torch.cat([one, latents[:, :axes] / self.scale[:axes]], 1)
+        columns = relief.learn(left, (queries, features, share), some, design)
+        self._kept = None  # the trunk without them
+        rows = [(self.centre, 1.0), *zip(self.axes, self.scale.tolist(), strict=True)]
+        for column, (row, unit) in enumerate(rows[:columns]):
+            at = self.span + column * self.value_dim
+            block = row.view(-1, self.value_dim)[at : at + self.value_dim]
+            block.copy_(torch.eye(self.value_dim) / unit)  # of every channel its own function
 
     def _smoothed(
         self, mix: Float[Tensor, "H S"], energy: Float[Tensor, "H H"], share: float

@@ -27,6 +27,7 @@ class Basis(Method):
     rate: float = 0.35
     weights: list[float] = field(default_factory=lambda: [1e2, 1e3, 1e4, 1e5])
     hidden: int = 128
+    relief: int = 0
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
         """See the table."""
@@ -39,6 +40,7 @@ class Basis(Method):
                 self.span,
                 self.w0,
                 self.curve,
+                self.relief,
             ),
             GaussNewton(self.latent_dim, self.steps, self.rate),
             [LearnedBottleneck(self.latent_dim, w, self.hidden) for w in self.weights],
