@@ -32,7 +32,7 @@ from benchmarks import cifar
 from inrc.errors import InrcError
 from inrc.evaluation import Row, append, curves, load
 from inrc.evaluation.compare import compare
-from inrc.evaluation.rows import sound
+from inrc.evaluation.rows import current, sound
 from inrc_modalities.video import reading, writing
 
 ROOT = Path(__file__).parent.parent
@@ -199,7 +199,7 @@ def show(name: str, task: Task, rows: Path, model: Path, output: Path) -> None:
     """Rows without the folders of this machine, curves, and pictures."""
     clean = [
         replace(row, file=Path(row.file).name, versions={} if number else row.versions)
-        for number, row in enumerate(load(rows))  # versions are the same in all of them
+        for number, row in enumerate(current(load(rows)))  # versions are the same in all of them
     ]
     plain = rows.with_suffix(".plain.jsonl")
     plain.unlink(missing_ok=True)

@@ -121,6 +121,7 @@ class Baseline:
         decode: bytes, original and name of the file to write.
         needs: package or file whose absence makes it unavailable, for a message; None if none.
         brings: command that makes what it needs, if that is no package.
+        learned: file that it was learned into; what was measured with another content is outdated.
     """
 
     name: str
@@ -130,6 +131,7 @@ class Baseline:
     decode: Callable[[bytes, Path, Path], None]
     needs: str | None = None
     brings: str | None = None
+    learned: Path | None = None
 
 
 class Modality(ABC):

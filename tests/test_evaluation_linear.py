@@ -17,6 +17,7 @@ from inrc.evaluation import linear, load
 from inrc.evaluation.components import components
 from inrc.evaluation.histograms import histograms
 from inrc.evaluation.rivals import missing, rival
+from inrc.evaluation.rows import sound
 from inrc.model import Model
 from inrc.signal import Baseline
 from inrc_modalities.image import Images
@@ -148,6 +149,18 @@ def test_components_of_other_files_replace_those_of_training(run: Path, tmp_path
     assert main(words) == 2  # there are none yet
     assert main([*words, "--train", str(run / "images")]) == 0
     assert linear.beside(path).is_file()
+    first = load(tmp_path / "rd.jsonl")
+    assert main(words) == 0
+    assert load(tmp_path / "rd.jsonl") == first  # nothing is measured twice
+    # learned from other files, it is another codec, and what was measured before is outdated
+    some = [str(path) for path in sorted((run / "images").iterdir())[:12]]
+    assert main([*words, "--train", *some]) == 0
+    rows = load(tmp_path / "rd.jsonl")
+    before = [row for row in first if row.codec == "PCA"]
+    after = rows[len(first) :]
+    assert after and {row.codec for row in after} == {"PCA"}
+    assert {row.learned for row in before}.isdisjoint({row.learned for row in after})
+    assert [row for row in sound(rows, "") if row.codec == "PCA"] == after
 
 
 def test_files_off_the_grid_are_rows_with_errors(run: Path, tmp_path: Path) -> None:

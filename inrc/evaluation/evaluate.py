@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inrc.errors import UsageError
 from inrc.evaluation.rivals import rival
-from inrc.evaluation.rows import Row, append, load, mend
+from inrc.evaluation.rows import Key, Row, append, load, mend
 from inrc.evaluation.trial import Trial, describe, try_codec
 from inrc.evaluation.workers import Failed, Workers
 from inrc.model import Model
@@ -41,7 +41,7 @@ class Plan:
     repeats: int = 3
     limit: float = 600.0
     jobs: int = 1
-    done: dict[tuple[str, float, str, str | None], Row] = field(default_factory=dict)
+    done: dict[Key, Row] = field(default_factory=dict)
 
 
 def evaluate(plan: Plan, output: Path) -> Iterator[Row]:

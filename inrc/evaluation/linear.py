@@ -232,6 +232,6 @@ def baselines(path: Path, model: Model) -> Sequence[Baseline]:
     return [
         Baseline(
             NAME, "step", tuple(coder.step for coder in linear.coders),
-            partial(linear.encode, model=model), partial(linear.decode, model=model),
+            partial(linear.encode, model=model), partial(linear.decode, model=model), learned=file,
         )
     ]  # fmt: skip

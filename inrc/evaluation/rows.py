@@ -15,13 +15,17 @@ RULER = 1
 """Version of how rows are measured; rows of different rulers are not compared."""
 
 
+Key = tuple[str, float, str, str | None, str | None]
+
+
 @dataclass(frozen=True)
 class Row:
     """What one codec made of one file with one setting.
 
     `bytes` are all that its decoder needs beyond the codec itself; `payload_bytes`, of ours alone,
     leave out header and checksum. `rate` is 8 * bytes / units, in bits per `unit`. Seconds are
-    medians of warm runs. With an `error`, everything measured is missing.
+    medians of warm runs. `learned` is the identity of the file that a baseline was learned into.
+    With an `error`, everything measured is missing.
     """
 
     codec: str
@@ -44,11 +48,12 @@ class Row:
     versions: dict[str, str] = field(default_factory=dict)
     ruler: int = RULER
     error: str | None = None
+    learned: str | None = None
 
     @property
-    def key(self) -> tuple[str, float, str, str | None]:
+    def key(self) -> Key:
         """What must not be measured twice."""
-        return self.codec, self.setting, self.file_id, self.model
+        return self.codec, self.setting, self.file_id, self.model, self.learned
 
 
 def identity(path: Path) -> str:
@@ -95,17 +100,23 @@ def mend(path: Path) -> None:
 
 
 def sound(rows: Sequence[Row], where: str) -> list[Row]:
-    """The rows that were measured, which must be of one modality.
+    """The rows that were measured and are not outdated, which must be of one modality.
 
     Raises SignalError if there are none, or several modalities are mixed.
     """
-    good = [row for row in rows if row.error is None]
+    good = [row for row in current(rows) if row.error is None]
     if not good:
         raise SignalError(f"{where}: no row without an error")
     kinds = sorted({row.modality for row in good})
     if len(kinds) > 1:
         raise SignalError(f"{where}: files of several kinds ({', '.join(kinds)}); sort them")
     return good
+
+
+def current(rows: Sequence[Row]) -> list[Row]:
+    """Rows without those of baselines that were learned anew since: the last row says which."""
+    last = {row.codec: row.learned for row in rows}
+    return [row for row in rows if row.model is not None or row.learned == last[row.codec]]
 
 
 def _row(path: Path, number: int, line: str) -> Row:

@@ -55,11 +55,12 @@ def describe(trial: Trial, model: Model) -> Row:
     Raises OSError for a file that cannot be read.
     """
     modality = model.modality
-    unit = "rung" if trial.codec is None else rival(trial.model, model, trial.codec).unit
+    baseline = None if trial.codec is None else rival(trial.model, model, trial.codec)
+    learned = None if baseline is None else baseline.learned
     return Row(
         codec=f"{OURS} {model.card['method']['name']}" if trial.codec is None else trial.codec,
         setting=trial.setting,
-        setting_unit=unit,
+        setting_unit="rung" if baseline is None else baseline.unit,
         file=str(trial.file),
         file_id=identity(trial.file),
         modality=modality.name,
@@ -68,6 +69,7 @@ def describe(trial: Trial, model: Model) -> Row:
         model_bytes=model.size if trial.codec is None else None,
         device=_device(),
         versions=_versions(),
+        learned=None if learned is None else _identity(learned, learned.stat().st_mtime),
     )
 
 
@@ -126,6 +128,11 @@ def _timed(run: Callable[[], Value], repeats: int) -> tuple[Value, float]:
         run()
         seconds.append(time.perf_counter() - start)
     return result, median(seconds)
+
+
+@lru_cache
+def _identity(path: Path, changed: float) -> str:
+    return identity(path)
 
 
 @lru_cache(1)

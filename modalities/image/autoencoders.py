@@ -158,7 +158,7 @@ def _baseline(kind: str, file: Path, model: Path) -> Baseline:
         command = f"{COMMAND} -m {model} --codec {kind}"
         return Baseline(kind, "lambda", (), encode, decode, file.name, command)
     weights = tuple(json.loads(_about(file)["weights"]))
-    return Baseline(kind, "lambda", weights, encode, decode)
+    return Baseline(kind, "lambda", weights, encode, decode, learned=file)
 
 
 def _encode(file: Path, original: Path, weight: float) -> bytes:
