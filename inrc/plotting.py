@@ -29,7 +29,7 @@ def beside(original: dict[str, Any], decoded: dict[str, Any], path: Path) -> Non
     if a.ndim == 3:
         style = {"cmap": "magma", "vmin": 0.0, "vmax": reach}
     shown = axes[2].imshow(error, interpolation="nearest", **style)
-    axes[2].set_title(f"error (RMSE {rmse:.3g} {unit})")
+    axes[2].set_title(f"error (RMSE {f'{rmse:.3g} {unit}'.strip()})")
     figure.colorbar(shown, ax=axes[2], label=unit, shrink=0.8)
     for axis in axes:
         axis.set_xticks([])

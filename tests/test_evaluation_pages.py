@@ -79,6 +79,14 @@ def test_the_page_stands_alone_and_is_sound() -> None:
     for outside in ('src="http', 'href="http', "<script", "@import"):
         assert outside not in text
     assert "inrc basis" in text and "paid for itself after" in text and "a.png" in text
+    # half the rate at equal quality, for both files
+    cells = re.findall(r"<td>([^<]*)</td>", body[: body.index("Every setting")])
+    assert cells[0] == "inrc basis"
+    assert cells[8:11] == ["JPEG 2000", "-50 %", "-50 to -50 %"] and cells[13:] == [
+        "2 of 2",
+        "0.1",
+        "0.01",
+    ]
 
 
 class Outside(HTMLParser):

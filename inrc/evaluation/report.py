@@ -5,8 +5,10 @@ import html
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from string import Template
 
+from inrc.evaluation.compare import compare
 from inrc.evaluation.curves import Curve, curves
 from inrc.evaluation.figure import draw
 from inrc.evaluation.published import Published
@@ -20,11 +22,13 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto
        color: #222; background: #fff }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ddd }
+td { white-space: nowrap }
 th:first-child, td:first-child { text-align: left }
 figure { margin: 1rem 0 } img { max-width: 100% } figcaption, small { color: #555 }
 </style></head><body>
 <h1>$title</h1>
 <p>$about</p>
+<h2>Summary</h2>$summary
 <h2>Curves</h2>$curves
 <h2>Every setting</h2>$table
 <h2>Best and worst files</h2>$files
@@ -52,12 +56,50 @@ def page(
     return PAGE.substitute(
         title=f"Rate and distortion: {html.escape(first.modality)}",
         about=about,
+        summary=_summary(rows, whole, measure),
         curves=_drawn(whole, measure, published),
         table=_table(whole),
         files=_extremes(rows, measure),
         pictures="".join(_picture(path) for path in pictures),
         counted=_counted(rows, whole),
     )
+
+
+def _summary(rows: Sequence[Row], whole: Sequence[Curve], measure: str) -> str:
+    """Our rate beside that of every ordinary codec, where both are as good."""
+    head = [
+        "codec", f"our rate at equal {measure}", "of single files", f"our {measure} at equal rate",
+        "range of both", "files", "encode s", "decode s",
+    ]  # fmt: skip
+    mine = [curve for curve in whole if _ours(curve, rows)]
+    lines = [[curve.codec, *["-"] * 5, *_seconds(curve)] for curve in mine]
+    for other in (curve for curve in whole if not _ours(curve, rows)):
+        deltas = {each["codec"]: each for each in compare(rows, other.codec, measure)}
+        for ours in mine:
+            found = deltas[ours.codec]
+            name = other.codec if len(mine) == 1 else f"{other.codec} beside {ours.codec}"
+            if found["why"] is not None:
+                lines.append([name, found["why"], *["-"] * 4, *_seconds(other)])
+                continue
+            gain, between = found["bd_quality"], found["interval"]
+            lines.append([
+                name, f"{found['bd_rate']:+.3g} %",
+                "-" if between is None else f"{between[0]:+.3g} to {between[1]:+.3g} %",
+                "-" if gain is None else f"{gain:+.2f}",
+                f"{found['low']:.4g} to {found['high']:.4g}",
+                f"{found['files']} of {found['shared']}", *_seconds(other),
+            ])  # fmt: skip
+    note = (
+        "Bjontegaard deltas of the mean curves, PCHIP over log rate, negative where ours is "
+        "smaller; the third column is a 95 % bootstrap interval of the files' own deltas."
+    )
+    return _html(head, lines) + f"<p><small>{note}</small></p>"
+
+
+def _seconds(curve: Curve) -> list[str]:
+    """Median time of encoding and decoding a file, over settings."""
+    both = ([p.encode_seconds for p in curve.points], [p.decode_seconds for p in curve.points])
+    return [f"{median(each):.2g}" for each in both]
 
 
 def _drawn(whole: Sequence[Curve], measure: str, published: Sequence[Published]) -> str:
@@ -128,7 +170,10 @@ def _counted(rows: Sequence[Row], whole: Sequence[Curve]) -> str:
                 )
                 break
         else:
-            said.append("No ordinary codec measured here is as good and larger: it never pays.")
+            said.append(
+                "At each of its settings an ordinary codec is as good with no more bytes, or none "
+                "is as good: there is no number of files after which it has paid for itself."
+            )
     return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in said) + "</ul>"
 
 
