@@ -116,7 +116,7 @@ TASKS = {
                 *_steps(500, 1, 2e-3), "--data.batch_size=8",
             ),
             "basis": (
-                *_of(latent_dim=128, features=6144, w0=100, span=512, curve=0, hidden=0,
+                *_of(latent_dim=128, features=6144, w0=100, span=512, curve=0, hidden=0, relief=64,
                      weights="[10,100,1000,10000]"),
                 *_steps(0, 100, 1e-3), "--model.observations=null",
                 "--model.inner_observations=null",
