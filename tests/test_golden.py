@@ -17,8 +17,8 @@ SETS = sorted(path.parent for path in GOLDEN.glob("v*/*/file.inrc"))
 
 def test_the_first_ones_are_still_there() -> None:
     found = {path.relative_to(GOLDEN).as_posix() for path in SETS}
-    expected = {f"v{n}/{kind}" for n in range(1, 7) for kind in ("globe", "image")}
-    assert expected | {"v5/parts", "v6/sound"} <= found
+    expected = {f"v{n}/{kind}" for n in range(1, 8) for kind in ("globe", "image")}
+    assert expected | {"v5/parts", "v6/sound", "v7/relief"} <= found
 
 
 @pytest.mark.parametrize("folder", SETS, ids=lambda f: f.relative_to(GOLDEN).as_posix())

@@ -24,9 +24,9 @@ from inrc.signal import Modality
 
 SEARCH = "INRC_MODELS"
 """Environment variable: folders, separated as in PATH, where models are looked up by their id."""
-VERSION = 4
+VERSION = 5
 """Version of a model file. 1: every tensor as it is, tables padded; 2: no contexts; 3: no
-parts that share blocks."""
+parts that share blocks; 4: no relief."""
 _STATE = "_extra_state"
 _DEFAULT = "card.default"
 

@@ -83,6 +83,10 @@ def main(version: str) -> None:
                 Sounds(batch_size=64, val_fraction=0.1, sample_folder=sample / "s", sample_count=8),
                 Basis(16, 32, 16, w0=10.0, curve=0, hidden=0, weights=[1e4, 1e6]),
             ),
+            "relief": (
+                Globes(batch_size=2, sample_folder=sample / "r", sample_count=16),
+                Basis(8, 64, 16, w0=20.0, curve=0, hidden=0, weights=[1e4, 1e6], relief=4),
+            ),
             "parts": (  # that share their blocks
                 Images(
                     patch=16,
