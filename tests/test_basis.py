@@ -14,6 +14,8 @@ from inrc.basis import field as basis
 from inrc.basis.field import SMOOTH
 from inrc.fields import Layer, affine
 from inrc.grid import coordinates
+from inrc.methods import Basis, network
+from inrc_modalities.image import Image
 
 Doubles = NDArray[np.float64]
 
@@ -222,3 +224,27 @@ def test_the_matrix_is_kept_for_a_grid_and_found_anew_for_another_field() -> Non
     adapter(predict, queries, features)
     adapter(predict, queries, features)
     assert looks == 6  # a field that learns changes under its feet
+
+
+def test_the_metric_of_a_linear_field_is_that_of_all_points(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    points = coordinates((20, 20))[None]
+    weights = torch.rand(1, 400, generator=torch.Generator().manual_seed(1))
+    method = Basis(latent_dim=6, features=32, span=24, w0=30.0, curve=0)
+    observer = Image(channels=3)
+    net = method.build(2, 3, observer)
+    signals = smooth(points, 60)[..., [0, 1, 0]]
+    assert isinstance(net.field, BasisField) and net.field.linear
+    net.field.start(points, signals, weights)
+    monkeypatch.setattr(network, "PROBED", 2 * 6 * 400)  # enough for every point of one signal
+    latents = torch.randn(50, 6, generator=torch.Generator().manual_seed(2))
+    found = net.metric(latents, points, weights).double().numpy()
+    slope = answers(net.field, torch.eye(6), points) - answers(
+        net.field, torch.zeros(1, 6), points
+    )  # K M C
+    share = (weights / weights.sum()).double().numpy()[0]
+    j = slope.double().numpy()
+    exact = np.einsum("kmc,m,lmc->kl", j, share, j) / 3
+    assert np.abs(found - exact).max() < 1e-3 * np.abs(exact).max()
+    assert not Basis(latent_dim=6, curve=8).build(2, 3, observer).field.linear

@@ -102,6 +102,10 @@ class BasisField(Field):
             nn.init.zeros_(last.bias)
 
     @property
+    def linear(self) -> bool:
+        return self.curve is None
+
+    @property
     def width(self) -> int:
         return self.size
 

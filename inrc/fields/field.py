@@ -76,6 +76,11 @@ class Field(nn.Module, ABC):
         self.latent_dim = latent_dim
 
     @property
+    def linear(self) -> bool:
+        """Values are linear in the latent: their derivative is the same for all signals."""
+        return False
+
+    @property
     @abstractmethod
     def width(self) -> int:
         """Units of the widest layer: what memory is planned by."""
