@@ -7,32 +7,33 @@ from torch import Tensor
 ENOUGH = 8
 """Signals for each latent from which on their covariance is believed as it is."""
 SHARES = (1.0, 0.98, 0.95, 0.9, 0.8, 0.5, 0.2, 0.1, 0.05, 0.02, 0.0)
-"""By which correlations of fewer may be shrunk. With 512 latents: nearly all for 156 globes of
-26 planets, nothing for 276 months of one planet, which halves their rate."""
+"""By which correlations of fewer may be shrunk. Of 512 latents, 156 globes of 26 planets and 240
+months of one do best with 0.05 to 0.5: 2 to 5 and 10 to 25 % fewer bits than with 1."""
 
 
 def believed(rows: Float[Tensor, "N K"], level: float) -> Float[Tensor, "K K"]:
     """Covariance of rows of mean zero; of few rows, correlations are shrunk as far as that helps.
 
-    What helps is told by the second half of them: the axes of the first half are judged by the
-    bits that Gaussians take, and by the squared error in units of bits, if `level` is the error of
-    a coordinate that is worth coding (reverse water-filling). Of a closed form's signals the first
-    half are those that it learned its axes from: the second half are as signals to come.
+    What helps is told by the last quarter of them: the axes of the others are judged by the bits
+    that Gaussians take, and by the squared error in units of bits, if `level` is the error of a
+    coordinate that is worth coding (reverse water-filling). Of a closed form's signals the first
+    half are those that it learned its axes from, uncorrelated in them; the others are as signals
+    to come, and so both sides need some of those.
     """
     found = rows.T @ rows / max(len(rows), 1)
     count, size = rows.shape
     if count >= ENOUGH * size:
         return found
-    first, second = rows[: (count + 1) // 2], rows[(count + 1) // 2 :]
-    half = first.T @ first / max(len(first), 1)
+    some, others = rows[: count - count // 4], rows[count - count // 4 :]
+    known = some.T @ some / max(len(some), 1)
 
     def cost(share: float) -> float:
-        turn = torch.linalg.eigh(_shrunk(half, share))[1]
-        energy = (second @ turn).square().mean(0) / level
+        turn = torch.linalg.eigh(_shrunk(known, share))[1]
+        energy = (others @ turn).square().mean(0) / level
         coded = energy.clamp_min(1.0).log() + energy.clamp_max(1.0)  # 2 ln 2 times the bits
         return float(coded.sum())
 
-    return _shrunk(found, min(SHARES, key=cost) if len(second) else 1.0)
+    return _shrunk(found, min(SHARES, key=cost) if len(others) else 1.0)
 
 
 def _shrunk(covariance: Float[Tensor, "K K"], share: float) -> Float[Tensor, "K K"]:
