@@ -1,12 +1,14 @@
 """What sines leave over of signals on shared points: functions tabulated there."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
-from scipy.spatial import cKDTree
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 NEAREST = 4
 """Places that a point between them is answered from: the corners of a cell on a globe."""
@@ -80,6 +82,8 @@ class Relief(nn.Module):
         if not len(self.places):
             return points.new_zeros(*points.shape[:2], self.functions)
         if self._tree is None:
+            from scipy.spatial import cKDTree  # half a second to import, and only here
+
             self._tree = cKDTree(self.places.double().cpu().numpy())
         count = min(NEAREST, len(self.places))
         asked = points.detach().flatten(0, 1).double().cpu().numpy()
