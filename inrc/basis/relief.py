@@ -19,7 +19,6 @@ RIDGE = 1e-2
 HELD = 1 << 22
 """Values of all signals that are looked at at once."""
 
-
 Left = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(points #N M D, values N M F, weights #N M) -> what is left of the values; 0 at weight 0."""
 
@@ -113,15 +112,14 @@ def useful(
     It is learned from the first half of the signals and judged by what it leaves of the second.
     """
     half = (len(left) + 1) // 2
-    parts = share.expand(len(left), -1).split(half)
-    if len(parts) < 2:
+    if half == len(left):
         return 0
-    weight = parts[1] * (parts[1] > 0)
+    known, weight = share.expand(len(left), -1).split(half)
 
     def lost(columns: int) -> float:
         rest = left[half:]
         if columns:
-            table = regression(left[:half], parts[0], design[:half, :columns])
+            table = regression(left[:half], known, design[:half, :columns])
             rest = rest - torch.einsum("nt,tmf->nmf", design[half:, :columns], table)
         return float((weight[..., None] * rest.square()).double().sum())
 
