@@ -183,24 +183,35 @@ def test_correlations_are_believed_as_far_as_they_return() -> None:
     generator = torch.Generator().manual_seed(0)
     turn = torch.linalg.qr(torch.randn(64, 64, generator=generator, dtype=torch.float64))[0]
     deviation = torch.logspace(0, -2, 64, dtype=torch.float64)
+    level = 1e-5
 
-    def cost(rows: torch.Tensor, truth: torch.Tensor) -> float:
-        """Bits of a latent at high rate on the axes that few rows give, beyond the true ones."""
-        axes = torch.linalg.eigh(believed(rows, 1e-6))[1]
-        found = (axes.T @ truth @ axes).diagonal()
-        best = torch.linalg.eigvalsh(truth)
-        return float(0.5 * (found.log2() - best.log2()).mean())
+    def bits(rows: torch.Tensor, covariance: torch.Tensor, truth: torch.Tensor) -> float:
+        """What a latent to come takes on the axes of a covariance, with tables of these rows."""
+        axes = torch.linalg.eigh(covariance)[1]
+        counted = (rows @ axes).square().mean(0) + level
+        energy = (axes.T @ truth @ axes).diagonal() + level
+        return float(0.5 * ((counted / level).log2() + energy / counted / np.log(2)).mean())
 
-    few = torch.randn(40, 64, generator=generator, dtype=torch.float64) * deviation
-    # uncorrelated: all that few rows say of correlations is noise, which costs 0.64 bits
-    assert cost(few, torch.diag(deviation.square())) < 0.05
-    # in other axes: without correlations 2.3 bits would be lost, of 40 rows they win back a part
-    truth = turn @ torch.diag(deviation.square()) @ turn.T
-    known = cost(few @ turn.T, truth)
-    lost = float(0.5 * (truth.diagonal().log2() - deviation.square().log2()).mean())
-    assert known < 0.6 * lost
-    many = torch.randn(600, 64, generator=generator, dtype=torch.float64) * deviation @ turn.T
-    torch.testing.assert_close(believed(many, 1e-6), many.T @ many / 600)
+    def drawn(count: int) -> torch.Tensor:
+        return torch.randn(count, 64, generator=generator, dtype=torch.float64) * deviation
+
+    # uncorrelated, and few: all that they say of correlations is noise
+    few, truth = drawn(40), torch.diag(deviation.square())
+    alone, mine, whole = (
+        bits(few, c, truth)
+        for c in (torch.diag(few.square().mean(0)), believed(few, level), few.T @ few / 40)
+    )
+    assert mine < alone + 0.05 and alone < 0.5 * whole
+    # more of them, and correlated
+    more = drawn(400) @ turn.T
+    truth = turn @ truth @ turn.T
+    alone, mine, whole = (
+        bits(more, c, truth)
+        for c in (torch.diag(more.square().mean(0)), believed(more, level), more.T @ more / 400)
+    )
+    assert mine < min(alone, whole) + 0.05 and whole < alone - 0.5
+    many = drawn(600) @ turn.T
+    torch.testing.assert_close(believed(many, level), many.T @ many / 600)
 
 
 def test_a_latent_that_never_moved_costs_little() -> None:
