@@ -239,8 +239,10 @@ def table(found: dict[str, list[Row]]) -> str:
     """BD-rates of our codec against every baseline, as Markdown."""
     cells: dict[str, dict[str, str]] = {}
     for name, rows in found.items():
+        ours = next((row.codec for row in rows if row.model), None)
+        if ours is None:  # a run that was stopped before it judged ours
+            continue
         cells[name] = {}
-        ours = next(row.codec for row in rows if row.model)
         for other in dict.fromkeys(row.codec for row in rows if not row.model):
             theirs = [row for row in rows if row.codec == other and row.error is None]
             if theirs and all(row.measures["psnr"] == inf for row in theirs):
