@@ -69,9 +69,12 @@ def _chosen(rows: Sequence[Row], path: Path, model: Model, measure: str) -> list
     nearest: dict[str, Row] = {}
     for row in rows:
         if row.model is None and row.file_id == mine.file_id and not row.error:
-            best = nearest.get(row.codec)
-            if best is None or _far(row, mine) < _far(best, mine):
-                nearest[row.codec] = row
+            best = nearest.get(row.codec, row)
+            # of settings with equally many bytes, the best one
+            better = (_far(row, mine), -row.measures[measure]) < (
+                _far(best, mine), -best.measures[measure],
+            )  # fmt: skip
+            nearest[row.codec] = row if better else best
     ranked = sorted(nearest.values(), key=lambda row: _far(row, mine))
     ranked = sorted(ranked, key=lambda row: row.codec != LINEAR)  # stable: PCA first
     return [mine, *ranked[:OTHERS]]
