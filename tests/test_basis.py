@@ -248,3 +248,23 @@ def test_the_metric_of_a_linear_field_is_that_of_all_points(
     exact = np.einsum("kmc,m,lmc->kl", j, share, j) / 3
     assert np.abs(found - exact).max() < 1e-3 * np.abs(exact).max()
     assert not Basis(latent_dim=6, curve=8).build(2, 3, observer).field.linear
+
+
+def test_trunks_are_kept_for_chunks_and_made_anew_for_other_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    points = coordinates((12, 12))[None]
+    one, other = (field(points, 4, features=24, span=12) for _ in range(2))
+    one.start(points, smooth(points, 40), None)
+    other.start(points, smooth(points, 40, seed=9), None)
+    layers = one.bend(torch.zeros(1, 4))
+    parts = [points[:, :70], points[:, 70:]]
+    first = [one.features(part, layers) for part in parts]
+    assert all(one.features(q, layers) is kept for q, kept in zip(parts, first, strict=True))
+    monkeypatch.setattr(basis, "HELD", 70 * 12)  # room for one of them
+    one.features(points, layers)
+    assert one.features(parts[0], layers) is not first[0]
+    one.load_state_dict(other.state_dict())
+    latent = torch.ones(1, 4)
+    for part in parts:
+        assert torch.equal(answers(one, latent, part), answers(other, latent, part))

@@ -26,11 +26,14 @@ from inrc.errors import SignalError, UsageError
 from inrc.evaluation import append, curves, evaluate, load
 from inrc.evaluation.evaluate import Plan
 from inrc.evaluation.figure import draw, save
-from inrc.evaluation.gallery import crop, gallery
+from inrc.evaluation.gallery import _chosen, crop, gallery
 from inrc.evaluation.published import names, published
 from inrc.evaluation.report import page
 from inrc.evaluation.workers import Failed, Workers
+from inrc.methods import COIN
+from inrc.model import Model
 from inrc.signal import Baseline
+from inrc_modalities.image import Image as Picture
 from inrc_modalities.image import Images
 
 
@@ -252,6 +255,25 @@ def test_a_gallery_shows_ours_and_others_at_the_same_rate(run: Path, tmp_path: P
     gone = [replace(each, file=str(tmp_path / "gone.png")) for each in load(out)]
     with pytest.raises(SignalError, match="still there"):
         gallery(gone, model)
+
+
+def test_of_equally_many_bytes_the_best_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.touch()
+    rows = [
+        replace(each, file=str(path))
+        for each in (
+            row("inrc basis", 1, 0.2, 30.0),
+            row("PCA", 0, 0.2, 25.0),
+            row("PCA", 1, 0.2, 29.0),
+            row("PCA", 2, 0.2, 28.0),
+            row("PCA", 3, 0.4, 35.0),
+        )
+    ]
+    model = Model.untrained(COIN(), Picture())
+    rows[0] = replace(rows[0], setting=model.rungs // 2, model=model.id.hex())
+    shown = _chosen(rows, path, model, "psnr")
+    assert [each.measures["psnr"] for each in shown] == [30.0, 29.0]
 
 
 def test_crops_are_the_middle() -> None:
