@@ -91,6 +91,16 @@ def test_verbs_and_options_in_sentences_exist(page: str) -> None:
             assert not set(options) - set(known), f"{page}: inrc {verb}{rest}"
 
 
+@pytest.mark.parametrize("verb", ["compress", "decompress"])
+def test_the_guides_tables_have_every_option(verb: str) -> None:
+    section = text("docs/guide.md").split(f"\n## {verb.capitalize()}\n")[1].split("\n## ")[0]
+    cells = " ".join(re.findall(r"(?m)^\| (`-.*?) \|", section))
+    stated = set(re.findall(r"(?<=`)--?[a-z][a-z-]*", cells))
+    known = re.findall(r"(?m)^  (--?[a-z][a-z-]*)", parser_of(verb).format_help())
+    assert stated >= set(known) - {"-h", "--method", "--modality", "--size", "--rate"}
+    assert stated <= set(re.findall(r"--?[a-z][a-z-]*", parser_of(verb).format_help()))
+
+
 @pytest.mark.parametrize("page", names(PAGES))
 def test_python_calls_inrc_as_it_is(page: str) -> None:
     for block in re.findall(r"(?ms)^```python\n(.*?)^```$", text(page)):
