@@ -51,6 +51,14 @@ def test_links_lead_somewhere(page: str) -> None:
             assert anchor in anchors(path.read_text(encoding="utf-8")), f"{page}: #{anchor}"
 
 
+@pytest.mark.parametrize("page", names(PAGES))
+def test_files_that_are_named_exist(page: str) -> None:
+    if page != "CONTRIBUTING.md":  # names files of a plugin, too
+        folders = "inrc|modalities|recipes|benchmarks|tests|docs"
+        for path in re.findall(rf"`((?:{folders})/[\w/]+\.?\w*)`", text(page)):
+            assert (ROOT / path).exists() or path != path.lower(), f"{page}: {path}"
+
+
 def commands(page: str) -> list[list[str]]:
     """What the page's code blocks call of `inrc` and `lightning`, as words."""
     code = re.sub(r"\\\n\s*", "", text(page))
