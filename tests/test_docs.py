@@ -10,6 +10,7 @@ import tomllib
 from argparse import ArgumentParser
 from collections import defaultdict
 from importlib.metadata import packages_distributions
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_commands_in_code_blocks_can_be_parsed(page: str) -> None:
                 parser_of(verb).parse_args(words)
             except SystemExit:
                 pytest.fail(f"{page}: inrc {verb} {' '.join(words)}")
-        for option, value in zip(words, words[1:], strict=False):
+        for option, value in pairwise(words):
             if verb in TRAINING and option == "--config" and "NAME" not in value:
                 recipe = value if "." in value else f"recipes/{value}.yaml"
                 own = not recipe.startswith("recipes/")
