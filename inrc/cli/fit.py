@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from inrc.cli import TRAINING, failures
 from inrc.cli.checkpoints import AtomicCheckpointIO, Last, check_checkpoint
@@ -137,7 +138,9 @@ class Fit(Command):
         trainer, total = self.trainer, sum(self.model.stages)
         try:
             trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint)
-        except SystemExit:  # of Lightning, after Ctrl-C
+        except SIGTERMException:
+            raise InrcError(self._ended("terminated", total)) from None
+        except SystemExit:  # what Lightning raises after Ctrl-C
             if not trainer.interrupted:
                 raise
             raise KeyboardInterrupt(self._ended("interrupted", total)) from None
