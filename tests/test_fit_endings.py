@@ -115,7 +115,7 @@ def poisoned(name: str) -> Callable[[Compressor, Any], None]:
 def test_training_that_diverges_exports_nothing(
     fit: list[str], tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Compressor, "on_before_optimizer_step", poisoned("ladder"))
+    monkeypatch.setattr(Compressor, "on_before_optimizer_step", poisoned("bottlenecks"))
     code, line = failure(fit, capsys)
     assert code == 1 and "training diverged at step 3: a gradient is not finite" in line
     assert "model.lr" in line and not (tmp_path / "run" / "codec.safetensors").exists()

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--model.compress=0"], 2, "model.compress: 0 steps; give 1 or more"),
         (["--model.represent=-1"], 2, "model.represent: -1 steps; give 0 or more"),
         (["--model.observations=0"], 2, "model.observations: 0; give 1 or more"),
-        (["--model.bottleneck_rate=nan"], 2, "model.bottleneck_lr: nan; give a number"),
+        (["--model.bottleneck_lr=nan"], 2, "model.bottleneck_lr: nan; give a number"),
         (["--model.method.init_args.latent_dim=0"], 2, "latent_dim of 1 or more"),
         (["--trainer.accelerator=cuda"], 2, "accelerator is not available"),
         (["--trainer.accelerator=abacus"], 2, "abacus"),

@@ -26,7 +26,7 @@ model:
   compress: 8
   inner_observations: null
 data:
-  class_path: inrc_modalities.audio.Sounds
+  class_path: inrc_modalities.audio.AudioDataModule
   init_args:
     root: {folder}/tones
     patch: 32

@@ -10,7 +10,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from inrc.errors import InrcError
-from inrc.files import whole
+from inrc.files import atomic_write
 
 
 class Last(ModelCheckpoint):
@@ -63,7 +63,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write a checkpoint beside the one before, and then replace that."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path, overwrite=True) as part:
+        with atomic_write(path, overwrite=True) as part:
             torch.save(checkpoint, part)
 
 

@@ -15,11 +15,11 @@ from inrc.data import SignalDataModule
 from inrc.errors import InrcError, SignalError
 from inrc.evaluation import linear
 from inrc.evaluation.pictures import picture
-from inrc.files import whole
+from inrc.files import atomic_write
 from inrc.model import Model
 from inrc.module import Compressor
 
-_ABOUT = ("rung", "files", "bytes", "payload_bytes", "rate")
+_ABOUT = ("quality", "files", "bytes", "payload_bytes", "rate")
 _SECONDS = ("encode_seconds", "decode_and_measure_seconds")
 
 
@@ -69,7 +69,7 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     paths = data.val_paths
     model = exported(module, data, paths)
     path = folder / CODEC
-    with whole(path) as part:
+    with atomic_write(path) as part:
         model.save(part)
     print(f"\n{len(paths)} validation files in one archive; the model itself is not counted")
     print(table(model.card["results"], data.modality.unit))
@@ -77,7 +77,7 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     words = shlex.join(["inrc", "compress", str(paths[0]), "-m", str(path)])
     print(f"next:  {words} -o compressed.inrc")
     _save_pca(data, path)
-    picture(paths[0], model, model.rungs - 1, folder / "reconstruction.png")
+    picture(paths[0], model, model.num_qualities - 1, folder / "reconstruction.png")
     module.to(place)
     return model
 
@@ -93,7 +93,9 @@ def exported(module: Compressor, data: SignalDataModule, paths: list[Path]) -> M
     module.tabulate()
     model = modelled(module, data)
     module.check_finite()
-    model.card["results"] = [measured(model, paths, number) for number in range(model.rungs)]
+    model.card["results"] = [
+        measured(model, paths, number) for number in range(model.num_qualities)
+    ]
     return model
 
 
@@ -115,8 +117,8 @@ def _save_pca(data: SignalDataModule, path: Path) -> None:
 def modelled(module: Compressor, data: SignalDataModule) -> Model:
     """The codec of a module whose tables are made; the module cannot be trained any further."""
     module.cpu().eval()
-    for rung in module.network.rungs:
-        rung.finish()
+    for bottleneck in module.network.quality_levels:
+        bottleneck.finish()
     modality = data.modality
     first = modality.split(modality.read((data.train_paths or data.val_paths)[0]))
     about: dict[str, Any] = {
@@ -134,7 +136,7 @@ def measured(model: Model, paths: list[Path], number: int) -> dict[str, Any]:
     middle = time.perf_counter()
     measures = codec.measure(paths, made.data, model)
     return {
-        "rung": number,
+        "quality": number,
         "files": len(paths),
         "bytes": len(made.data),
         "payload_bytes": made.payload,
@@ -153,7 +155,7 @@ def table(rows: list[dict[str, Any]], unit: str) -> str:
         seconds = sum(row[key] for key in _SECONDS)
         cells.append(
             [
-                str(row["rung"]), f"{row['bytes']:,}", f"{row['payload_bytes']:,}",
+                str(row["quality"]), f"{row['bytes']:,}", f"{row['payload_bytes']:,}",
                 f"{row['rate']:.4g}", *(f"{row[key]:.4g}" for key in measures), f"{seconds:.1f}",
             ]
         )  # fmt: skip

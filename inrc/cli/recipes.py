@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from inrc.cli import screen
 from inrc.errors import InrcError, UsageError
-from inrc.files import whole
+from inrc.files import atomic_write
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         target = args.copy / "recipes"
         if target.exists():
             raise InrcError(f"{target}: exists already; name another folder")
-        with whole(target) as part:
+        with atomic_write(target) as part:
             for name, recipe in recipes.items():
                 file = part / (name + _SUFFIX)
                 file.parent.mkdir(parents=True, exist_ok=True)

@@ -43,8 +43,8 @@ class Tested(Callback):
                 "with --ckpt_path, or the run's folder with --trainer.default_root_dir"
             )
         self.model = Model.load(path)
-        for rung in pl_module.network.rungs:
-            rung.finish()  # a model file does not hold what only training needs
+        for bottleneck in pl_module.network.quality_levels:
+            bottleneck.finish()  # a model file does not hold what only training needs
         try:
             pl_module.network.load_state_dict(self.model.network.state_dict())
         except (RuntimeError, KeyError, ValueError) as error:
@@ -59,6 +59,6 @@ class Tested(Callback):
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         model = self.model or modelled(pl_module, data)
-        rows = [measured(model, data.val_paths, number) for number in range(model.rungs)]
+        rows = [measured(model, data.val_paths, number) for number in range(model.num_qualities)]
         print(f"\n{len(data.val_paths)} test files in one archive; the model itself is not counted")
         print(table(rows, data.modality.unit))

@@ -8,7 +8,7 @@ import lightning as L
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
-from inrc.data.rows import Batch, Rows, read_rows
+from inrc.data.rows import Batch, PatchDataset, read_rows
 from inrc.errors import SignalError, UsageError
 from inrc.signal import Modality
 
@@ -67,8 +67,8 @@ class SignalDataModule(L.LightningDataModule):
         self.seed = seed
         self.workers = workers
         self.skip_bad = skip_bad
-        self.train_rows: Rows | None = None
-        self.val_rows: Rows | None = None
+        self.train_rows: PatchDataset | None = None
+        self.val_rows: PatchDataset | None = None
         self.train_paths: list[Path] = []
         self.val_paths: list[Path] = []
 
@@ -84,7 +84,7 @@ class SignalDataModule(L.LightningDataModule):
         elif root.is_file():
             paths = [root]
         else:
-            paths = sorted(p for p in root.rglob("*") if self.modality.takes(p) and p.is_file())
+            paths = sorted(p for p in root.rglob("*") if self.modality.accepts(p) and p.is_file())
         if not paths:
             reason = "no such file or folder"
             if root.is_dir():
@@ -143,7 +143,7 @@ class SignalDataModule(L.LightningDataModule):
     def test_dataloader(self) -> DataLoader[Batch]:
         return self.val_dataloader()
 
-    def _loader(self, rows: Rows, shuffle: bool) -> DataLoader[Batch]:
+    def _loader(self, rows: PatchDataset, shuffle: bool) -> DataLoader[Batch]:
         processes = 1 if self.trainer is None else self.trainer.world_size
         return DataLoader(
             rows,
@@ -158,7 +158,7 @@ class SignalDataModule(L.LightningDataModule):
 
 
 def _already_collated(batch: Any) -> Any:
-    """`Rows` is read a whole batch at a time."""
+    """`PatchDataset` is read a whole batch at a time."""
     return batch
 
 

@@ -32,7 +32,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rows(Dataset[Batch]):
+class PatchDataset(Dataset[Batch]):
     """All parts of a list of signals, in memory. A data loader reads a whole batch at a time."""
 
     queries: Float[Tensor, "#N M Q"]
@@ -65,7 +65,7 @@ class Rows(Dataset[Batch]):
             yield self.select(torch.arange(start, min(start + size, len(self))))
 
 
-def read_rows(modality: Modality, paths: Sequence[Path]) -> Rows:
+def read_rows(modality: Modality, paths: Sequence[Path]) -> PatchDataset:
     """Read files and split them into parts of equal size.
 
     Raises SignalError, naming the file, if one cannot be read, or if its parts do not have as many
@@ -81,7 +81,7 @@ def read_rows(modality: Modality, paths: Sequence[Path]) -> Rows:
                 f"{path}: has {_size(signal)}, but {paths[0]} has {_size(first)}; set a patch, "
                 "or train on files of one size"
             )
-    return Rows(
+    return PatchDataset(
         _gather([s.queries for s in signals], [s.parts for s in signals]),
         torch.cat([s.features for s in signals]),
         _gather(

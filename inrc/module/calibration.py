@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from inrc.data import Rows
+from inrc.data import PatchDataset
 from inrc.errors import UsageError
 from inrc.methods.network import Network
 
@@ -18,7 +18,7 @@ Part = tuple[Tensor, Tensor, Tensor | None]
 """Queries, features and weights of some rows."""
 
 
-def start_field(network: Network, rows: Rows, device: torch.device, method: str) -> None:
+def start_field(network: Network, rows: PatchDataset, device: torch.device, method: str) -> None:
     """Solve for what a field has in closed form, from evenly spread training rows.
 
     Raises UsageError if an observation looks at more than one point of the field: then it is no
@@ -35,7 +35,7 @@ def start_field(network: Network, rows: Rows, device: torch.device, method: str)
 
 
 def calibrate(
-    network: Network, metric: Tensor, rows: Rows, surveys: bool, needs_metric: bool
+    network: Network, metric: Tensor, rows: PatchDataset, needs_latents: bool, needs_metric: bool
 ) -> None:
     """Start every bottleneck from the latents of training rows, the same on every process.
 
@@ -51,20 +51,22 @@ def calibrate(
     # a closed form encodes quickly, and more rows show the tails of the distribution
     count = MAX_CLOSED_FORM_ROWS if field.closed_form else min(count, MAX_CLOSED_FORM_ROWS)
     q, x, w = _on_device(_spread(rows, count), metric.device)
-    latents = network.encode(q, x, w) if surveys else x.new_zeros(0, field.latent_dim)
+    latents = network.fit_latents(q, x, w) if needs_latents else x.new_zeros(0, field.latent_dim)
     if needs_metric:
         metric.copy_(network.metric(latents, q, w))
-    for rung in network.rungs:
-        rung.calibrate(latents, metric, x.shape[1])
+    for bottleneck in network.quality_levels:
+        bottleneck.calibrate(latents, metric, x.shape[1])
 
 
-def tabulate(network: Network, rows: Rows, surveys: bool, device: torch.device) -> None:
+def tabulate(
+    network: Network, rows: PatchDataset, needs_latents: bool, device: torch.device
+) -> None:
     """Freeze the integer tables of every bottleneck, from all training rows."""
-    portions = rows.portions(MIN_CALIBRATION_ROWS) if surveys else []
-    every = [network.encode(*_on_device(part, device)) for part in portions]
+    portions = rows.portions(MIN_CALIBRATION_ROWS) if needs_latents else []
+    every = [network.fit_latents(*_on_device(part, device)) for part in portions]
     latents = torch.cat([torch.zeros(0, network.field.latent_dim, device=device), *every])
-    for rung in network.rungs:
-        rung.tabulate(latents)
+    for bottleneck in network.quality_levels:
+        bottleneck.tabulate(latents)
 
 
 def non_finite(network: Network) -> str | None:
@@ -76,7 +78,7 @@ def non_finite(network: Network) -> str | None:
     return None
 
 
-def _spread(rows: Rows, count: int) -> Part:
+def _spread(rows: PatchDataset, count: int) -> Part:
     return rows.select(torch.linspace(0, len(rows) - 1, min(count, len(rows))).long())
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from inrc.adapt import distortion
-from inrc.data import Batch, Rows
+from inrc.data import Batch, PatchDataset
 from inrc.errors import InrcError, UsageError
 from inrc.methods import Method
 from inrc.module import calibration
@@ -33,8 +33,8 @@ class Compressor(L.LightningModule):
         joint: optimizer steps of the third stage.
         observations: how many random observations of each row a step uses; None uses all.
         inner_observations: how many of these the inner loop uses; None uses all.
-        rate: learning rate of the field and the adapter (Adam).
-        bottleneck_rate: learning rate of the bottlenecks (Adam).
+        lr: learning rate of the field and the adapter (Adam).
+        bottleneck_lr: learning rate of the bottlenecks (Adam).
         warmup: steps of linear warm-up at the start of every stage.
         cosine: whether learning rates fall to zero along a cosine in every stage. The papers keep
             them constant.
@@ -57,8 +57,8 @@ class Compressor(L.LightningModule):
         joint: int = 0,
         observations: int | None = 1024,
         inner_observations: int | None = 512,
-        rate: float = 1e-3,
-        bottleneck_rate: float = 1e-3,
+        lr: float = 1e-3,
+        bottleneck_lr: float = 1e-3,
         warmup: int = 50,
         cosine: bool = True,
         latent_distortion: bool = False,
@@ -70,41 +70,45 @@ class Compressor(L.LightningModule):
         ):  # fmt: skip
             if count is not None and count < 1:
                 raise UsageError(f"model.{name}: {count}; give 1 or more, or null for all")
-        for name, value in (("lr", rate), ("bottleneck_lr", bottleneck_rate)):
+        for name, value in (("lr", rate), ("bottleneck_lr", bottleneck_lr)):
             if not 0 <= value < float("inf"):
                 raise UsageError(f"model.{name}: {value}; give a number of 0 or more")
         self.method = method
         self.network = method.build(modality.point_dim, modality.value_dim, modality)
         if self.network.field.latent_dim < 1:
             raise UsageError("model.method: no latents; give a latent_dim of 1 or more")
-        for rung in self.network.rungs:
-            rung.prepare()
+        for bottleneck in self.network.quality_levels:
+            bottleneck.prepare()
         self._restored_step = 0
         self.stages = self.schedule.steps
         self.observations = observations
         self.inner_observations = inner_observations
-        self.rate = rate
-        self.bottleneck_rate = bottleneck_rate
-        self.surveys = any(rung.surveys for rung in self.network.rungs)
+        self.lr = lr
+        self.bottleneck_lr = bottleneck_lr
+        self.needs_latents = any(
+            bottleneck.needs_latents for bottleneck in self.network.quality_levels
+        )
         # a bottleneck that does not look at latents has no metric of them
-        self.latent_distortion = latent_distortion and self.surveys
-        rungs = self.network.rungs
-        self.needs_metric = self.latent_distortion or any(rung.needs_metric for rung in rungs)
+        self.latent_distortion = latent_distortion and self.needs_latents
+        levels = self.network.quality_levels
+        self.needs_metric = self.latent_distortion or any(
+            bottleneck.needs_metric for bottleneck in levels
+        )
         size = self.network.field.latent_dim if self.needs_metric else 0
         self.register_buffer("metric", torch.eye(size))
         # an optimizer needs a parameter, also where a method learns nothing
         learns = any(p.requires_grad for p in self.network.parameters())
         self.nothing = None if learns else nn.Parameter(torch.zeros(()))
-        names = ["psnr", *(f"{name}_q{q}" for q in range(len(rungs)) for name in ("rate", "psnr"))]
+        names = ["psnr", *(f"{name}_q{q}" for q in range(len(levels)) for name in ("rate", "psnr"))]
         self.measures = Measures([f"{split}/{name}" for split in ("val", "test") for name in names])
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """One Adam; what a stage does not train has a learning rate of zero there."""
         network = self.network
         groups = [
-            (network.field.parameters(), self.rate, FIELD_STAGES),
-            (network.adapter.parameters(), self.rate, FIELD_STAGES),
-            (network.ladder.parameters(), self.bottleneck_rate, BOTTLENECK_STAGES),
+            (network.field.parameters(), self.lr, FIELD_STAGES),
+            (network.adapter.parameters(), self.lr, FIELD_STAGES),
+            (network.bottlenecks.parameters(), self.bottleneck_lr, BOTTLENECK_STAGES),
         ]
         if self.nothing is not None:
             groups.append((iter([self.nothing]), 0.0, FIELD_STAGES))
@@ -124,8 +128,8 @@ class Compressor(L.LightningModule):
         return self.schedule.stage(step)
 
     @property
-    def _training_rows(self) -> Rows:
-        rows: Rows = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
+    def _training_rows(self) -> PatchDataset:
+        rows: PatchDataset = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
         return rows
 
     def on_train_start(self) -> None:
@@ -144,13 +148,13 @@ class Compressor(L.LightningModule):
         """Start every bottleneck; raises InrcError if training has diverged."""
         self.check_finite()
         calibration.calibrate(
-            self.network, self.metric, self._training_rows, self.surveys, self.needs_metric
+            self.network, self.metric, self._training_rows, self.needs_latents, self.needs_metric
         )
 
     def tabulate(self) -> None:
         """Freeze the tables of every bottleneck; raises InrcError if training has diverged."""
         self.check_finite()
-        calibration.tabulate(self.network, self._training_rows, self.surveys, self.device)
+        calibration.tabulate(self.network, self._training_rows, self.needs_latents, self.device)
 
     def check_finite(self) -> None:
         """Raise InrcError if a tensor of the network is not finite."""
@@ -196,18 +200,21 @@ class Compressor(L.LightningModule):
     def _ladder_loss(self, latent: Tensor, batch: Batch) -> Tensor:
         loss = latent.new_zeros(())
         size = batch.features.shape[1] if self.observations is None else self.row_size
-        for number, rung in enumerate(self.network.rungs):
-            decoded, bits = rung(latent)
+        for number, bottleneck in enumerate(self.network.quality_levels):
+            decoded, bits = bottleneck(latent)
             if self.latent_distortion:
                 error = decoded - latent
-                harm = ((error @ self.metric) * error).sum(1)
+                distortion = ((error @ self.metric) * error).sum(1)
             else:
-                harm = self._distortion(decoded, batch)
+                distortion = self._distortion(decoded, batch)
             rate = bits.mean() / size
-            # divided by its weight, so that no rung drowns the others
-            loss = loss + (rate + rung.weight * harm.mean()) / max(rung.weight, 1.0) ** 0.5
+            # divided by its weight, so that no quality level drowns the others
+            loss = (
+                loss
+                + (rate + bottleneck.lmbda * distortion.mean()) / max(bottleneck.lmbda, 1.0) ** 0.5
+            )
             self.log(f"train/rate_q{number}", rate)
-            self.log(f"train/psnr_q{number}", psnr(harm.mean()))
+            self.log(f"train/psnr_q{number}", psnr(distortion.mean()))
         return loss
 
     def _distortion(self, latent: Tensor, batch: Batch) -> Tensor:
@@ -245,7 +252,7 @@ class Compressor(L.LightningModule):
     def _coded(self, split: str) -> bool:
         """Whether there are bottlenecks to measure."""
         if split == "test":
-            return all(rung.ready for rung in self.network.rungs)
+            return all(bottleneck.ready for bottleneck in self.network.quality_levels)
         return self.steps_done > self.schedule.represent
 
     def _measure(self, split: str, batch: Batch) -> None:
@@ -255,7 +262,7 @@ class Compressor(L.LightningModule):
 
     def _log_measures(self, split: str) -> None:
         self.log(f"{split}/psnr", self.measures[f"{split}/psnr"], prog_bar=True)
-        levels = len(self.network.rungs) if self._coded(split) else 0
+        levels = len(self.network.quality_levels) if self._coded(split) else 0
         for number in range(levels):
             for name in (f"{split}/rate_q{number}", f"{split}/psnr_q{number}"):
                 self.log(name, self.measures[name], prog_bar=number == levels - 1)

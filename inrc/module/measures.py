@@ -59,12 +59,12 @@ def row_measures(network: Network, batch: Batch, coded: bool) -> dict[str, Float
     Returns:
         PSNR in dB, and rates in bits per observation.
     """
-    latent = network.encode(batch.queries, batch.features, batch.weights)
+    latent = network.fit_latents(batch.queries, batch.features, batch.weights)
     measures = {"psnr": _decoded_psnr(network, latent, batch)}
-    for number, rung in enumerate(network.rungs if coded else []):
-        symbols = rung.quantize(latent)
-        measures[f"rate_q{number}"] = rung.bits(symbols) / batch.features.shape[1]
-        measures[f"psnr_q{number}"] = _decoded_psnr(network, rung.dequantize(symbols), batch)
+    for number, bottleneck in enumerate(network.quality_levels if coded else []):
+        symbols = bottleneck.quantize(latent)
+        measures[f"rate_q{number}"] = bottleneck.bits(symbols) / batch.features.shape[1]
+        measures[f"psnr_q{number}"] = _decoded_psnr(network, bottleneck.dequantize(symbols), batch)
     return measures
 
 
