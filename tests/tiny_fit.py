@@ -16,12 +16,12 @@ model:
     class_path: inrc.methods.Basis
     init_args:
       latent_dim: 8
-      features: 32
-      span: 8
+      num_frequencies: 32
+      basis_size: 8
       w0: 20.0
-      curve: 0
-      weights: [1.0e3, 1.0e4]
-      hidden: 0
+      field_hidden: 0
+      lambdas: [1.0e3, 1.0e4]
+      bottleneck_hidden: 0
   represent: 0
   compress: 8
   inner_observations: null

@@ -76,7 +76,7 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     print(f"\nmodel: {path} ({path.stat().st_size:,} bytes)")
     words = shlex.join(["inrc", "compress", str(paths[0]), "-m", str(path)])
     print(f"next:  {words} -o compressed.inrc")
-    _save_pca(data, path)
+    _train_baseline(data, path)
     picture(paths[0], model, model.num_qualities - 1, folder / "reconstruction.png")
     module.to(place)
     return model
@@ -99,7 +99,7 @@ def exported(module: Compressor, data: SignalDataModule, paths: list[Path]) -> M
     return model
 
 
-def _save_pca(data: SignalDataModule, path: Path) -> None:
+def _train_baseline(data: SignalDataModule, path: Path) -> None:
     """Learn principal components from the same rows, for `inrc evaluate` to compare with."""
     file = linear.beside(path)
     file.unlink(missing_ok=True)

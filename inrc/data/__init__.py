@@ -3,4 +3,4 @@
 from inrc.data.datamodule import SignalDataModule
 from inrc.data.rows import Batch, PatchDataset, read_rows
 
-__all__ = ["Batch", "Rows", "SignalDataModule", "read_rows"]
+__all__ = ["Batch", "PatchDataset", "SignalDataModule", "read_rows"]

@@ -43,7 +43,7 @@ def calibrate(
         network: its bottlenecks are changed.
         metric: K K, is set to the metric of latents where it is needed.
         rows: all training rows.
-        surveys: whether the bottlenecks look at latents at all.
+        needs_latents: whether the bottlenecks look at latents at all.
         needs_metric: whether `metric` is used.
     """
     field = network.field

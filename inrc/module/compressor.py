@@ -70,7 +70,7 @@ class Compressor(L.LightningModule):
         ):  # fmt: skip
             if count is not None and count < 1:
                 raise UsageError(f"model.{name}: {count}; give 1 or more, or null for all")
-        for name, value in (("lr", rate), ("bottleneck_lr", bottleneck_lr)):
+        for name, value in (("lr", lr), ("bottleneck_lr", bottleneck_lr)):
             if not 0 <= value < float("inf"):
                 raise UsageError(f"model.{name}: {value}; give a number of 0 or more")
         self.method = method
@@ -171,7 +171,7 @@ class Compressor(L.LightningModule):
     def _diverged(self, reason: str) -> InrcError:
         return InrcError(
             f"training diverged at step {self.global_step}: {reason}; no codec was exported; lower "
-            f"model.lr (now {self.rate:g}) or model.bottleneck_lr (now {self.bottleneck_rate:g}), "
+            f"model.lr (now {self.lr:g}) or model.bottleneck_lr (now {self.bottleneck_lr:g}), "
             "or raise model.warmup"
         )
 
@@ -191,13 +191,13 @@ class Compressor(L.LightningModule):
                 self.log("train/psnr", psnr(error), prog_bar=True)
                 loss = error + self.network.field.penalty(latent).mean()
             else:
-                loss = self._ladder_loss(latent, batch)
+                loss = self._rate_distortion_loss(latent, batch)
         # every parameter takes part in every step, so that DDP needs no flag to find the others
         idle = sum(0.0 * p.sum() for p in self.parameters() if p.requires_grad)
         self.log("train/loss", loss)
         return loss + idle
 
-    def _ladder_loss(self, latent: Tensor, batch: Batch) -> Tensor:
+    def _rate_distortion_loss(self, latent: Tensor, batch: Batch) -> Tensor:
         loss = latent.new_zeros(())
         size = batch.features.shape[1] if self.observations is None else self.row_size
         for number, bottleneck in enumerate(self.network.quality_levels):
@@ -208,11 +208,9 @@ class Compressor(L.LightningModule):
             else:
                 distortion = self._distortion(decoded, batch)
             rate = bits.mean() / size
-            # divided by its weight, so that no quality level drowns the others
-            loss = (
-                loss
-                + (rate + bottleneck.lmbda * distortion.mean()) / max(bottleneck.lmbda, 1.0) ** 0.5
-            )
+            lmbda = bottleneck.lmbda
+            # divided by the root of lambda, so that no quality level drowns the others
+            loss = loss + (rate + lmbda * distortion.mean()) / max(lmbda, 1.0) ** 0.5
             self.log(f"train/rate_q{number}", rate)
             self.log(f"train/psnr_q{number}", psnr(distortion.mean()))
         return loss
