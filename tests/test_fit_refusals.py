@@ -102,4 +102,4 @@ lightning(sys.argv[1:])
 def test_the_first_line_appears_before_anything_heavy_is_imported(words: list[str]) -> None:
     command = [sys.executable, "-c", FIRST, *words]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert done.stdout == f"inrc {words[0]}: loading PyTorch and Lightning"
+    assert done.stdout == f"lightning {words[0]}: loading PyTorch and Lightning"

@@ -61,7 +61,7 @@ def test_nothing_to_test_is_one_line(
 ) -> None:
     words, _ = typed
     assert cli.lightning(["test", *words, f"--trainer.default_root_dir={tmp_path}"]) == 2
-    assert "nothing to test" in capsys.readouterr().err
+    assert "no codec to test" in capsys.readouterr().err
     other = "--model.method.init_args.latent_dim=12"
     assert cli.lightning(["test", *words, other]) == 2
     assert "another configuration" in capsys.readouterr().err
@@ -75,11 +75,11 @@ def test_rates_of_the_test_are_those_of_the_archive(
     assert cli.lightning(["test", *logged]) == 0
     (csv,) = tmp_path.rglob("metrics.csv")
     names, values = (line.split(",") for line in csv.read_text().splitlines()[:2])
-    found = dict(zip(names, values, strict=True))
+    logged_values = dict(zip(names, values, strict=True))
     for number, row in enumerate(rows(at_fit)):
         payload = int(row[2].replace(",", ""))
         pixels = 8 * int(row[1].replace(",", "")) / float(row[3])
-        assert float(found[f"test/rate_q{number}"]) * 3 == pytest.approx(
+        assert float(logged_values[f"test/rate_q{number}"]) * 3 == pytest.approx(
             3 * 8 * payload / pixels, rel=0.05, abs=0.01
         )
     assert torch.get_float32_matmul_precision() == "highest"

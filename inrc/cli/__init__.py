@@ -51,7 +51,7 @@ def lightning(argv: Sequence[str] | None = None) -> int:
 def _inrc(argv: list[str]) -> int:
     words = [word for word in argv if word != "--debug"]
     if words and words[0] in TRAINING:
-        return _train(words)
+        return _train(words, "inrc")
     parser = _parser("inrc", "Compress signals of any kind with implicit neural representations.")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for verb in VERBS:
@@ -68,19 +68,19 @@ def _inrc(argv: list[str]) -> int:
 def _lightning(argv: list[str]) -> int:
     words = [word for word in argv if word != "--debug"]
     if words and words[0] in TRAINING:
-        return _train(words)
+        return _train(words, "lightning")
     parser = _parser("lightning", "Train and measure codec models.")
     _add_training(parser.add_subparsers(metavar="VERB", required=True))
     parser.parse_args(argv)
     return 2
 
 
-def _train(words: list[str]) -> int:
+def _train(words: list[str], program: str) -> int:
     words = recipes.resolve(words)
-    print(f"inrc {words[0]}: loading PyTorch and Lightning", flush=True)
+    print(f"{program} {words[0]}: loading PyTorch and Lightning", flush=True)
     from inrc.cli import fit  # takes seconds to import
 
-    return fit.run(words) or 0
+    return fit.run(words, program)
 
 
 def _parser(program: str, purpose: str) -> argparse.ArgumentParser:

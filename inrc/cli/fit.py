@@ -5,6 +5,7 @@ import warnings
 from argparse import ArgumentError
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +17,8 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from inrc.cli import TRAINING, failures
+from inrc import registry
+from inrc.cli import TRAINING, failures, screen
 from inrc.cli.checkpoints import AtomicCheckpointIO, Last, check_checkpoint
 from inrc.cli.export import Export, check_no_codec
 from inrc.cli.progress import Steps
@@ -184,7 +186,7 @@ class Test(Command):
 COMMANDS = {command.verb: command for command in (Fit, Validate, Test)}
 
 
-def run(argv: list[str]) -> int:
+def run(argv: list[str], program: str = "inrc") -> int:
     """Run fit, validate or test with these arguments; the verb comes first.
 
     Raises InrcError, in one line, for everything that a user can act on.
@@ -195,6 +197,8 @@ def run(argv: list[str]) -> int:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     torch.set_float32_matmul_precision("highest")  # SIRENs lose 80 dB at TF32
+    if any(word.startswith("--data.help") for word in words):
+        _import_data_modules()
     try:
         command = COMMANDS[verb](
             Compressor,
@@ -204,7 +208,7 @@ def run(argv: list[str]) -> int:
             auto_configure_optimizers=False,
             save_config_kwargs={"overwrite": True},
             parser_kwargs={
-                "prog": f"lightning {verb}",
+                "prog": f"{program} {verb}",
                 "description": TRAINING[verb],
                 "exit_on_error": False,
             },
@@ -223,3 +227,14 @@ def run(argv: list[str]) -> int:
         raise failures.explained(error, constructing=True) from error
     command.execute()
     return 0
+
+
+def _import_data_modules() -> None:
+    """Import what packages of modalities export, because help lists imported DataModules only."""
+    for plugin in registry.installed():
+        try:
+            package = import_module(plugin.target.partition(":")[0])
+            for name in getattr(package, "__all__", ()):
+                getattr(package, name)
+        except Exception as error:  # foreign code may raise anything; help for others goes on
+            screen.complain(f"warning: {plugin}: {error}")
