@@ -154,9 +154,9 @@ def test_an_ordinary_installation_has_the_templates(tmp_path: Path) -> None:
     """Not only an editable one, which finds them beside the sources."""
     source, site = tmp_path / "source", tmp_path / "site"
     source.mkdir()
-    for file in ("pyproject.toml", "README.md", "LICENSE"):
+    for file in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source)
-    for folder in ("inrc", "modalities"):
+    for folder in ("inrc", "modalities", "recipes"):
         shutil.copytree(ROOT / folder, source / folder)
     subprocess.run([*PIP, "--target", str(site), str(source)], check=True, capture_output=True)
     code = "import inrc, sys; from inrc.cli import main; print(inrc.__file__); sys.exit(main())"

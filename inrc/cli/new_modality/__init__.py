@@ -71,7 +71,8 @@ def names(name: str) -> dict[str, str]:
 
     Raises UsageError unless the name is one or more lower-case words, joined by single underscores.
     """
-    if len(name) > MAX_NAME_LENGTH or not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name, re.ASCII):
+    valid = re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name, re.ASCII)
+    if not valid or len(name) > MAX_NAME_LENGTH:
         raise UsageError(
             f"{name!r}: give a lower-case name like tide or sea_level, "
             f"of at most {MAX_NAME_LENGTH} letters, digits and underscores"
