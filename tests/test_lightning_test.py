@@ -1,4 +1,4 @@
-"""`lightning test`: the figures of the end of training, typed again."""
+"""`lightning test` and `validate`: the figures of the end of training, measured again."""
 
 from pathlib import Path
 
@@ -20,7 +20,8 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], str]:
         f"--data.init_args.sample_folder={folder / 'sample'}", "--data.init_args.sample_count=24",
         "--data.init_args.batch_size=4", "--model.compress=4", "--model.represent=0",
         "--model.method.init_args.latent_dim=24", "--model.method.init_args.basis_size=48",
-        "--model.method.init_args.num_frequencies=64", "--model.method.init_args.lambdas=[100.0,1e4]",
+        "--model.method.init_args.num_frequencies=64",
+        "--model.method.init_args.lambdas=[100.0,1e4]",
         "--trainer.limit_val_batches=0",
     ]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
@@ -54,6 +55,18 @@ def test_a_checkpoint_is_worth_the_same(
     folder = Path(words[1].partition("=")[2])
     assert cli.lightning(["test", *words, f"--ckpt_path={folder / 'last.ckpt'}"]) == 0
     assert rows(capsys.readouterr().out) == rows(at_fit)
+
+
+def test_a_checkpoint_is_validated_at_every_quality_level(
+    typed: tuple[list[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, _ = typed
+    words = [word for word in words if "limit_val_batches" not in word]
+    folder = Path(words[1].partition("=")[2])
+    assert cli.lightning(["validate", *words, f"--ckpt_path={folder / 'last.ckpt'}"]) == 0
+    said = capsys.readouterr().out
+    for name in ("val/psnr", "val/psnr_q0", "val/rate_q1"):
+        assert name in said
 
 
 def test_nothing_to_test_is_one_line(

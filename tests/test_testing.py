@@ -199,11 +199,11 @@ def restless_sample(self: Tide, folder: Path, seed: int, count: int) -> list[Pat
             },
         ),
         (
-            "split and rebuilt: meta",
+            "split and reconstructed: meta",
             {"join": lambda self, f, m, v: Tide.join(self, f, {**m, "more": 1}, v)},
         ),
         (
-            "split and rebuilt: features",
+            "split and reconstructed: features",
             {"join": lambda self, f, m, v: Tide.join(self, f * 0.99, m, v)},
         ),
         ("written and read: shape", {"write": silent_write}),

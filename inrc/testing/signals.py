@@ -53,20 +53,20 @@ def check_file(
         require(
             close(plan.queries, pieces.queries, 0.0), "ask(meta, View()).queries are those of split"
         )
-        joined = rebuilt(modality, signal.meta, lambda queries: pieces.features)
+        joined = reconstructed(modality, signal.meta, lambda queries: pieces.features)
         require_same(
-            signal, joined, f"{path.name}: split and rebuilt", 1e-6
+            signal, joined, f"{path.name}: split and reconstructed", 1e-6
         )  # a few float32 roundings
         modality.write(joined, written)
         require_same(signal, modality.read(written), f"{path.name}: written and read", tolerance)
     else:
-        modality.write(rebuilt(modality, signal.meta, truth(path)), written)
+        modality.write(reconstructed(modality, signal.meta, truth(path)), written)
     check_measure(modality.measure(path, written), path.name)
     check_views(modality, signal, pieces.parts)
     check_points(modality, pieces)
 
 
-def rebuilt(
+def reconstructed(
     modality: Modality, meta: Mapping[str, Any], answer: Callable[[Tensor], Tensor]
 ) -> Signal:
     """What `reconstruct` makes of the answers of a field."""
