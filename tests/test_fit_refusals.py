@@ -74,7 +74,7 @@ def test_bad_files_are_left_out_if_asked(folder: Path, capsys: Capture) -> None:
     said = capsys.readouterr()
     skipped = [line for line in said.err.splitlines() if line.startswith("skipped")]
     assert skipped == [f"skipped {folder}/damaged/1.wav: cut short; its end is missing"]
-    assert "1 validation files" in said.out
+    assert "1 validation file in" in said.out
 
 
 @pytest.mark.parametrize("verb", ["validate", "test"])

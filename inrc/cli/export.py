@@ -71,7 +71,8 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     path = folder / CODEC
     with atomic_write(path) as part:
         model.save(part)
-    print(f"\n{len(paths)} validation files in one archive; the model itself is not counted")
+    files = "1 validation file" if len(paths) == 1 else f"{len(paths)} validation files"
+    print(f"\n{files} in one archive; the model itself is not counted")
     print(table(model.card["results"], data.modality.unit))
     print(f"\nmodel: {path} ({path.stat().st_size:,} bytes)")
     words = shlex.join(["inrc", "compress", str(paths[0]), "-m", str(path)])
