@@ -25,7 +25,7 @@ class Tested(Callback):
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Load the codec.
 
-        Raises UsageError if there is none, or if it was trained with another configuration.
+        Raises UsageError if no codec was trained, or if its configuration differs.
         """
         assert isinstance(pl_module, Compressor)
         if trainer.ckpt_path is not None:
@@ -60,5 +60,7 @@ class Tested(Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         model = self.model or modelled(pl_module, data)
         rows = [measured(model, data.val_paths, number) for number in range(model.num_qualities)]
-        print(f"\n{len(data.val_paths)} test files in one archive; the model itself is not counted")
+        count = len(data.val_paths)
+        files = "1 test file" if count == 1 else f"{count} test files"
+        print(f"\n{files} in one archive; the model itself is not counted")
         print(table(rows, data.modality.unit))

@@ -1,4 +1,4 @@
-"""What is found from training rows outside of gradient steps: closed forms, starts and tables."""
+"""Closed forms, starts and tables, which come from training rows without gradient steps."""
 
 import torch
 from torch import Tensor
