@@ -54,7 +54,7 @@ def load(path: Path) -> Spectrum:
         raise SignalError(f"{path}: all counts are 0; leave the file out")
     head, tail = text[: data.start()], text[end:]
     if len(head) + len(tail) > MAX_TEXT_LENGTH:
-        raise SignalError(f"{path}: more than {MAX_TEXT_LENGTH} characters around the counts; shorten the other sections")
+        raise SignalError(f"{path}: more than {MAX_TEXT_LENGTH} characters around the counts")
     return Spectrum(counts, first, head, tail, data[1])
 
 
