@@ -55,7 +55,7 @@ def test_it_passes_its_own_tests_as_written(tmp_path: Path) -> None:
 def test_names_are_put_everywhere(name: str, tmp_path: Path) -> None:
     words = new_modality.names(name)
     texts = new_modality.render(words)
-    assert len(name) <= new_modality.LONGEST == len(LONG)
+    assert len(name) <= new_modality.MAX_NAME_LENGTH == len(LONG)
     project = tomllib.loads(texts["pyproject.toml"])
     assert project["project"]["name"] == f"inrc-{name.replace('_', '-')}"
     [(entry, target)] = project["project"]["entry-points"]["inrc.modalities"].items()
@@ -100,7 +100,7 @@ def test_what_can_be_no_name(
     ("words", "says"),
     [
         (["image"], "modality 'image' is installed already"),
-        (["modalities"], "there is a package inrc_modalities already"),
+        (["modalities"], "package inrc_modalities exists already"),
         (["tide", "-o", "full"], "full: exists already; name a new folder with -o"),
         (["tide", "-o", "file"], "file: exists already"),
         (["tide", "-o", "dangling"], "dangling: exists already"),
