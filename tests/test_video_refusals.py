@@ -111,7 +111,7 @@ def playlist(folder: Path) -> Path:
 
 
 BAD: Mapping[str, tuple[Callable[[Path], Path], str]] = {
-    "no frames": (no_frames, "no frames"),
+    "no frames": (no_frames, "without frames"),
     "sound only": (sound_only, "no video.*audio"),
     "two sizes": (two_sizes, "frame 3 is 48 by 48.*the first 32 by 32"),
     "two videos": (two_videos, "2 videos"),
@@ -140,7 +140,7 @@ def test_long_clips_are_refused_before_they_fill_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(smooth(shape=(9, 16, 16)), tmp_path / "a.mkv")
-    monkeypatch.setattr(clip, "PIXELS", 5 * 256)
+    monkeypatch.setattr(clip, "MAX_PIXELS", 5 * 256)
     with pytest.raises(SignalError, match=r"6 by 16 by 16 .*shorter clips"):
         load(tmp_path / "a.mkv")
 
