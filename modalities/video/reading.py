@@ -34,6 +34,9 @@ from inrc_modalities.video.structure import cut_short, sound_ffv1
 ASPECT = "PIXEL_ASPECT"
 """Tag of a Matroska stream with the aspect of a pixel, which PyAV cannot put where it belongs."""
 
+READ_ONLY = (".mov", ".m4v", ".avi", ".webm")
+"""Common suffixes of files that are read but not written."""
+
 # the formats that FFmpeg may take a file for: none that names other files or addresses
 _FORMATS = "matroska,webm,mov,mp4,yuv4mpegpipe,avi,mpegts,mpeg,ivf,h264,hevc,obu"
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
@@ -99,7 +102,7 @@ def _clip(container: InputContainer, stream: VideoStream, limit: int | None) -> 
     layout, orientation = "", Orientation()
     for frame in _decoded(container, stream):
         if first is None:
-            first, layout, orientation = frame, _layout(frame), Orientation.of(frame)
+            first, layout, orientation = frame, layout_of(frame), Orientation.of(frame)
             orientation.check(layout, frame.height, frame.width)
         if (frame.width, frame.height, frame.format.name) != (
             first.width, first.height, first.format.name,
@@ -193,7 +196,12 @@ def is_picture(stream: VideoStream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
-def _layout(frame: VideoFrame) -> str:
+def layout_of(frame: VideoFrame) -> str:
+    """The layout in which the pixels of a frame are kept.
+
+    Raises:
+        SignalError: pixels of another kind, too many of them, or colours of an unknown kind.
+    """
     name = frame.format.name
     if name not in _NAMES:
         deep = max(part.bits for part in frame.format.components) > 8
