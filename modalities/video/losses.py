@@ -58,7 +58,7 @@ def losses(path: Path) -> list[str]:
         lost = _other_streams(container, stream)
         if container.chapters():
             lost.append("chapters")
-        if any(_tags(each.metadata) for each in (container, *container.streams)):
+        if any(_tags(each.metadata) for each in (container, stream)):
             lost.append("tags")
         delay = _delay(container, stream)
         if delay > 0:
