@@ -130,8 +130,8 @@ def check_size(shape: tuple[int, ...]) -> None:
     if max(shape[1:]) > MAX_SIDE or prod(shape) > MAX_PIXELS:
         size = " by ".join(str(n) for n in shape)
         raise SignalError(
-            f"video: {size} (frames, height, width) are more than {MAX_SIDE} pixels a side or {MAX_PIXELS} "
-            "in all; cut it into shorter clips"
+            f"video: {size} (frames, height, width) are more than {MAX_SIDE} pixels a side "
+            f"or {MAX_PIXELS} in all; cut it into shorter clips"
         )
 
 
