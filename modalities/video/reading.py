@@ -182,6 +182,8 @@ def _stream(container: InputContainer) -> VideoStream:
     if {key.lower(): value for key, value in stream.metadata.items()}.get("alpha_mode") == "1":
         raise SignalError("a video with opacity (alpha); flatten it on a background first")
     context = stream.codec_context
+    if context is None:  # whatever the annotations of PyAV say
+        raise SignalError("a video of a kind that cannot be decoded here; convert it to FFV1 first")
     if context.field_order > _PROGRESSIVE:
         raise SignalError(f"interlaced; {_DEINTERLACE}")
     if max(context.width, context.height) > MAX_SIDE:
