@@ -38,7 +38,7 @@ class Orientation:
             SignalError: a matrix that scales, shears, projects or turns by another angle.
         """
         try:
-            data = frame.side_data.get(Type.DISPLAYMATRIX)
+            data = frame.side_data.get(Type.DISPLAYMATRIX.name)
         except ValueError as error:  # of a kind that PyAV has no name for
             raise SignalError(
                 f"pictures with metadata of an unknown kind ({error}); "
