@@ -188,7 +188,7 @@ def test_every_file_that_is_read_is_measured_without_a_second_loss(
     path = tmp_path / f"a{suffix}"
     soundfile.write(path, tone(9000, 2, peak), 48000, subtype, format=kind)
     modality = Audio()
-    assert Audio.takes(path) and modality.measurable(path) == ".wav"
+    assert Audio.accepts(path) and modality.measurable(path) == ".wav"
     signal = modality.read(path)
     modality.write(signal, tmp_path / "b.wav")
     assert modality.measure(path, tmp_path / "b.wav")["psnr"] > 140  # float32, middle and side

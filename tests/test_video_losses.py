@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_read_has_no_list(tmp_path: Path) -> None:
 def test_formats_that_are_only_read_are_measured_without_loss(tmp_path: Path, suffix: str) -> None:
     codec = "libvpx" if suffix == ".webm" else "libx264"
     path = encoded(tmp_path / f"a{suffix}", plain("yuv420p", 3), codec)
-    assert Video.takes(path) and Video().measurable(path) == ".mkv"
+    assert Video.accepts(path) and Video().measurable(path) == ".mkv"
     signal = Video().read(path)
     with pytest.raises(SignalError, match=rf"cannot write '\{suffix}'; use one of"):
         Video().write(signal, tmp_path / f"b{suffix}")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inrc import grid
 from inrc.errors import SignalError
-from inrc.signal import Ask, Baseline, Modality, Signal, View
+from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
 from inrc_modalities.video import baselines, losses, pixels, quality, sample, timing
 from inrc_modalities.video.clip import check_size, checked, restored
 from inrc_modalities.video.reading import READ_ONLY, load
@@ -65,11 +65,11 @@ class Video(Modality):
         return self._whole(pixels.features(clip, self.chroma), clip.meta())
 
     @classmethod
-    def takes(cls, path: Path) -> bool:
+    def accepts(cls, path: Path) -> bool:
         """Whether a file of a folder is a video; more formats are read than written."""
         return path.suffix.lower() in (*cls.suffixes, *READ_ONLY)
 
-    def exact(self, suffix: str) -> str:
+    def lossless_suffix(self, suffix: str) -> str:
         """Matroska, which holds every clip without loss."""
         return ".mkv"
 
@@ -114,7 +114,7 @@ class Video(Modality):
         """
         return checked(meta)
 
-    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: the parts of `split`, or what a view needs of them.
 
         `View.scale` multiplies width, height and frame rate. `View.at` asks for width, height and
@@ -128,12 +128,12 @@ class Video(Modality):
         shape = self.shape(meta)
         if not view:
             count = math.prod(grid.counts(shape, self.patch))
-            return Ask(grid.coordinates(self.patch)[None], tuple(range(count)))
+            return QueryPlan(grid.coordinates(self.patch)[None], tuple(range(count)))
         axes = self._axes(meta, view)
-        return Ask(grid.queries(axes), grid.parts(axes))
+        return QueryPlan(grid.queries(axes), grid.parts(axes))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The clip made of the patches decoded at `ask(meta, view)`."""
+        """The clip made of the patches decoded at `plan_queries(meta, view)`."""
         axes = self._axes(meta, view)
         canvas = grid.assemble(features, axes, None if view else self.patch)
         result = {**meta, "shape": list(canvas.shape[:3])}
