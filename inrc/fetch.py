@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inrc.errors import InrcError
+from inrc.errors import InrcError, one_line
 
 if TYPE_CHECKING:
     from requests import Response
@@ -195,4 +195,4 @@ def _reason(error: Exception) -> str:
         return "the connection broke off"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
-    return (" ".join(str(error).split()) or type(error).__name__)[:120]
+    return one_line(error)[:120]

@@ -13,7 +13,10 @@ SHARE = 0.75
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 _CGROUPS = Path("/sys/fs/cgroup")
 # where a control group's limit, use, and the use that can be reclaimed stand: version 2, version 1
-_GROUP_FILES = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
+_GROUP_FILES = (
+    ("memory.max", "memory.current"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+)
 
 
 def parse_size(text: str) -> int:

@@ -11,15 +11,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = (
-    "errors files fetch metrics signal grid fields adapt basis entropy methods data module "
+    "errors varint memory files fetch metrics lossless signal grid fields adapt basis entropy methods data module "
     "container registry model codec api plotting evaluation xarray_engine testing cli"
 ).split()
 """From low to high; a room imports from lower floors only."""
 
-FOR_PLUGINS = {"signal", "grid", "data", "metrics", "errors", "fetch"}
+FOR_PLUGINS = {"signal", "grid", "data", "metrics", "errors", "fetch", "varint"}
 TENSORS_ONLY = {"fields", "adapt", "basis", "entropy"}
 WITH_LIGHTNING = {"module", "data", "cli"}
-WITHOUT_TORCH = ["errors", "files", "fetch", "container", "registry", "cli"]
+WITHOUT_TORCH = ["errors", "varint", "memory", "files", "fetch", "container", "registry", "cli"]
 
 
 def sources(folder: str, package: str) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from inrc import cli, registry
-from inrc.cli import compress, decompress, info, screen
+from inrc.cli import compress, decompress, info, inputs, screen
 from inrc.container import Archive, Item, pack
 from inrc.errors import SignalError, UsageError
 
@@ -198,8 +198,8 @@ def test_what_lies_in_a_folder_beside_signals_is_left_out(tmp_path: Path) -> Non
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     found = [tmp_path / names[n] for n in (3, 1, 5)]
-    assert compress.files_in([tmp_path], registry.find("nerf")) == found
-    assert compress.files_in([tmp_path / names[0]], registry.find("nerf")) == [tmp_path / names[0]]
+    assert inputs.files_in([tmp_path], registry.find("nerf")) == found
+    assert inputs.files_in([tmp_path / names[0]], registry.find("nerf")) == [tmp_path / names[0]]
 
 
 def test_regions_are_read() -> None:

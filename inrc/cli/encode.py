@@ -1,10 +1,10 @@
-"""`inrc encode`: the latents of files, as arrays for other programs."""
+"""`inrc encode`: the latents of files as arrays, for other programs."""
 
 import argparse
 from pathlib import Path
 
 from inrc.cli import screen
-from inrc.cli.compress import files_in
+from inrc.cli.inputs import files_in
 from inrc.errors import InrcError, UsageError
 from inrc.files import refuse, whole
 
@@ -18,7 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", dest="model", type=Path, required=True, help="codec.safetensors")
     parser.add_argument(
         "--latents", dest="output", type=Path, required=True, metavar="OUT",
-        help="an .npz file: latents (parts by size), owner (number of its file), names",
+        help="an .npz file: latents (parts by size), owner (number of the file of each), names",
     )  # fmt: skip
     parser.add_argument("--steps", type=int, help="steps of the search for the latents")
     parser.add_argument("-f", dest="force", action="store_true", help="overwrite OUT")
@@ -26,12 +26,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb; 1 if any of the files could not be read, the others are kept.
+    """Run the verb; 1 if a file could not be read, the others are encoded.
 
-    Raises InrcError if no file could be, or nothing can be written.
+    Raises:
+        InrcError: no file could be read, or the output cannot be written.
     """
     if args.output.suffix.lower() != ".npz":
-        raise UsageError(f"{args.output}: name an .npz file")
+        raise UsageError(f"{args.output}: is not an .npz file; name one with --latents")
     refuse(args.output, args.force)
 
     import numpy as np
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
             rows.append(latents.numpy())
             report(done, len(paths))
     if not rows:
-        raise InrcError(f"{args.output}: not written, none of the files could be encoded")
+        raise InrcError(f"{args.output}: not written, as no file could be encoded")
     whole_array = np.concatenate(rows)
     with whole(args.output, args.force) as part:
         np.savez(part, latents=whole_array, owner=np.array(owners), names=np.array(names))

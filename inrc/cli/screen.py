@@ -1,5 +1,6 @@
-"""What commands say: results on stdout, everything else on stderr."""
+"""The output of commands: results on stdout, everything else on stderr."""
 
+import argparse
 import json
 import math
 import sys
@@ -8,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from inrc.memory import parse_size
+
 PATIENCE = 1.0
 """Seconds that a command may take before it shows a progress bar."""
 
@@ -15,13 +18,29 @@ Report = Callable[[int, int], None]
 """Called with what is done and what there is to do."""
 
 
+def add_max_memory(parser: argparse.ArgumentParser) -> None:
+    """Add --max-memory."""
+    parser.add_argument(
+        "--max-memory", metavar="SIZE", help="refuse what takes more memory: 800M, 4G (default: "
+        "three quarters of what is free)",
+    )  # fmt: skip
+
+
+def max_memory(args: argparse.Namespace) -> int | None:
+    """The limit in bytes that --max-memory gives.
+
+    Raises UsageError if it is not a size.
+    """
+    return None if args.max_memory is None else parse_size(args.max_memory)
+
+
 def say_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object in one line; JSON knows no infinity, so it becomes null."""
+    """Print one JSON object on one line; infinity and NaN, unknown to JSON, become null."""
     print(json.dumps(_finite(value), ensure_ascii=False))
 
 
 def complain(line: str) -> None:
-    """Print one line that is no result."""
+    """Print one line on stderr."""
     print(f"inrc: {' '.join(line.split())}", file=sys.stderr)
 
 

@@ -17,12 +17,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from inrc.container.block import MAX_ITEMS, Entry, Item, corrupt, read_block, write_block
+from inrc.container.block import (
+    MAX_ITEMS,
+    Entry,
+    Item,
+    corrupt,
+    parse_item,
+    read_block,
+    write_block,
+)
 from inrc.container.card import OWN, Card, read_card, write_card
 from inrc.container.difference import MAX_KEYS, Budget, apply, packed, plain
 from inrc.container.names import name_fault
-from inrc.container.varint import read_varint, write_varint
 from inrc.errors import ContainerError
+from inrc.varint import read_varint, write_varint
 
 MAGIC = b"\x89INR"  # the high bit, as in PNG's magic, keeps text files from looking like one
 VERSION = 1
@@ -32,8 +40,8 @@ _FIXED = len(MAGIC) + 1 + ID_BYTES + 1
 _CRC = 4
 
 __all__ = [
-    "OWN", "Archive", "Card", "Entry", "Item", "Peek", "name_fault", "pack", "packed", "peek",
-    "plain", "unpack",
+    "OWN", "Archive", "Card", "Entry", "Item", "Peek", "name_fault", "pack", "packed",
+    "parse_item", "peek", "plain", "unpack",
 ]  # fmt: skip
 
 
@@ -90,7 +98,8 @@ def pack(archive: Archive, default: Item) -> bytes:
     if archive.card is not None:
         card = write_card(archive.card)
         head += write_varint(len(card)) + card
-    body = head + write_varint(len(archive.items)) + write_varint(len(block)) + block + archive.payload
+    head += write_varint(len(archive.items)) + write_varint(len(block))
+    body = head + block + archive.payload
     data = body + zlib.crc32(body).to_bytes(_CRC, "little")
     unpack(data, default)  # never write what could not be read back
     return data
@@ -136,9 +145,17 @@ def peek(data: bytes, max_entries: int | None = None) -> Peek:
     body = memoryview(data)[:-_CRC]
     if zlib.crc32(body) != int.from_bytes(data[-_CRC:], "little"):
         raise ContainerError("corrupt or truncated: its checksum does not match; get it again")
+    if body[len(MAGIC)] < VERSION:
+        corrupt(f"format version {body[len(MAGIC)]}")
+    try:
+        return _peek(data, body, max_entries)
+    except ValueError as error:  # a varint
+        raise ContainerError(f"corrupt .inrc file: {error}") from error
+
+
+def _peek(data: bytes, body: memoryview, max_entries: int | None) -> Peek:
+    """What `peek` reads after the checksum."""
     version, rung = body[len(MAGIC)], body[_FIXED - 1]
-    if version < VERSION:
-        corrupt(f"format version {version}")
     model_id, at = bytes(body[len(MAGIC) + 1 : _FIXED - 1]), _FIXED
     card, card_size = None, 0
     if model_id == OWN:
@@ -154,6 +171,4 @@ def peek(data: bytes, max_entries: int | None = None) -> Peek:
         corrupt(f"a header of {size} bytes in a file of {len(data)}")
     entries = read_block(bytes(body[at : at + size]), count, max_entries)
     end = at + size
-    return Peek(
-        version, model_id, rung, count, entries, end, bytes(body[end:]), card, card_size
-    )
+    return Peek(version, model_id, rung, count, entries, end, bytes(body[end:]), card, card_size)

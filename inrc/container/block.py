@@ -67,6 +67,18 @@ def write_block(items: Sequence[Item], default: Item) -> bytes:
     return deflated(raw)
 
 
+def parse_item(raw: bytes) -> Item:
+    """The item [name, meta, parts] that bytes of msgpack hold.
+
+    Raises:
+        ContainerError: anything else.
+    """
+    row = parsed(raw, _FREE_VALUES + _VALUES_PER_BYTE * len(raw))
+    if not isinstance(row, list) or [type(each) for each in row] != [str, dict, int]:
+        corrupt("an invalid item")
+    return Item(*row)
+
+
 def deflated(raw: bytes) -> bytes:
     """The shortest of three encodings that `inflated` reads, after a byte that says which."""
     ways = (

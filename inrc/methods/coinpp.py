@@ -4,9 +4,13 @@ from dataclasses import dataclass, field
 
 from inrc.adapt import MetaSGD
 from inrc.entropy import UniformBottleneck
+from inrc.errors import ModelError
 from inrc.fields import ShiftSiren
 from inrc.methods.method import Method
 from inrc.methods.network import Network, Observer
+
+MAX_BITS = 15
+"""Levels as a power of two: each has at least 2^-16 of a table's probability."""
 
 
 @dataclass
@@ -33,7 +37,12 @@ class COINPP(Method):
     per_dim: bool = True
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """See the table.
+
+        Raises ModelError for bits that no table has.
+        """
+        if not all(1 <= bits <= MAX_BITS for bits in self.bits):
+            raise ModelError(f"coinpp: bits {self.bits!r:.40}; give numbers from 1 to 15")
         return Network(
             ShiftSiren(point_dim, value_dim, self.latent_dim, self.width, self.depth, self.w0),
             MetaSGD(

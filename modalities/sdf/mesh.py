@@ -10,7 +10,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 
 SUFFIXES = (".ply", ".obj", ".stl", ".off")
 
@@ -65,7 +65,7 @@ def load(path: Path) -> Mesh:
         scene = trimesh.load_scene(io.BytesIO(content), file_type=suffix[1:], process=False)
         found = scene.to_mesh() if scene.geometry else None
     except Exception as error:  # whatever trimesh's parsers trip over is the file's fault
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = one_line(error)[:120]
         raise SignalError(
             f"{path}: cannot be read as {suffix[1:].upper()} ({reason}); damaged, or not triangles"
         ) from None

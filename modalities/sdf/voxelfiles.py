@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 
 SUFFIXES = (".npy", ".npz", ".binvox")
 MOST = 1 << 27
@@ -57,7 +57,7 @@ def load(path: Path) -> Grid:
     except SignalError as error:
         raise SignalError(f"{path}: {error}") from None
     except (OSError, ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = one_line(error)[:120]
         raise SignalError(f"{path}: cannot be read as {suffix[1:]} ({reason})") from None
     raise SignalError(f"{path}: not a grid of voxels; use one of {', '.join(SUFFIXES)}")
 

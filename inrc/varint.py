@@ -1,7 +1,5 @@
 """LEB128: a number in seven bits a byte, the lowest first, the high bit set on all but the last."""
 
-from inrc.errors import ContainerError
-
 MAX_BYTES = 5  # 35 bits: more than any number here may have
 
 
@@ -17,11 +15,11 @@ def write_varint(number: int) -> bytes:
 def read_varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
     """The number that begins at a byte, and where the next byte after it is.
 
-    Raises ContainerError for a number that has no end.
+    Raises ValueError for a number that has no end.
     """
     number = 0
     for i, byte in enumerate(data[at : at + MAX_BYTES]):
         number |= (byte & 127) << (7 * i)
         if byte < 128:
             return number, at + i + 1
-    raise ContainerError("corrupt .inrc file: a number has no end")
+    raise ValueError("a number without an end")
