@@ -132,7 +132,7 @@ def _check_names(paths: Sequence[Path]) -> None:
                 )
         if len(os.fsencode(path)) + _TEMPORARY >= path_max:
             raise InrcError(
-                f"{str(path):.60}...: a path of {len(os.fsencode(path))} bytes is too long to "
+                f"{path!s:.60}...: a path of {len(os.fsencode(path))} bytes is too long to "
                 "write to; choose another folder"
             )
 

@@ -42,7 +42,7 @@ def fail(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
 def test_info_shows_what_the_file_says(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["info", str(archive)]) == 0
     said = capsys.readouterr().out
-    for fact in ("format 2", "model 0123456789ab", "rung 2", "2 items", "a.nc  3 parts", "b.nc"):
+    for fact in ("format 1", "model 0123456789ab", "quality 2", "2 items", "a.nc  3 parts", "b.nc"):
         assert fact in said
     assert cli.main(["info", "--json", str(archive)]) == 0
     facts = json.loads(capsys.readouterr().out)
@@ -77,14 +77,14 @@ def test_quick_verbs_import_nothing_heavy(archive: Path, verb: list[str]) -> Non
 
 def test_verify_tells_sound_from_damaged(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["verify", str(archive)]) == 0
-    assert "sound" in capsys.readouterr().out
+    assert "intact" in capsys.readouterr().out
     data = bytearray(archive.read_bytes())
     data[-6] ^= 1
     archive.write_bytes(data)
     code, line = fail(capsys, "verify", str(archive))
     assert code == 1
     assert line == (
-        f"inrc: {archive}: damaged or truncated: its checksum does not fit; get it again\n"
+        f"inrc: {archive}: corrupt or truncated: its checksum does not match; get it again\n"
     )
 
 
@@ -226,7 +226,7 @@ def test_regions_are_read() -> None:
         (UsageError("-q 9: no"), 2, "inrc: -q 9: no\n"),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), 1, "inrc: No space left on device\n"),
         (FileNotFoundError(errno.ENOENT, "No such file", "a"), 1, "inrc: a: No such file\n"),
-        (MemoryError(), 1, "inrc: not enough memory\n"),
+        (MemoryError(), 1, "inrc: not enough memory; close other programs or use a larger machine\n"),
         (KeyboardInterrupt(), 130, "inrc: interrupted\n"),
     ],
 )
@@ -237,7 +237,7 @@ def test_a_failure_is_one_line(
     code: int,
     line: str,
 ) -> None:
-    def broken(path: Path) -> None:
+    def broken(path: Path, max_entries: int | None) -> None:
         raise failure
 
     monkeypatch.setattr(info, "open_archive", broken)
@@ -247,7 +247,7 @@ def test_a_failure_is_one_line(
 
 
 def test_a_programming_error_is_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(info, "open_archive", lambda path: 1 / 0)
+    monkeypatch.setattr(info, "open_archive", lambda path, most: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main(["info", "x.inrc"])
 

@@ -65,7 +65,7 @@ def test_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(InrcError, match="is a folder"), whole(tmp_path):
         pytest.fail("nothing may be begun")
     with (
-        pytest.raises(InrcError, match="nowhere: no such folder"),
+        pytest.raises(InrcError, match="its folder does not exist; create .*nowhere first"),
         whole(tmp_path / "nowhere" / "x"),
     ):
         pytest.fail("nothing may be begun")

@@ -46,11 +46,11 @@ def test_what_rungs_share_is_stored_once(model: Model, tmp_path: Path) -> None:
     for one, other in zip(model.network.rungs, again.network.rungs, strict=True):
         assert one.tables is not None and other.tables is not None
         np.testing.assert_array_equal(one.tables.counts, other.tables.counts)
-    state, found = model.network.state_dict(), again.network.state_dict()
-    assert all(torch.equal(state[k], found[k]) for k in state if not k.endswith("_extra_state"))
-    # they are equal, not one: training on one rung would not move another
+    state, loaded = model.network.state_dict(), again.network.state_dict()
+    assert all(torch.equal(state[k], loaded[k]) for k in state if not k.endswith("_extra_state"))
+    # equal tensors are not copied
     rungs = again.network.rungs
-    assert rungs[0].forth.data_ptr() != rungs[1].forth.data_ptr()
+    assert rungs[0].forth.data_ptr() == rungs[1].forth.data_ptr()
 
 
 def test_tensors_come_back_as_they_were() -> None:
@@ -58,8 +58,8 @@ def test_tensors_come_back_as_they_were() -> None:
     tensors = {
         "a": torch.arange(6.0), "b": torch.arange(6.0), "c": torch.arange(6.0).view(2, 3),
         "d": torch.arange(6, dtype=torch.int64), "e": torch.zeros(0),
-        "r._extra_state.counts": counts, "r._extra_state.lengths": torch.tensor([2, 4]),
-        "s._extra_state.counts": counts.clone(), "s._extra_state.lengths": torch.tensor([2, 4]),
+        "r._extra_state.counts": counts, "r._extra_state.lengths": torch.tensor([2, 4], dtype=torch.int32),
+        "s._extra_state.counts": counts.clone(), "s._extra_state.lengths": torch.tensor([2, 4], dtype=torch.int32),
     }  # fmt: skip
     kept, same = pack(tensors)
     assert same == {
@@ -74,7 +74,7 @@ def test_tensors_come_back_as_they_were() -> None:
 
 @pytest.mark.parametrize(
     ("same", "said"),
-    [('{"ladder.1.forth": "nothing"}', "missing"), ("[1]", "fit"), ("7", "fit"), ("{", "card")],
+    [('{"ladder.1.forth": "nothing"}', "not stored"), ("[1]", "corrupt"), ("7", "corrupt"), ("{", "corrupt")],
 )
 def test_a_file_that_was_tampered_with_is_one_line(
     model: Model, tmp_path: Path, same: str, said: str

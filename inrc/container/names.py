@@ -1,6 +1,7 @@
 """The names of an archive's items: relative paths with `/` between their steps."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 MAX_NAME = 4096  # characters; PATH_MAX on Linux
 
@@ -22,7 +23,7 @@ def names_fault(names: Sequence[str]) -> str | None:
     """Why an archive cannot have items of these names together; None if it can."""
     # "/" as the lowest character: the items of a folder follow right behind its name
     keys = sorted(name.replace("/", "\0") for name in names)
-    for one, two in zip(keys, keys[1:], strict=False):
+    for one, two in pairwise(keys):
         if one == two:
             return f"two items of the name {one[:80]!r}".replace("\\x00", "/")
         if one and two.startswith(f"{one}\0"):

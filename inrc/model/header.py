@@ -43,8 +43,8 @@ def read_header(path: Path) -> Header:
         raise ModelError(f"{path}: no such model file; name a codec.safetensors")
     if path.suffix in (".ckpt", ".pt", ".pth"):
         raise ModelError(
-            f"{path}: is a training checkpoint; name the codec.safetensors that the end of training "
-            "writes"
+            f"{path}: is a training checkpoint; name the codec.safetensors that the end of "
+            "training writes"
         )
     try:
         with safe_open(path, "pt") as file:
