@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import lightning as L
@@ -18,7 +19,7 @@ from inrc.files import whole
 from inrc.model import Model
 from inrc.module import Compressor
 
-_ABOUT = ("rung", "files", "bytes", "payload_bytes", "rate")
+_ABOUT = ("rung", "files", "bytes", "payload_bytes", "rate", "file_rates")
 _SECONDS = ("encode_seconds", "decode_and_measure_seconds")
 
 
@@ -51,6 +52,10 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     paths = data.val_paths
     rows = [measured(model, paths, number) for number in range(model.rungs)]
     model.card["results"] = rows
+    model.card["expected"] = [
+        {"rate": row["file_rates"][0], "max_rate": row["file_rates"][1], "psnr": row["psnr"]}
+        for row in rows
+    ]
     path = folder / "codec.safetensors"
     with whole(path, overwrite=True) as part:
         model.save(part)
@@ -106,6 +111,7 @@ def measured(model: Model, paths: list[Path], number: int) -> dict[str, Any]:
         "bytes": len(made.data),
         "payload_bytes": made.payload,
         "rate": 8 * len(made.data) / made.observations,
+        "file_rates": [fmean(made.rates), max(made.rates)],
         "encode_seconds": round(middle - start, 3),
         "decode_and_measure_seconds": round(time.perf_counter() - middle, 3),
         **measures,

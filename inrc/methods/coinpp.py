@@ -4,13 +4,9 @@ from dataclasses import dataclass, field
 
 from inrc.adapt import MetaSGD
 from inrc.entropy import UniformBottleneck
-from inrc.errors import ModelError
 from inrc.fields import ShiftSiren
 from inrc.methods.method import Method
 from inrc.methods.network import Network, Observer
-
-MAX_BITS = 15
-"""Levels as a power of two: each has at least 2^-16 of a table's probability."""
 
 
 @dataclass
@@ -27,8 +23,8 @@ class COINPP(Method):
     depth: int = 5
     w0: float = 30.0
     steps: int = 3
-    rate: float = 0.1
-    learn_rate: bool = True
+    lr: float = 0.1
+    learn_lr: bool = True
     learn_start: bool = False
     context: float = 1.0
     recompute: bool = False
@@ -37,16 +33,11 @@ class COINPP(Method):
     per_dim: bool = True
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table.
-
-        Raises ModelError for bits that no table has.
-        """
-        if not all(1 <= bits <= MAX_BITS for bits in self.bits):
-            raise ModelError(f"coinpp: bits {self.bits!r:.40}; give numbers from 1 to 15")
+        """See the table."""
         return Network(
             ShiftSiren(point_dim, value_dim, self.latent_dim, self.width, self.depth, self.w0),
             MetaSGD(
-                self.latent_dim, self.steps, self.rate, self.learn_rate, self.learn_start,
+                self.latent_dim, self.steps, self.lr, self.learn_lr, self.learn_start,
                 self.context, self.recompute,
             ),
             [
