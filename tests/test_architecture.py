@@ -16,7 +16,7 @@ FLOORS = (
 ).split()
 """From low to high; a room imports from lower floors only."""
 
-FOR_PLUGINS = {"signal", "grid", "data", "metrics", "errors", "fetch", "varint"}
+FOR_PLUGINS = {"signal", "grid", "data", "metrics", "errors", "fetch", "files", "varint"}
 TENSORS_ONLY = {"fields", "adapt", "basis", "entropy"}
 WITH_LIGHTNING = {"module", "data", "cli"}
 WITHOUT_TORCH = ["errors", "varint", "memory", "files", "fetch", "container", "registry", "cli"]

@@ -1,7 +1,6 @@
 """Triangle meshes: files to vertices and faces, and back."""
 
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import trimesh
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError, one_line
+from inrc.files import whole
 
 SUFFIXES = (".ply", ".obj", ".stl", ".off")
 
@@ -131,12 +131,10 @@ def save(mesh: Mesh, path: Path) -> None:
         made = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
         export: Any = made.export(file_type=suffix[1:])
         content = export.encode() if isinstance(export, str) else bytes(export)
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(content)
-        os.replace(part, path)
+        with whole(path, overwrite=True) as part:
+            part.write_bytes(content)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise SignalError(f"{path}: cannot be written ({error})") from None
 
 

@@ -2,7 +2,6 @@
 
 import io
 import math
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError, one_line
+from inrc.files import whole
 
 SUFFIXES = (".npy", ".npz", ".binvox")
 MOST = 1 << 27
@@ -120,12 +120,10 @@ def save(grid: Grid, path: Path) -> None:
         buffer.write(_runs(grid))
     else:
         raise SignalError(f"{path}: cannot write {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(buffer.getvalue())
-        os.replace(part, path)
+        with whole(path, overwrite=True) as part:
+            part.write_bytes(buffer.getvalue())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise SignalError(f"{path}: cannot be written ({error})") from None
 
 
