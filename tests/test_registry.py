@@ -91,7 +91,7 @@ def test_only_the_one_that_is_asked_for_is_imported(install: Install) -> None:
 
 def test_an_unknown_name_lists_what_is_installed(install: Install) -> None:
     install("tides", "tide", "tides_plugin", GOOD)
-    with pytest.raises(RegistryError, match=r"unknown modality 'tied'; installed: .*image.*tide"):
+    with pytest.raises(RegistryError, match=r"unknown modality 'tied'; choose one of: .*image.*tide"):
         registry.find("tied")
 
 
@@ -118,7 +118,7 @@ def test_a_name_claimed_twice_is_reported_with_both_modules(install: Install) ->
         (GOOD + "    contract = 0\n", "its contract is 0"),
         (GOOD.replace('(".tide",)', '".tide"'), "its suffixes are '.tide'"),
         (GOOD.replace('"sample"', "None"), "its unit is None"),
-        (GOOD.replace('"tide"', '"ebb"'), "calls itself 'ebb'"),
+        (GOOD.replace('"tide"', '"ebb"'), "its name is 'ebb'"),
         (GOOD.replace("def read(", "def reads("), "it lacks read"),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_broken_plugin_is_an_error_only_by_name(install: Install, code: str, s
 def test_an_entry_point_that_names_nothing(put: Put, target: str) -> None:
     put("tides", f"tide = {target}")
     assert "tide" in registry.names() and "image" in registry.names()
-    with pytest.raises(RegistryError, match=r"of tides 2\.5\) .* is not module:class") as caught:
+    with pytest.raises(RegistryError, match=r"of tides 2\.5\) .* is not of the form module:class") as caught:
         registry.find("tide")
     assert "\n" not in str(caught.value)
 
@@ -183,7 +183,7 @@ def guests(install: Install, tmp_path: Path) -> dict[str, str]:
         "plain": "it is not a Modality",
         "quit": "SystemExit: 3",
         "reef": "ValueError: two lines",
-        "twice": "claimed by one_plugin:Tide of one 2.5 and by two_plugin:Tide of two 2.5",
+        "twice": "declared by one_plugin:Tide of one 2.5 and by two_plugin:Tide of two 2.5",
     }
 
 
