@@ -181,7 +181,7 @@ def test_names_that_only_look_alike_are_kept() -> None:
 
 def test_a_preview_reads_no_more_than_it_shows() -> None:
     items = tuple(
-        Item(f"{i:06}.nc", {**DEFAULT.meta, "time": 24.0 * i}, 1 + i) for i in range(50_000)
+        Item(f"{i:06}.nc", {**DEFAULT.meta, "time": 24.0 * i}, 1 + i) for i in range(3_000)
     )
     data = pack(archive(*items), DEFAULT)
     seen = peek(data, 3)
@@ -199,9 +199,9 @@ def test_a_preview_reads_no_more_than_it_shows() -> None:
 
 
 def test_a_small_header_stays_small_in_memory() -> None:
-    lists = b"\x00" + msgpack.packb([["a", [{"x": [[]] * 400_000}]]])
-    with pytest.raises(ContainerError, match="1665605 lists"):
-        peek(forged(lists))
+    raw = msgpack.packb([["a", [{"x": [[]] * 100_000}]]])
+    with pytest.raises(ContainerError, match="more than 6[0-9]{4} lists"):
+        peek(forged(b"\x01" + zlib.compress(raw, 9, -15)))
 
 
 def test_a_block_that_could_not_be_read_is_written_otherwise() -> None:
