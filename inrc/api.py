@@ -18,7 +18,7 @@ Name: TypeAlias = str | os.PathLike[str]
 def compress(
     files: Name | Sequence[Name],
     model: Name | Model,
-    rung: int | None = None,
+    quality: int | None = None,
     steps: int | None = None,
     effort: int = 5,
     max_memory: int | None = None,
@@ -28,7 +28,7 @@ def compress(
     Args:
         files: one file or several, all of the model's kind.
         model: the path of a `codec.safetensors`, or a model that `inrc.load` returned.
-        rung: quality level of the model, 0 the lowest; None takes the middle one.
+        quality: quality level of the model, 0 the lowest; None takes the middle one.
         steps: of the search for the latents; None takes as many as in training.
         effort: time to search, 1 (fast) to 9 (thorough), twice as much for each level.
         max_memory: bytes that may be allocated; None takes three quarters of what is free.
@@ -45,7 +45,7 @@ def compress(
     names = [files] if isinstance(files, str | os.PathLike) else list(files)
     codec_model = load(model)
     made = codec.compress(
-        [Path(name) for name in names], codec_model, rung, steps, None, effort, max_memory, True
+        [Path(name) for name in names], codec_model, quality, steps, None, effort, max_memory, True
     )
     if made.failed:
         raise SignalError(made.failed[0][1])

@@ -18,7 +18,7 @@ MARK = "inrc-is-writing"
 _TEMPORARY = len("/.inrc-0123456789ab-99/new")  # what a temporary folder adds to a path
 
 
-def refuse(path: Path, overwrite: bool) -> None:
+def check_writable(path: Path, overwrite: bool) -> None:
     """Check that a file can be written, before any work is done.
 
     Raises:
@@ -63,7 +63,7 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
-def whole(path: Path, overwrite: bool = False) -> Iterator[Path]:
+def atomic_write(path: Path, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary path to write to, and move the result to `path` at the end.
 
     The temporary path has the name of `path` and lies in a folder of its own beside it. A writer
@@ -76,7 +76,7 @@ def whole(path: Path, overwrite: bool = False) -> Iterator[Path]:
         InrcError: as `refuse`, also for the further files.
         OSError: writing failed.
     """
-    refuse(path, overwrite)
+    check_writable(path, overwrite)
     target = _followed(path)
     part, lock = _temporary(target)
     lent = part / "new"

@@ -45,7 +45,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
 NUMBERS = [0, 1, -1, 2, 3, 7, 8, 255, 256, 4096, 65535, 1 << 20, (1 << 31) - 1, 1 << 31, 1 << 40,
            (1 << 63) - 1, 1 << 63, (1 << 64) - 1, -(1 << 63)]  # fmt: skip
 FLOATS = [0.0, -0.0, 0.5, 1.0, -1.0, 1e-300, 1e300, 1e39, float("inf"), float("-inf"), float("nan")]
-TEXTS = ["", "a", "\0", "../x", "/etc/x", "\ud800", "x" * 300, "int16", "float32", "days since", "é"]
+TEXTS = [
+    "",
+    "a",
+    "\0",
+    "../x",
+    "/etc/x",
+    "\ud800",
+    "x" * 300,
+    "int16",
+    "float32",
+    "days since",
+    "é",
+]
 
 
 @dataclass(frozen=True)
@@ -91,8 +103,8 @@ def _coinpp(modality: Modality, path: Path) -> Model:
     torch.manual_seed(0)
     method = COINPP(4, width=4, depth=1, bits=[3])
     network = method.build(modality.point_dim, modality.value_dim, modality)
-    network.rung(0).calibrate(torch.randn(32, 4), torch.eye(4), 64)
-    network.rung(0).tabulate(torch.randn(32, 4))
+    network.bottleneck(0).calibrate(torch.randn(32, 4), torch.eye(4), 64)
+    network.bottleneck(0).tabulate(torch.randn(32, 4))
     first = modality.split(modality.read(path))
     network.eval().requires_grad_(False)
     return Model.make(network, method, modality, Item("", first.meta, first.parts), {})
@@ -105,7 +117,7 @@ def _apart(name: str, model: Model, archive: Archive) -> Seed:
         row = [card.modality, dict(card.modality_settings), card.method, dict(card.method_settings)]
     rows = [[item.name, dict(item.meta), item.parts] for item in archive.items]
     kept = None if card is not None else model
-    return Seed(name, kept, archive.model_id, archive.rung, row, rows, archive.payload)
+    return Seed(name, kept, archive.model_id, archive.quality, row, rows, archive.payload)
 
 
 def sealed(body: bytes) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 
 from inrc import cli, registry
 from inrc.cli import compress, decompress, info, inputs, screen
-from inrc.container import Archive, Item, pack
+from inrc.container import Archive, Item, pack_archive
 from inrc.errors import SignalError, UsageError
 
 MODEL = bytes.fromhex("0123456789ab")
@@ -24,7 +24,7 @@ DEFAULT = Item("", {"units": "K"}, 1)
 def archive(tmp_path: Path) -> Path:
     items = (Item("a.nc", {"units": "K", "time": 1.5}, 3), Item("b.nc", {"units": "K"}, 3))
     path = tmp_path / "t2m.inrc"
-    path.write_bytes(pack(Archive(MODEL, 2, items, b"payload"), DEFAULT))
+    path.write_bytes(pack_archive(Archive(MODEL, 2, items, b"payload"), DEFAULT))
     return path
 
 
@@ -56,7 +56,7 @@ def test_names_cannot_steer_the_terminal(
 ) -> None:
     path = tmp_path / "x.inrc"
     item = Item("\x1b[2Jgone\nsound", DEFAULT.meta, 1)
-    path.write_bytes(pack(Archive(MODEL, 0, (item,), b""), DEFAULT))
+    path.write_bytes(pack_archive(Archive(MODEL, 0, (item,), b""), DEFAULT))
     assert cli.main(["info", str(path)]) == 0
     assert "    ?[2Jgone?sound\n" in capsys.readouterr().out
 
@@ -226,7 +226,11 @@ def test_regions_are_read() -> None:
         (UsageError("-q 9: no"), 2, "inrc: -q 9: no\n"),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), 1, "inrc: No space left on device\n"),
         (FileNotFoundError(errno.ENOENT, "No such file", "a"), 1, "inrc: a: No such file\n"),
-        (MemoryError(), 1, "inrc: not enough memory; close other programs or use a larger machine\n"),
+        (
+            MemoryError(),
+            1,
+            "inrc: not enough memory; close other programs or use a larger machine\n",
+        ),
         (KeyboardInterrupt(), 130, "inrc: interrupted\n"),
     ],
 )

@@ -19,7 +19,7 @@ from coin_files import picture
 from PIL import Image as Pillow
 
 from inrc import cli, codec
-from inrc.container import MAGIC, Item, block, peek, unpack
+from inrc.container import MAGIC, Item, block, peek, unpack_archive
 from inrc.methods import COIN
 from inrc.model import Model
 from inrc.varint import write_varint
@@ -46,7 +46,7 @@ def edited(
     """The archive with items [name, whole meta, parts] and its card edited, the checksum right."""
     seen = peek(data)
     assert seen.card is not None
-    rows = [[i.name, dict(i.meta), i.parts] for i in unpack(data, Item("", {}, 1)).items]
+    rows = [[i.name, dict(i.meta), i.parts] for i in unpack_archive(data, Item("", {}, 1)).items]
     edit(rows)
     row: list[Any] = [seen.card.modality, dict(seen.card.modality_settings)]
     row += [seen.card.method, dict(seen.card.method_settings)]

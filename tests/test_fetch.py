@@ -92,7 +92,9 @@ def test_a_broken_connection_is_taken_up_again(server: Server, tmp_path: Path) -
 
 def test_a_part_of_yesterday_is_continued(server: Server, tmp_path: Path) -> None:
     server.cut = [300_000] + [0] * room.TRIES
-    with pytest.raises(InrcError, match=r"connection broke|no connection.*run this again to continue") as no:
+    with pytest.raises(
+        InrcError, match=r"connection broke|no connection.*run this again to continue"
+    ) as no:
         fetch(remote(server), tmp_path)
     assert "\n" not in str(no.value)
     assert [p.name for p in tmp_path.iterdir()] == ["data.bin.part"]

@@ -10,12 +10,12 @@ import pytest
 
 from inrc import files
 from inrc.errors import InrcError
-from inrc.files import make_folder, refuse, refuse_many, whole
+from inrc.files import atomic_write, check_writable, make_folder, refuse_many
 
 
 def test_two_writers_of_one_name_do_not_meet(tmp_path: Path) -> None:
     path = tmp_path / "x.nc"
-    with whole(path, True) as a, whole(path, True) as b:
+    with atomic_write(path, True) as a, atomic_write(path, True) as b:
         assert a != b and a.name == b.name == "x.nc"
         a.write_bytes(b"A" * 1000)
         b.write_bytes(b"B" * 500)
@@ -25,7 +25,7 @@ def test_two_writers_of_one_name_do_not_meet(tmp_path: Path) -> None:
 
 def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "x.nc"
-    with pytest.raises(InrcError, match="exists already"), whole(path) as lent:
+    with pytest.raises(InrcError, match="exists already"), atomic_write(path) as lent:
         lent.write_bytes(b"new")
         path.write_bytes(b"of another program")
     assert path.read_bytes() == b"of another program"
@@ -36,13 +36,13 @@ def test_nothing_of_others_is_deleted(tmp_path: Path) -> None:
     digest = "2d711642b726b044"  # whatever it is: folders with our names, but without our mark
     mine = [tmp_path / "x.png.part" / "thesis.txt", tmp_path / "views" / "mine.png"]
     for number in range(2):
-        with whole(tmp_path / "x.png", True) as lent:
+        with atomic_write(tmp_path / "x.png", True) as lent:
             names = lent.parent.parent.name
         mine.append(tmp_path / f"{names[:-1]}{number}" / f"thesis{digest}.txt")
     for each in mine:
         each.parent.mkdir(exist_ok=True)
         each.write_text("mine")
-    with whole(tmp_path / "x.png", True) as lent:
+    with atomic_write(tmp_path / "x.png", True) as lent:
         lent.write_text("picture")
         (lent.parent / "views").mkdir()
         (lent.parent / "views" / "0.png").write_text("view")
@@ -60,7 +60,7 @@ def test_what_a_killed_run_leaves_is_used_again(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
         assert done.returncode == 9
         assert len(list(tmp_path.iterdir())) == 1  # one folder, however often it is killed
-    with whole(path) as lent:
+    with atomic_write(path) as lent:
         assert not list(lent.parent.iterdir())
         lent.write_bytes(b"all")
     assert list(tmp_path.iterdir()) == [path]
@@ -75,8 +75,8 @@ def test_devices_and_pipes_are_left_alone(tmp_path: Path, kind: str) -> None:
         os.mknod(path, stat.S_IFSOCK | 0o600)
     for target in (path, Path("/dev/null")):
         with pytest.raises(InrcError, match="null: is a device or a pipe; name a file"):
-            refuse(target, True)
-        with pytest.raises(InrcError, match="is a device or a pipe"), whole(target, True):
+            check_writable(target, True)
+        with pytest.raises(InrcError, match="is a device or a pipe"), atomic_write(target, True):
             pytest.fail("nothing may be begun")
         with pytest.raises(InrcError, match="is a device or a pipe"):
             refuse_many([target], True)
@@ -90,9 +90,9 @@ def test_links_are_followed(tmp_path: Path) -> None:
     link.symlink_to(tmp_path / "disk" / "data.bin")
     dangling.symlink_to("disk/new.bin")
     with pytest.raises(InrcError, match="exists already"):
-        refuse(link, False)
+        check_writable(link, False)
     for path in (link, dangling):
-        with whole(path, path == link) as lent:
+        with atomic_write(path, path == link) as lent:
             assert lent.name == path.name and lent.parent.parent.parent == tmp_path / "disk"
             lent.write_bytes(b"new")
         assert path.is_symlink() and path.read_bytes() == b"new"
@@ -102,11 +102,11 @@ def test_links_are_followed(tmp_path: Path) -> None:
 def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("é" * 125 + "x.png")
     assert len(os.fsencode(path.name)) == 255
-    with whole(path) as lent:
+    with atomic_write(path) as lent:
         lent.write_bytes(b"all")
     assert path.read_bytes() == b"all"
     with pytest.raises(InrcError, match="a name of 256 bytes, and the file system allows 255"):
-        refuse(path.with_name("y" + path.name), False)
+        check_writable(path.with_name("y" + path.name), False)
     deep = tmp_path.joinpath(*["d" * 200] * 20, "x.png")
     with pytest.raises(InrcError, match="bytes is too long to write to"):
         refuse_many([deep], False)
@@ -115,7 +115,7 @@ def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["\ud800.png", "a\0b"])
 def test_names_that_no_file_can_have_are_told(tmp_path: Path, name: str) -> None:
     for check in (
-        lambda: refuse(tmp_path / name, False),
+        lambda: check_writable(tmp_path / name, False),
         lambda: refuse_many([tmp_path / name], False),
     ):
         with pytest.raises(InrcError, match="is not a valid file name here") as caught:
@@ -123,7 +123,7 @@ def test_names_that_no_file_can_have_are_told(tmp_path: Path, name: str) -> None
         str(caught.value).encode()  # it can be printed
     # names that the system gave, not valid in its encoding, come back
     odd = Path(os.fsdecode(bytes(tmp_path) + b"/\xff.png"))
-    with whole(odd) as lent:
+    with atomic_write(odd) as lent:
         lent.write_bytes(b"all")
     assert os.listdir(bytes(tmp_path)) == [b"\xff.png"]
 

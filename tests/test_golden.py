@@ -27,12 +27,12 @@ def test_a_golden_archive_decodes(folder: Path, tmp_path: Path) -> None:
     model = Model.load(path) if path.exists() else Model.of(peek(data))
     assert peek(data).model_id == model.id
     opened = codec.open_archive(data, model)
-    bottleneck = model.network.rung(opened.archive.rung)
+    bottleneck = model.network.bottleneck(opened.archive.quality)
     with np.load(folder / "decoded.npz") as known:
         symbols, features, metas = (known[key] for key in ("symbols", "features", "metas"))
-    decoded = bottleneck.unpack(opened.archive.payload, len(symbols))
+    decoded = bottleneck.decompress(opened.archive.payload, len(symbols))
     np.testing.assert_array_equal(decoded, symbols)
-    assert bottleneck.pack(decoded) == opened.archive.payload
+    assert bottleneck.compress(decoded) == opened.archive.payload
     assert len(np.unique(symbols)) > 2
     answer = opened.signal(0, View()).features[:, ::7]
     torch.testing.assert_close(answer, torch.from_numpy(features), rtol=0, atol=1e-4)

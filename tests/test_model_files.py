@@ -33,8 +33,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     method, modality = COINPP(4, width=4, depth=1, bits=[3]), Image()
     network = method.build(2, 3, modality)
-    network.rung(0).calibrate(torch.randn(32, 4), torch.eye(4), 64)
-    network.rung(0).tabulate(torch.randn(32, 4))
+    network.bottleneck(0).calibrate(torch.randn(32, 4), torch.eye(4), 64)
+    network.bottleneck(0).tabulate(torch.randn(32, 4))
     about = {"expected": [{"rate": 1.5, "max_rate": 2.0, "psnr": 30}]}
     model = Model.make(network.eval(), method, modality, Item("", META, 1), about)
     path = tmp_path_factory.mktemp("model") / "codec.safetensors"
@@ -96,11 +96,13 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "same brackets": {"metadata": {"same": "[" * 100_000}},
     "another id": {"metadata": {"id": "00" * 6}},
     "a tensor more": {"tensors": lambda t: t.update(extra=torch.zeros(3))},
-    "a tensor less": {"tensors": lambda t: t.pop("field.biases.0", t.pop("ladder.0.lo", None))},
-    "float64": {
-        "tensors": lambda t: t.update({"ladder.0.lo": torch.zeros(4, dtype=torch.float64)})
+    "a tensor less": {
+        "tensors": lambda t: t.pop("field.biases.0", t.pop("bottlenecks.0.lo", None))
     },
-    "NaN": {"tensors": lambda t: t.update({"ladder.0.lo": torch.full((4,), torch.nan)})},
+    "float64": {
+        "tensors": lambda t: t.update({"bottlenecks.0.lo": torch.zeros(4, dtype=torch.float64)})
+    },
+    "NaN": {"tensors": lambda t: t.update({"bottlenecks.0.lo": torch.full((4,), torch.nan)})},
     "default of brackets": {
         "tensors": lambda t: t.update(
             {"card.default": torch.frombuffer(bytearray(b"\x91" * 5000), dtype=torch.uint8)}
@@ -109,17 +111,17 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "tables of other symbols": {
         "tensors": lambda t: t.update(
             {
-                "ladder.0._extra_state.counts": torch.tensor([65535, 1] * 3).to(torch.uint16),
-                "ladder.0._extra_state.lengths": torch.tensor([2, 2, 2], dtype=torch.int32),
-                "ladder.0._extra_state.offsets": torch.zeros(3, dtype=torch.int32),
+                "bottlenecks.0._extra_state.counts": torch.tensor([65535, 1] * 3).to(torch.uint16),
+                "bottlenecks.0._extra_state.lengths": torch.tensor([2, 2, 2], dtype=torch.int32),
+                "bottlenecks.0._extra_state.offsets": torch.zeros(3, dtype=torch.int32),
             }
         )
     },
     "tables with much padding": {
         "tensors": lambda t: t.update(
             {
-                "ladder.0._extra_state.counts": torch.ones(200_000).to(torch.uint16),
-                "ladder.0._extra_state.lengths": torch.tensor(
+                "bottlenecks.0._extra_state.counts": torch.ones(200_000).to(torch.uint16),
+                "bottlenecks.0._extra_state.lengths": torch.tensor(
                     [100_000] + [1] * 100_000, dtype=torch.int32
                 ),
             }
@@ -229,7 +231,7 @@ def test_a_model_works_in_inference_mode(sound: Path) -> None:
 def test_loading_takes_a_few_times_the_file(sound: Path, tmp_path: Path) -> None:
     method, modality = COINPP(4, width=1500, depth=6, bits=[3]), Image()
     network = method.build(2, 3, modality)
-    network.rung(0).calibrate(torch.randn(32, 4), torch.eye(4), 64)
+    network.bottleneck(0).calibrate(torch.randn(32, 4), torch.eye(4), 64)
     path = tmp_path / "large.safetensors"
     Model.make(network.eval(), method, modality, Item("", META, 1), {}).save(path)
     program = """

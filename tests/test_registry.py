@@ -91,7 +91,9 @@ def test_only_the_one_that_is_asked_for_is_imported(install: Install) -> None:
 
 def test_an_unknown_name_lists_what_is_installed(install: Install) -> None:
     install("tides", "tide", "tides_plugin", GOOD)
-    with pytest.raises(RegistryError, match=r"unknown modality 'tied'; choose one of: .*image.*tide"):
+    with pytest.raises(
+        RegistryError, match=r"unknown modality 'tied'; choose one of: .*image.*tide"
+    ):
         registry.find("tied")
 
 
@@ -135,7 +137,9 @@ def test_a_broken_plugin_is_an_error_only_by_name(install: Install, code: str, s
 def test_an_entry_point_that_names_nothing(put: Put, target: str) -> None:
     put("tides", f"tide = {target}")
     assert "tide" in registry.names() and "image" in registry.names()
-    with pytest.raises(RegistryError, match=r"of tides 2\.5\) .* is not of the form module:class") as caught:
+    with pytest.raises(
+        RegistryError, match=r"of tides 2\.5\) .* is not of the form module:class"
+    ) as caught:
         registry.find("tide")
     assert "\n" not in str(caught.value)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from inrc.cli import inputs, methods, screen
 from inrc.errors import InrcError, UsageError, one_line
-from inrc.files import refuse, whole
+from inrc.files import atomic_write, check_writable
 
 if TYPE_CHECKING:
     from inrc.codec import Compressed
@@ -27,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("-m", dest="model", type=Path, help="codec.safetensors")
     how.add_argument("--method", metavar="NAME", help="coin: a network for each file, no model")
-    parser.add_argument("-q", dest="rung", type=int, help="quality level, 0 the lowest")
+    parser.add_argument("-q", dest="quality", type=int, help="quality level, 0 the lowest")
     parser.add_argument("--effort", type=int, metavar="1..9", help="time to search (default: 5)")
     parser.add_argument("--steps", type=int, help="steps of the search for the latents")
     parser.add_argument("-f", dest="force", action="store_true", help="overwrite OUT")
@@ -53,17 +53,19 @@ def run(args: argparse.Namespace) -> int:
 
     effort = codec.EFFORT if args.effort is None else args.effort
     model = methods.model(args) if args.model is None else Model.load(args.model)
-    if args.rung is not None and not 0 <= args.rung < model.rungs:
-        raise UsageError(f"-q {args.rung}: this model has quality levels 0 to {model.rungs - 1}")
+    if args.quality is not None and not 0 <= args.quality < model.num_qualities:
+        raise UsageError(
+            f"-q {args.quality}: this model has quality levels 0 to {model.num_qualities - 1}"
+        )
     paths = inputs.files_in(args.inputs, model.modality)
     with screen.progress("compressing", args.quiet) as report:
-        made = codec.compress(paths, model, args.rung, args.steps, report, effort, limit, True)
+        made = codec.compress(paths, model, args.quality, args.steps, report, effort, limit, True)
     for path, reason in made.failed:
         screen.complain(reason if str(path) in reason else f"{path}: {reason}")
     bad = {path for path, _ in made.failed}
     good = [path for path in paths if path not in bad]
     warnings = made.warnings + codec.check_growth(made, model, str(output))
-    with whole(output, args.force) as part:
+    with atomic_write(output, args.force) as part:
         part.write_bytes(made.data)
     facts = {"output": str(output), **_facts(good, made, model)}
     if not args.quiet:
@@ -108,7 +110,7 @@ def _check(args: argparse.Namespace, output: Path) -> int | None:
             raise InrcError(f"{path}: no such file or folder")
         if output.exists() and path.samefile(output):
             raise UsageError(f"{path}: cannot be input and output")
-    refuse(output, args.force)
+    check_writable(output, args.force)
     methods.refuse(args)
     if args.effort is not None and not 1 <= args.effort <= 9:
         raise UsageError(f"--effort {args.effort}: give 1 (fast) to 9 (thorough)")
@@ -137,7 +139,7 @@ def _measures(
         measures = codec.measure(good, made.data, model, limit)
     except (InrcError, OSError) as error:
         return None, [f"{output}: is written, but its quality was not measured: {one_line(error)}"]
-    return measures, codec.error_warning(measures["psnr"], made.rung, model, str(output))
+    return measures, codec.error_warning(measures["psnr"], made.quality, model, str(output))
 
 
 def _losses(good: list[Path], model: "Model") -> dict[str, list[str]]:

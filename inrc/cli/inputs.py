@@ -17,7 +17,7 @@ def files_in(paths: list[Path], modality: "Modality | type[Modality]") -> list[P
         if not path.is_dir():
             files.append(path)
             continue
-        inside = [file for file in walk(path) if modality.takes(file) and file.is_file()]
+        inside = [file for file in walk(path) if modality.accepts(file) and file.is_file()]
         if not inside:
             raise InrcError(
                 f"{path}: has no file that ends with {' '.join(modality.suffixes)}; name another"

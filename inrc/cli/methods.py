@@ -79,12 +79,12 @@ def _rated(
             signal = modality.split(modality.read(path))
         except InrcError:  # reported when it is compressed
             continue
-        units += modality.count(signal.shape)
+        units += modality.num_units(signal.shape)
         parts += signal.parts
     if not parts:
         raise InrcError(f"{paths[0]}: cannot be read, which --rate needs; give --size instead")
     bits = args.rate * units / parts
-    return method.rated(bits, args.rung, modality.point_dim, modality.value_dim)
+    return method.rated(bits, args.quality, modality.point_dim, modality.value_dim)
 
 
 def _kind(named: list[Path]) -> "type[Modality]":

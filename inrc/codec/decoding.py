@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inrc.container import Archive, unpack
+from inrc.container import Archive, unpack_archive
 from inrc.errors import ContainerError, MemoryLimitError, ModelError, SignalError
 from inrc.memory import check_memory, memory_limit, out_of_memory
 from inrc.model import Model
-from inrc.signal import Ask, Rebuild, Signal, View
+from inrc.signal import QueryPlan, Reconstruction, Signal, View
 
 MAX_OBSERVATIONS = 1 << 33
 """Observations that one item may decode to, whatever the memory."""
@@ -66,36 +66,36 @@ class Opened:
         with described(number):
             needed = modality.memory(item.meta, view)
             check_memory(needed, self.limit, f"item {number}: decoding it")
-            rebuild = modality.rebuild(item.meta, view)
-            ask = self._checked(number, next(rebuild))
-        if not view and len(set(ask.parts)) != item.parts:
+            reconstruction = modality.reconstruct(item.meta, view)
+            plan = self._checked(number, next(reconstruction))
+        if not view and len(set(plan.parts)) != item.parts:
             raise ContainerError(
-                f"item {number}: declares {item.parts} parts, has {len(set(ask.parts))}"
+                f"item {number}: declares {item.parts} parts, has {len(set(plan.parts))}"
             )
-        return _Running(number, rebuild, ask)
+        return _Running(number, reconstruction, plan)
 
-    def _checked(self, number: int, ask: Ask) -> Ask:
-        if any(not 0 <= part < self.archive.items[number].parts for part in ask.parts):
+    def _checked(self, number: int, plan: QueryPlan) -> QueryPlan:
+        if any(not 0 <= part < self.archive.items[number].parts for part in plan.parts):
             raise ContainerError(f"item {number}: asks for parts that it does not have")
-        values = len(ask.parts) * ask.queries.shape[1] * self.model.modality.feature_dim
+        values = len(plan.parts) * plan.queries.shape[1] * self.model.modality.feature_dim
         check_memory(4 * values, self.limit, f"item {number}: decoding it")
-        return ask
+        return plan
 
     def _together(self, waiting: list["_Running"], running: "_Running") -> bool:
-        last = waiting[-1].ask
-        rows = sum(len(each.ask.parts) for each in waiting)
+        last = waiting[-1].plan
+        rows = sum(len(each.plan.parts) for each in waiting)
         values = rows * last.queries.shape[1] * self.model.modality.feature_dim
         return (
             rows < MIN_BATCH_PARTS
             and values < MAX_PENDING_VALUES
             and last.queries.shape[0] == 1
-            and torch.equal(last.queries, running.ask.queries)
+            and torch.equal(last.queries, running.plan.queries)
         )
 
     def _finish(self, waiting: list["_Running"]) -> Iterator[Signal]:
         if not waiting:
             return
-        answers = self._answer([(each.number, each.ask) for each in waiting])
+        answers = self._answer([(each.number, each.plan) for each in waiting])
         for each, features in zip(waiting, answers, strict=True):
             yield self._completed(each, features)
 
@@ -103,17 +103,17 @@ class Opened:
         with described(running.number):
             try:
                 while True:
-                    ask = self._checked(running.number, running.rebuild.send(features))
-                    (features,) = self._answer([(running.number, ask)])
+                    plan = self._checked(running.number, running.reconstruct.send(features))
+                    (features,) = self._answer([(running.number, plan)])
             except StopIteration as end:
                 signal: Signal = end.value
                 return signal
 
-    def _answer(self, asked: list[tuple[int, Ask]]) -> tuple[Tensor, ...]:
+    def _answer(self, asked: list[tuple[int, QueryPlan]]) -> tuple[Tensor, ...]:
         """Features of several items that are asked at the points of the first."""
-        rows = [self.starts[number] + part for number, ask in asked for part in ask.parts]
+        rows = [self.starts[number] + part for number, plan in asked for part in plan.parts]
         features = self.model.network.decode(self.latents[rows], asked[0][1].queries)
-        return features.split([len(ask.parts) for _, ask in asked])
+        return features.split([len(plan.parts) for _, plan in asked])
 
 
 @dataclass
@@ -121,8 +121,8 @@ class _Running:
     """A signal that is being reconstructed: its first queries are known, not their answers."""
 
     number: int
-    rebuild: Rebuild
-    ask: Ask
+    reconstruction: Reconstruction
+    plan: QueryPlan
 
 
 def open_archive(data: bytes, model: Model, max_memory: int | None = None) -> Opened:
@@ -140,15 +140,15 @@ def open_archive(data: bytes, model: Model, max_memory: int | None = None) -> Op
         ModelError: it needs another model.
     """
     limit = memory_limit(max_memory)
-    archive = unpack(data, model.default, max(1 << 16, limit // _KEY_BYTES))
+    archive = unpack_archive(data, model.default, max(1 << 16, limit // _KEY_BYTES))
     if archive.card is not None and archive.card != model.own:
         raise ModelError("the file needs no model: it describes how it is decoded")
     if archive.model_id != model.id:
         raise ModelError(
             f"the file needs model {archive.model_id.hex()}, this is model {model.id.hex()}"
         )
-    if archive.rung >= model.rungs:
-        raise ContainerError(f"quality {archive.rung} is not in this model")
+    if archive.quality >= model.num_qualities:
+        raise ContainerError(f"quality {archive.quality} is not in this model")
     for number, item in enumerate(archive.items):
         size = _size(model, item.meta, number)
         if size > MAX_OBSERVATIONS or item.parts > max(size, 1):
@@ -156,14 +156,14 @@ def open_archive(data: bytes, model: Model, max_memory: int | None = None) -> Op
                 f"item {number}: declares {size} points in {item.parts} parts, beyond the limit of "
                 f"{MAX_OBSERVATIONS} points"
             )
-    bottleneck = model.network.rung(archive.rung)
+    bottleneck = model.network.bottleneck(archive.quality)
     parts = [item.parts for item in archive.items]
     rows = sum(parts)
     needed = rows * max(bottleneck.symbols, bottleneck.latent_dim) * _SYMBOL_BYTES
     check_memory(needed, limit, f"decoding {rows:,} parts")
     with reported("decoding the symbols"):
-        symbols = bottleneck.unpack(archive.payload, rows)
-        latents = bottleneck.slots(parts).collect(bottleneck.dequantize(symbols))
+        symbols = bottleneck.decompress(archive.payload, rows)
+        latents = bottleneck.permutation(parts).invert(bottleneck.dequantize(symbols))
     starts = np.cumsum([0, *parts])[:-1]
     return Opened(model, archive, latents, tuple(int(s) for s in starts), limit)
 

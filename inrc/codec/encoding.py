@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from inrc.codec.fits import failed_fits
-from inrc.container import OWN, Archive, Item, name_fault, pack
+from inrc.container import OWN, Archive, Item, name_fault, pack_archive
 from inrc.errors import InrcError, MemoryLimitError, ModelError, SignalError, UsageError
 from inrc.memory import check_memory, memory_limit, out_of_memory
 from inrc.model import Model
@@ -38,7 +38,7 @@ class Compressed:
     Attributes:
         data: the bytes of the `.inrc` file.
         payload: bytes of the payload in it.
-        rung: quality level.
+        quality: quality level.
         items: what the archive holds.
         observations: number of `unit`s of all items.
         failed: files that could not be read, each with the reason.
@@ -49,7 +49,7 @@ class Compressed:
 
     data: bytes
     payload: int
-    rung: int
+    quality: int
     items: tuple[Item, ...]
     observations: int
     failed: list[tuple[Path, str]]
@@ -61,7 +61,7 @@ class Compressed:
 def compress(
     paths: Sequence[Path],
     model: Model,
-    rung: int | None = None,
+    quality: int | None = None,
     steps: int | None = None,
     report: Report | None = None,
     effort: int = EFFORT,
@@ -75,7 +75,7 @@ def compress(
     Args:
         paths: native files of the model's kind.
         model: the codec.
-        rung: quality level, 0 the lowest; None takes the middle one.
+        quality: quality level, 0 the lowest; None takes the middle one.
         steps: of the search for the latents, instead of those that the effort implies.
         report: called with the progress.
         effort: time to search for the symbols, 1 to 9, twice as much for each level.
@@ -88,8 +88,8 @@ def compress(
             file that is named twice.
         ModelError: the model's training did not end.
     """
-    number = _checked(model, rung, effort)
-    bottleneck = model.network.rung(number)
+    number = _checked(model, quality, effort)
+    bottleneck = model.network.bottleneck(number)
     limit = memory_limit(max_memory)
     names = _names(paths)
     items: list[Item] = []
@@ -125,7 +125,7 @@ def compress(
             flush()
         waiting.append((path, signal))
         items.append(Item(name, signal.meta, signal.parts))
-        units.append(model.modality.count(signal.shape))
+        units.append(model.modality.num_units(signal.shape))
         if lossless:
             total += model.modality.lossless_size(path, signal)
         del signal  # `flush` releases the others
@@ -139,8 +139,8 @@ def compress(
     if len(items) == 1 and len(paths) == 1:
         items = [Item("", items[0].meta, items[0].parts)]
     rows = symbols[0] if len(symbols) == 1 else torch.cat(symbols)
-    payload = bottleneck.pack(rows)
-    data = pack(Archive(model.id, number, tuple(items), payload, model.own), model.default)
+    payload = bottleneck.compress(rows)
+    data = pack_archive(Archive(model.id, number, tuple(items), payload, model.own), model.default)
     bits = bottleneck.bits(rows).split([item.parts for item in items])
     rates = tuple(float(row.sum()) / count for row, count in zip(bits, units, strict=True))
     return Compressed(
@@ -152,17 +152,17 @@ def latents(paths: Sequence[Path], model: Model, steps: int | None = None) -> It
     """Unquantised latents of files, one tensor of parts by size for each file."""
     for path in paths:
         signal = model.modality.split(model.modality.read(path))
-        yield model.network.encode(signal.queries, signal.features, signal.weights, steps)
+        yield model.network.fit_latents(signal.queries, signal.features, signal.weights, steps)
 
 
-def _checked(model: Model, rung: int | None, effort: int) -> int:
+def _checked(model: Model, quality: int | None, effort: int) -> int:
     """The quality level that is meant, after checking that the model can encode with it."""
     if not 1 <= effort <= MAX_EFFORT:
         raise UsageError(f"effort {effort}: give 1 (fast) to {MAX_EFFORT} (thorough)")
-    number = model.rungs // 2 if rung is None else rung
-    if not 0 <= number < model.rungs:
-        raise UsageError(f"quality {number}: this model has levels 0 to {model.rungs - 1}")
-    if not model.network.rung(number).ready:
+    number = model.num_qualities // 2 if quality is None else quality
+    if not 0 <= number < model.num_qualities:
+        raise UsageError(f"quality {number}: this model has levels 0 to {model.num_qualities - 1}")
+    if not model.network.bottleneck(number).ready:
         raise ModelError("this model has no probability tables: its training did not end")
     return number
 
@@ -198,7 +198,7 @@ def _batchable(a: Signal, b: Signal) -> bool:
 def _encode(
     signals: Sequence[Signal],
     model: Model,
-    rung: int,
+    quality: int,
     steps: int | None,
     watch: Callable[[float], None],
     effort: int,
@@ -207,8 +207,8 @@ def _encode(
     features = torch.cat([signal.features for signal in signals])
     parts = [signal.parts for signal in signals]
     share = 2.0 ** (effort - EFFORT)
-    return model.network.code(
-        rung, first.queries, features, first.weights, steps, watch, share, parts
+    return model.network.encode(
+        quality, first.queries, features, first.weights, steps, watch, share, parts
     )
 
 

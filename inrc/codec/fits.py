@@ -22,9 +22,9 @@ def failed_fits(
     A fit that diverged, or that ended long before it converged, is worse than the least-squares
     polynomial of degree two in the coordinates of the queries; a network that fits noise is not.
     """
-    bottleneck = model.network.rung(quality)
+    bottleneck = model.network.bottleneck(quality)
     parts = [signal.parts for _, signal in files]
-    latents = bottleneck.slots(parts).collect(bottleneck.dequantize(symbols))
+    latents = bottleneck.permutation(parts).invert(bottleneck.dequantize(symbols))
     lines = []
     for (path, signal), rows in zip(files, latents.split(parts), strict=True):
         picked = torch.linspace(0, signal.features.shape[1] - 1, MAX_OBSERVATIONS).long().unique()

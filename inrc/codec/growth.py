@@ -28,7 +28,7 @@ def check_growth(made: Compressed, model: Model, name: str = "archive") -> list[
             f"of the values has about {made.lossless:,}; use a lower quality, a model that was "
             "trained on such files, or a lossless format"
         )
-    expected = model.expected(made.rung)
+    expected = model.expected(made.quality)
     if expected is None or len(made.data) <= ALWAYS_WRITTEN:
         return []
     highest = max(made.rates)

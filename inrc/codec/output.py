@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 from inrc.codec.decoding import Opened, open_archive, reported
-from inrc.files import make_folder, refuse, refuse_many, whole
+from inrc.files import atomic_write, check_writable, make_folder, refuse_many
 from inrc.model import Model
 from inrc.signal import View
 
@@ -38,7 +38,7 @@ def decompress(
         refuse_many(targets, overwrite)
     else:
         targets = [output]
-        refuse(output, overwrite)
+        check_writable(output, overwrite)
     return _write(opened, targets, [view or View()] * len(items), overwrite, report)
 
 
@@ -47,7 +47,7 @@ def measure(
 ) -> dict[str, float]:
     """Mean measures of an archive's decoded files beside their originals, in the same order."""
     modality = model.modality
-    views = [modality.judged(path) for path in paths]
+    views = [modality.evaluation_view(path) for path in paths]
     with tempfile.TemporaryDirectory() as folder:
         opened = open_archive(data, model, max_memory)
         names = [f"{n}{modality.measurable(p)}" for n, p in enumerate(paths)]
@@ -68,7 +68,7 @@ def _write(
     signals = opened.signals(range(len(targets)), views)
     for number, (path, signal) in enumerate(zip(targets, signals, strict=True)):
         make_folder(path.parent)
-        with whole(path, overwrite) as part, reported(str(path)):
+        with atomic_write(path, overwrite) as part, reported(str(path)):
             opened.model.modality.write(signal, part)
         written.append(path)
         if report:

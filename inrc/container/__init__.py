@@ -1,6 +1,6 @@
 """The `.inrc` file: everything around the payload, byte by byte.
 
-    magic 4 | version 1 | model id 6 | rung 1 | [card length varint | card] | items varint |
+    magic 4 | version 1 | model id 6 | quality level 1 | [card length varint | card] | items varint |
     block length varint | block | payload, to the end | CRC-32 of all before, little-endian 4
 
 A file that needs no model has six zero bytes for the model's id, and then, and only then, a card:
@@ -53,7 +53,7 @@ class Archive:
     """
 
     model_id: bytes
-    rung: int
+    quality: int
     items: tuple[Item, ...]
     payload: bytes
     card: Card | None = None
@@ -68,7 +68,7 @@ class Peek:
 
     version: int
     model_id: bytes
-    rung: int
+    quality: int
     count: int
     entries: tuple[Entry, ...]
     header_size: int
@@ -77,7 +77,7 @@ class Peek:
     card_size: int = 0
 
 
-def pack(archive: Archive, default: Item) -> bytes:
+def pack_archive(archive: Archive, default: Item) -> bytes:
     """Write an archive; `default` is the item that the model expects.
 
     The shortest header has 14 bytes, for one nameless item that equals the default; 4 bytes follow
@@ -89,23 +89,23 @@ def pack(archive: Archive, default: Item) -> bytes:
     """
     if len(archive.model_id) != ID_BYTES:
         raise ContainerError(f"a model id has {ID_BYTES} bytes, not {len(archive.model_id)}")
-    if not 0 <= archive.rung <= 255:
-        raise ContainerError(f"quality {archive.rung} is not within 0-255")
+    if not 0 <= archive.quality <= 255:
+        raise ContainerError(f"quality {archive.quality} is not within 0-255")
     if (archive.model_id == OWN) != (archive.card is not None):
         raise ContainerError("a card goes with the model id of six zeros, and with no other")
     block = write_block(archive.items, default)
-    head = MAGIC + bytes([VERSION]) + archive.model_id + bytes([archive.rung])
+    head = MAGIC + bytes([VERSION]) + archive.model_id + bytes([archive.quality])
     if archive.card is not None:
         card = write_card(archive.card)
         head += write_varint(len(card)) + card
     head += write_varint(len(archive.items)) + write_varint(len(block))
     body = head + block + archive.payload
     data = body + zlib.crc32(body).to_bytes(_CRC, "little")
-    unpack(data, default)  # never write what could not be read back
+    unpack_archive(data, default)  # never write what could not be read back
     return data
 
 
-def unpack(data: bytes, default: Item, max_keys: int = MAX_KEYS) -> Archive:
+def unpack_archive(data: bytes, default: Item, max_keys: int = MAX_KEYS) -> Archive:
     """Read an archive; `default` must be the one that it was packed with.
 
     Raises:
@@ -120,7 +120,7 @@ def unpack(data: bytes, default: Item, max_keys: int = MAX_KEYS) -> Archive:
         meta = apply(meta, entry.patch, budget)
         parts = parts if entry.parts is None else entry.parts
         items.append(Item(entry.name, meta, parts))
-    return Archive(seen.model_id, seen.rung, tuple(items), seen.payload, seen.card)
+    return Archive(seen.model_id, seen.quality, tuple(items), seen.payload, seen.card)
 
 
 def peek(data: bytes, max_entries: int | None = None) -> Peek:
@@ -155,7 +155,7 @@ def peek(data: bytes, max_entries: int | None = None) -> Peek:
 
 def _peek(data: bytes, body: memoryview, max_entries: int | None) -> Peek:
     """What `peek` reads after the checksum."""
-    version, rung = body[len(MAGIC)], body[_FIXED - 1]
+    version, quality = body[len(MAGIC)], body[_FIXED - 1]
     model_id, at = bytes(body[len(MAGIC) + 1 : _FIXED - 1]), _FIXED
     card, card_size = None, 0
     if model_id == OWN:
@@ -171,4 +171,4 @@ def _peek(data: bytes, body: memoryview, max_entries: int | None) -> Peek:
         corrupt(f"a header of {size} bytes in a file of {len(data)}")
     entries = read_block(bytes(body[at : at + size]), count, max_entries)
     end = at + size
-    return Peek(version, model_id, rung, count, entries, end, bytes(body[end:]), card, card_size)
+    return Peek(version, model_id, quality, count, entries, end, bytes(body[end:]), card, card_size)

@@ -14,7 +14,7 @@ MAX_PADDING = 64
 FREE_ENTRIES = 1 << 20
 
 
-def pack(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+def deduplicate(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors to store, and the names that stand for another name's tensor.
 
     The quality levels start from the same transform, which is most of a model in closed form; rows
@@ -37,8 +37,8 @@ def pack(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, st
     return kept, same
 
 
-def unpack(kept: Mapping[str, Tensor], same: Mapping[str, str]) -> dict[str, Tensor]:
-    """The tensors that `pack` was given; equal ones share their memory.
+def restore_duplicates(kept: Mapping[str, Tensor], same: Mapping[str, str]) -> dict[str, Tensor]:
+    """The tensors that `compress` was given; equal ones share their memory.
 
     Raises:
         ModelError: a name that nothing is stored under, or malformed tables.

@@ -20,7 +20,7 @@ from inrc.memory import check_memory, memory_limit
 from inrc.methods import Method, Network
 from inrc.model import building
 from inrc.model.header import VERSION, Header, read_header
-from inrc.model.layout import pack, unpack
+from inrc.model.layout import deduplicate, restore_duplicates
 from inrc.signal import Modality
 
 SEARCH = "INRC_MODELS"
@@ -62,9 +62,9 @@ class Model:
     size: int
 
     @property
-    def rungs(self) -> int:
+    def num_qualities(self) -> int:
         """Number of quality levels, 0 the one with the lowest rate."""
-        return len(self.network.ladder)
+        return len(self.network.bottlenecks)
 
     @property
     def own(self) -> Card | None:
@@ -130,7 +130,7 @@ class Model:
 
     def save(self, path: Path) -> None:
         """Write the model file."""
-        tensors, same = pack(_tensors(self.network, self.default))
+        tensors, same = deduplicate(_tensors(self.network, self.default))
         about = {
             "card": json.dumps(self.card, sort_keys=True),
             "same": json.dumps(same),
@@ -208,7 +208,9 @@ def _assemble(path: Path, header: Header) -> Model:
     method = building.method_of(card["method"]["name"], card["method"]["settings"])
     network = building.outline(method, modality, len(header.names) + len(header.same))
     with safe_open(path, "pt") as file:
-        tensors = unpack({name: file.get_tensor(name) for name in header.names}, header.same)
+        tensors = restore_duplicates(
+            {name: file.get_tensor(name) for name in header.names}, header.same
+        )
     default = parse_item(tensors.pop(_DEFAULT).numpy().tobytes())
     building.fill(network, tensors)
     network.eval().requires_grad_(False)

@@ -13,7 +13,7 @@ import PIL.Image
 import tifffile
 
 from inrc.errors import SignalError
-from inrc.files import whole
+from inrc.files import atomic_write
 from inrc_modalities.image.pixels import MODES, Pixels, recast
 
 _SAME = {mode: mode for mode in MODES}
@@ -73,7 +73,7 @@ def save(pixels: Pixels, path: Path) -> None:
         raise SignalError(f"{path}: {form.name} has no transparency; write .png, .webp or .tif")
     try:
         content = _encode(pixels, form)
-        with whole(path, overwrite=True) as part:
+        with atomic_write(path, overwrite=True) as part:
             part.write_bytes(content)
     except (OSError, ValueError) as error:
         raise SignalError(f"{path}: cannot be written ({error})") from None

@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 
 from inrc.errors import SignalError
-from inrc.files import whole
+from inrc.files import atomic_write
 from inrc_modalities.mri.reading import Volume
 
 PACKED, PLAIN = (".nii.gz", ".gz"), (".nii",)
@@ -38,7 +38,7 @@ def _write(head: bytes, voxels: memoryview, path: Path) -> None:
     if not name.endswith(PACKED + PLAIN):
         raise SignalError(f"{path}: cannot write this kind of file; use .nii or .nii.gz")
     try:
-        with whole(path, overwrite=True) as part, part.open("wb") as raw:
+        with atomic_write(path, overwrite=True) as part, part.open("wb") as raw:
             if name.endswith(PACKED):
                 # no name and no time: the same volume gives the same bytes
                 with gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0) as file:

@@ -10,7 +10,7 @@ import trimesh
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError, one_line
-from inrc.files import whole
+from inrc.files import atomic_write
 
 SUFFIXES = (".ply", ".obj", ".stl", ".off")
 
@@ -132,7 +132,7 @@ def save(mesh: Mesh, path: Path) -> None:
         export: Any = made.export(file_type=suffix[1:])
         content = export.encode() if isinstance(export, str) else bytes(export)
     try:
-        with whole(path, overwrite=True) as part:
+        with atomic_write(path, overwrite=True) as part:
             part.write_bytes(content)
     except OSError as error:
         raise SignalError(f"{path}: cannot be written ({error})") from None

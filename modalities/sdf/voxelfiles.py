@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError, one_line
-from inrc.files import whole
+from inrc.files import atomic_write
 
 SUFFIXES = (".npy", ".npz", ".binvox")
 MOST = 1 << 27
@@ -121,7 +121,7 @@ def save(grid: Grid, path: Path) -> None:
     else:
         raise SignalError(f"{path}: cannot write {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
     try:
-        with whole(path, overwrite=True) as part:
+        with atomic_write(path, overwrite=True) as part:
             part.write_bytes(buffer.getvalue())
     except OSError as error:
         raise SignalError(f"{path}: cannot be written ({error})") from None

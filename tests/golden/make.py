@@ -16,9 +16,9 @@ from inrc.methods import COIN, COINPP, COMBINER, MSCN, VCINR, Basis, Method
 from inrc.model import Model
 from inrc.module import Compressor
 from inrc.signal import View
-from inrc_modalities.audio import Sounds
-from inrc_modalities.era5 import Globes
-from inrc_modalities.image import Image, Images
+from inrc_modalities.audio import AudioDataModule
+from inrc_modalities.era5 import ERA5DataModule
+from inrc_modalities.image import Image, ImageDataModule
 
 HERE = Path(__file__).parent / "v1"
 
@@ -32,8 +32,8 @@ def trained(data: SignalDataModule, method: Method) -> Model:
     ).fit(module, data)  # fmt: skip
     module.eval()
     module.tabulate()
-    for rung in module.network.rungs:
-        rung.finish()
+    for bottleneck in module.network.quality_levels:
+        bottleneck.finish()
     first = data.modality.split(data.modality.read(data.train_paths[0]))
     default = Item("", first.meta, first.parts)
     return Model.make(module.network, method, data.modality, default, {"training": "golden"})
@@ -45,7 +45,7 @@ def write(folder: Path, paths: list[Path], model: Model, quality: int) -> None:
     (folder / "file.inrc").write_bytes(made.data)
     opened = codec.open_archive(made.data, model)
     parts = sum(item.parts for item in opened.archive.items)
-    symbols = model.network.rung(quality).unpack(opened.archive.payload, parts)
+    symbols = model.network.bottleneck(quality).decompress(opened.archive.payload, parts)
     features = opened.signal(0, View()).features.numpy()
     metas = [np.frombuffer(packed(item.meta), np.uint8) for item in opened.archive.items]
     np.savez_compressed(
@@ -66,14 +66,14 @@ def picture(path: Path, seed: int) -> Path:
 def with_models(sample: Path) -> dict[str, tuple[SignalDataModule, Method]]:
     """One case for each kind of stream that needs a model."""
 
-    def images(kind: str, patch: int, count: int) -> Images:
-        return Images(
+    def images(kind: str, patch: int, count: int) -> ImageDataModule:
+        return ImageDataModule(
             patch=patch, batch_size=2, val_fraction=0.5, sample_folder=sample / kind,
             sample_count=count,
         )  # fmt: skip
 
-    def globes(kind: str, count: int) -> Globes:
-        return Globes(
+    def globes(kind: str, count: int) -> ERA5DataModule:
+        return ERA5DataModule(
             batch_size=2, val_fraction=0.5, sample_folder=sample / kind, sample_count=count
         )
 
@@ -83,17 +83,28 @@ def with_models(sample: Path) -> dict[str, tuple[SignalDataModule, Method]]:
         # so many rows that tables are chosen by context
         "contexts": (
             images("contexts", 8, 12),
-            VCINR(8, width=8, depth=2, hyper_width=8, hidden=8, weights=[1e3, 1e5]),
+            VCINR(8, width=8, depth=2, hyper_width=8, bottleneck_hidden=8, lambdas=[1e3, 1e5]),
         ),
         # contexts that look at the rows before and after
         "neighbours": (
-            Sounds(batch_size=64, val_fraction=0.1, sample_folder=sample / "n", sample_count=8),
-            Basis(16, 32, 16, w0=10.0, curve=0, hidden=0, weights=[1e4, 1e6]),
+            AudioDataModule(
+                batch_size=64, val_fraction=0.1, sample_folder=sample / "n", sample_count=8
+            ),
+            Basis(16, 32, 16, w0=10.0, field_hidden=0, bottleneck_hidden=0, lambdas=[1e4, 1e6]),
         ),
         # a field with tabulated residuals
         "residuals": (
             globes("residuals", 16),
-            Basis(8, 64, 16, w0=20.0, curve=0, hidden=0, weights=[1e4, 1e6], relief=4),
+            Basis(
+                8,
+                64,
+                16,
+                w0=20.0,
+                field_hidden=0,
+                bottleneck_hidden=0,
+                lambdas=[1e4, 1e6],
+                residual_table=4,
+            ),
         ),
         # candidates of relative entropy coding, and parts that share their blocks
         "candidates": (
@@ -118,10 +129,10 @@ def main() -> None:
             folder.mkdir(parents=True)
             trained(data, method).save(folder / "codec.safetensors")
             model = Model.load(folder / "codec.safetensors")
-            write(folder, data.val_paths, model, model.rungs - 1)
+            write(folder, data.val_paths, model, model.num_qualities - 1)
         # without a model: fixed point, and 16-bit floats
         model = Model.untrained(COIN(width=6, depth=2), Image())
-        for kind, quality in (("fixed-point", 0), ("floats", model.rungs - 1)):
+        for kind, quality in (("fixed-point", 0), ("floats", model.num_qualities - 1)):
             folder = HERE / kind
             folder.mkdir(parents=True)
             paths = [picture(Path(name) / f"{seed}.png", seed) for seed in range(2)]
