@@ -1,8 +1,10 @@
-"""Damaged and hostile archives with correct checksums: `python tests/archive_fuzz.py --cases 1000`.
+"""Damaged and hostile archives with correct checksums.
 
-Every case takes a sound archive of one modality, with a model or with a card of its own, changes its
-header, card, payload or bytes, seals it with the right checksum, and reads it as `inrc info` and
-`inrc decompress` do. Only InrcError may come out, within seconds and within the memory limit.
+    python tests/archive_fuzz.py --cases 1000000 --seed 1 --log fuzz.log
+
+Every case takes a sound archive of one modality, with a model or with a card of its own, changes
+its header, card, payload or bytes, seals it with the right checksum, and reads it as `inrc info`
+and `inrc decompress` do. Only InrcError may come out, within seconds and the memory limit.
 """
 
 import argparse
@@ -23,7 +25,7 @@ import torch
 
 from inrc import codec, registry
 from inrc.cli.info import describe, printable
-from inrc.container import MAGIC, VERSION, Archive, Item, block, peek, unpack
+from inrc.container import MAGIC, VERSION, Archive, Item, block, peek, unpack_archive
 from inrc.errors import InrcError
 from inrc.memory import check_memory
 from inrc.methods import COIN, COINPP
@@ -95,7 +97,7 @@ def seeds(folder: Path) -> Iterator[Seed]:
         own = Model.untrained(COIN(width=4, depth=1), modality)
         for model in (own, _coinpp(modality, paths[0])):
             made = codec.compress(paths, model, 0, steps=1)
-            archive = unpack(made.data, model.default)
+            archive = unpack_archive(made.data, model.default)
             yield _apart(name, model, archive)
 
 

@@ -166,9 +166,9 @@ def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
     "names", [["a", "a"], ["a", "a/b"], ["a/b", "a/b-", "a/b/c"], ["", "x", ""]], ids=str
 )
 def test_names_that_exclude_each_other_are_refused(names: list[str]) -> None:
-    with pytest.raises(ContainerError, match="two items|as a file and as a folder"):
+    with pytest.raises(ContainerError, match=r"two items|as a file and as a folder"):
         pack_archive(archive(*(Item(name, {}, 1) for name in names)), DEFAULT)
-    with pytest.raises(ContainerError, match="two items|as a file and as a folder"):
+    with pytest.raises(ContainerError, match=r"two items|as a file and as a folder"):
         peek(forged(b"\x00" + msgpack.packb([[name] for name in names]), len(names)))
 
 
@@ -202,7 +202,7 @@ def test_a_preview_reads_no_more_than_it_shows() -> None:
 
 def test_a_small_header_stays_small_in_memory() -> None:
     raw = msgpack.packb([["a", [{"x": [[]] * 100_000}]]])
-    with pytest.raises(ContainerError, match="more than 6[0-9]{4} lists"):
+    with pytest.raises(ContainerError, match=r"more than 6[0-9]{4} lists"):
         peek(forged(b"\x01" + zlib.compress(raw, 9, -15)))
 
 

@@ -1,4 +1,4 @@
-"""Archives that are damaged behind a correct checksum raise InrcError, soon and in little memory."""
+"""Archives that are damaged behind a correct checksum raise InrcError, and nothing else."""
 
 import os
 

@@ -69,8 +69,9 @@ def test_tensors_come_back_as_they_were() -> None:
     tensors = {
         "a": torch.arange(6.0), "b": torch.arange(6.0), "c": torch.arange(6.0).view(2, 3),
         "d": torch.arange(6, dtype=torch.int64), "e": torch.zeros(0),
-        "r._extra_state.counts": counts, "r._extra_state.lengths": torch.tensor([2, 4], dtype=torch.int32),
-        "s._extra_state.counts": counts.clone(), "s._extra_state.lengths": torch.tensor([2, 4], dtype=torch.int32),
+        "r._extra_state.counts": counts, "r._extra_state.lengths": torch.tensor([2, 4]).int(),
+        "s._extra_state.counts": counts.clone(),
+        "s._extra_state.lengths": torch.tensor([2, 4]).int(),
     }  # fmt: skip
     kept, same = deduplicate(tensors)
     assert same == {

@@ -103,7 +103,7 @@ class Opened:
         with described(running.number):
             try:
                 while True:
-                    plan = self._checked(running.number, running.reconstruct.send(features))
+                    plan = self._checked(running.number, running.reconstruction.send(features))
                     (features,) = self._answer([(running.number, plan)])
             except StopIteration as end:
                 signal: Signal = end.value

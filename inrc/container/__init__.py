@@ -1,7 +1,8 @@
 """The `.inrc` file: everything around the payload, byte by byte.
 
-    magic 4 | version 1 | model id 6 | quality level 1 | [card length varint | card] | items varint |
-    block length varint | block | payload, to the end | CRC-32 of all before, little-endian 4
+    magic 4 | version 1 | model id 6 | quality level 1 | [card length varint | card] |
+    items varint | block length varint | block | payload, to the end |
+    CRC-32 of all before, little-endian 4
 
 A file that needs no model has six zero bytes for the model's id, and then, and only then, a card:
 see `inrc.container.card`.
@@ -40,8 +41,8 @@ _FIXED = len(MAGIC) + 1 + ID_BYTES + 1
 _CRC = 4
 
 __all__ = [
-    "OWN", "Archive", "Card", "Entry", "Item", "Peek", "name_fault", "pack", "packed",
-    "parse_item", "peek", "plain", "unpack",
+    "OWN", "Archive", "Card", "Entry", "Item", "Peek", "name_fault", "pack_archive",
+    "packed", "parse_item", "peek", "plain", "unpack_archive",
 ]  # fmt: skip
 
 

@@ -4,6 +4,6 @@ from inrc.grid.patches import coordinates, counts, crop, join, padded, split
 from inrc.grid.window import Axis, Run, assemble, axis, parts, queries
 
 __all__ = [
-    "Axis", "Run", "assemble", "axis", "coordinates", "counts", "crop", "join", "padded", "parts", "queries",
-    "split",
+    "Axis", "Run", "assemble", "axis", "coordinates", "counts", "crop", "join", "padded", "parts",
+    "queries", "split",
 ]  # fmt: skip

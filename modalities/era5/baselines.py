@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc.signal import Baseline
 from inrc.varint import read_varint, write_varint
 from inrc_modalities.era5 import masks, reading, sphere, storage
@@ -83,7 +83,7 @@ class Sliced:
             raise
         except Exception as error:
             # decoders raise almost anything on damaged bytes
-            reason = storage.one_line(error)
+            reason = one_line(error)
             raise SignalError(f"{decoded}: the bytes are damaged ({reason:.80})") from None
         copy(original, decoded, fields)
 

@@ -149,11 +149,6 @@ def is_text(variable: Variable) -> bool:
     return kind is str
 
 
-def one_line(error: BaseException) -> str:
-    """What an error of another library says, in one line."""
-    return one_line(error)
-
-
 def _storage(variable: Variable) -> dict[str, Any]:
     filters, chunks = variable.filters(), variable.chunking()
     if filters is None:  # NetCDF 3 has none of all this

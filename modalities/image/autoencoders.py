@@ -56,7 +56,7 @@ class Ladder:
             made = model.compress(padded(picture, model.downsampling_factor))
         first, *rest = (strings[0] for strings in made["strings"])
         head = [number, *array.shape[:2], *([len(first)] if rest else [])]
-        return b"".join((*map(_bytes, head), first, *rest))
+        return b"".join((*map(write_varint, head), first, *rest))
 
     def decode(self, data: bytes) -> Levels:
         """Pixels H W 3 of uint8.
