@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from inrc import codec
 from inrc.container import peek
-from inrc.errors import ModelError, SignalError, UsageError
+from inrc.errors import SignalError, UsageError
 from inrc.model import Model
 from inrc.signal import Signal, View
 
@@ -78,13 +78,7 @@ def decompress(
         UsageError: no such item.
         SignalError: a view that does not fit the file.
     """
-    seen = peek(data)
-    codec_model = Model.of(seen, max_memory) if model is None else load(model)
-    if codec_model.id != seen.model_id:
-        raise ModelError(
-            f"the data need model {seen.model_id.hex()}, and this is {codec_model.id.hex()}; name "
-            "that one"
-        )
+    codec_model = Model.of(peek(data, 0), max_memory) if model is None else load(model)
     opened = codec.open_archive(data, codec_model, max_memory)
     names = [each.name for each in opened.archive.items]
     if isinstance(item, str):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inrc.container import Archive, unpack_archive
+from inrc.container import Archive, peek, unpack_archive
 from inrc.errors import ContainerError, MemoryLimitError, ModelError, SignalError
 from inrc.memory import check_memory, memory_limit, out_of_memory
 from inrc.model import Model
@@ -140,13 +140,14 @@ def open_archive(data: bytes, model: Model, max_memory: int | None = None) -> Op
         ModelError: it needs another model.
     """
     limit = memory_limit(max_memory)
-    archive = unpack_archive(data, model.default, max(1 << 16, limit // _KEY_BYTES))
-    if archive.card is not None and archive.card != model.own:
-        raise ModelError("the file needs no model: it describes how it is decoded")
-    if archive.model_id != model.id:
+    seen = peek(data, 0)  # another model's metas cannot be read
+    if seen.card is not None and seen.card != model.own:
+        raise ModelError("the file needs no model; leave it out")
+    if seen.model_id != model.id:
         raise ModelError(
-            f"the file needs model {archive.model_id.hex()}, this is model {model.id.hex()}"
+            f"the file needs model {seen.model_id.hex()}, and this is {model.id.hex()}; use that one"
         )
+    archive = unpack_archive(data, model.default, max(1 << 16, limit // _KEY_BYTES))
     if archive.quality >= model.num_qualities:
         raise ContainerError(f"quality {archive.quality} is not in this model")
     for number, item in enumerate(archive.items):

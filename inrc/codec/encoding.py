@@ -44,7 +44,7 @@ class Compressed:
         failed: files that could not be read, each with the reason.
         warnings: lines about files that were encoded, but badly.
         lossless: bytes of a lossless coding of all values; 0 unless it was asked for.
-        rates: payload bits per unit of every item.
+        rates: payload bits per unit of every item; empty for files that need no model.
     """
 
     data: bytes
@@ -141,8 +141,10 @@ def compress(
     rows = symbols[0] if len(symbols) == 1 else torch.cat(symbols)
     payload = bottleneck.compress(rows)
     data = pack_archive(Archive(model.id, number, tuple(items), payload, model.own), model.default)
-    bits = bottleneck.bits(rows).split([item.parts for item in items])
-    rates = tuple(float(row.sum()) / count for row, count in zip(bits, units, strict=True))
+    rates: tuple[float, ...] = ()
+    if model.id != OWN:  # there are training files to compare with
+        bits = bottleneck.bits(rows).split([item.parts for item in items])
+        rates = tuple(float(row.sum()) / count for row, count in zip(bits, units, strict=True))
     return Compressed(
         data, len(payload), number, tuple(items), sum(units), failed, warnings, total, rates
     )
