@@ -308,7 +308,7 @@ def test_a_bar_is_shown_on_a_terminal_after_a_while(
     with screen.progress("compressing", quiet=False) as report:
         report(1, 2)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(screen, "PATIENCE", 0.0)
+    monkeypatch.setattr(screen, "BAR_DELAY", 0.0)
     with screen.progress("compressing", quiet=False) as report:
         report(2, 2)
     said = capsys.readouterr()

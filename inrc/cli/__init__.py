@@ -1,6 +1,6 @@
 """The command line: `inrc VERB ...`, and `lightning` for the verbs of training alone.
 
-Nothing heavy is imported before a verb needs it: `inrc info` must answer at once.
+Heavy libraries are imported only by the verbs that need them: `inrc info` answers at once.
 """
 
 import argparse
@@ -40,7 +40,7 @@ VERBS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `inrc`; the exit code is 0 if all went well, 1 if not, 2 if the command was wrong."""
+    """Run `inrc`; exit code 0 is success, 1 a failure, 2 a wrong command."""
     return _guarded(_inrc, sys.argv[1:] if argv is None else list(argv))
 
 
@@ -53,7 +53,7 @@ def _inrc(argv: list[str]) -> int:
     words = [word for word in argv if word != "--debug"]
     if words and words[0] in TRAINING:
         return _train(words)
-    parser = _parser("inrc", "Compress any signal that can be asked at a coordinate.")
+    parser = _parser("inrc", "Compress signals with implicit neural representations.")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for verb in VERBS:
         added = verbs.add_parser(verb.NAME, help=verb.HELP, description=verb.HELP)
@@ -77,7 +77,7 @@ def _lightning(argv: list[str]) -> int:
 
 
 def _train(words: list[str]) -> int:
-    from inrc.cli import fit  # a trainer takes seconds to import
+    from inrc.cli import fit  # Lightning takes seconds to import
 
     return fit.run(words) or 0
 
@@ -91,7 +91,7 @@ def _parser(program: str, purpose: str) -> argparse.ArgumentParser:
 
 def _add_debug(parser: argparse.ArgumentParser, default: Any) -> None:
     parser.add_argument(
-        "--debug", action="store_true", default=default, help="show where a failure came from"
+        "--debug", action="store_true", default=default, help="show the traceback of a failure"
     )
 
 
@@ -101,15 +101,15 @@ def _add_training(verbs: Any) -> None:
 
 
 def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
-    """Turn what a user can act on into one line and an exit code; the rest is a traceback."""
+    """Turn errors that a user can act on into one line and an exit code; others are tracebacks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # an arrow must not end a run
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not have the arrow
     try:
         code = run(argv)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # the reader of a pipe has seen enough
+    except BrokenPipeError:  # the reader of a pipe has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except (InrcError, OSError, MemoryError, RuntimeError, KeyboardInterrupt) as failure:
@@ -123,7 +123,7 @@ def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
 
 def _explained(failure: BaseException) -> tuple[int, str]:
     if isinstance(failure, KeyboardInterrupt):
-        return 130, "interrupted"  # 128 + SIGINT, as shells have it
+        return 130, "interrupted"  # 128 + SIGINT, as in shells
     if out_of_memory(failure):
         return 1, "not enough memory; close other programs or use a larger machine"
     line = one_line(failure)

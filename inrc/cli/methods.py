@@ -24,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def refuse(args: argparse.Namespace) -> None:
-    """Raise UsageError for options that do not go together, before anything is read."""
+    """Raise UsageError for options that exclude each other, before anything is read."""
     given = {"--modality": args.modality, "--size": args.size, "--rate": args.rate}
     for option, value in given.items():
         if value is not None and args.method is None:

@@ -11,11 +11,11 @@ from typing import Any
 
 from inrc.memory import parse_size
 
-PATIENCE = 1.0
-"""Seconds that a command may take before it shows a progress bar."""
+BAR_DELAY = 1.0
+"""Seconds until a command shows a progress bar."""
 
 Report = Callable[[int, int], None]
-"""Called with what is done and what there is to do."""
+"""Called with the amount of work done, and the total."""
 
 
 def add_max_memory(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def complain(line: str) -> None:
 
 @contextmanager
 def progress(label: str, quiet: bool) -> Iterator[Report]:
-    """Lend a function that shows a bar on a terminal once `PATIENCE` is over."""
+    """Yield a function that reports progress; on a terminal it shows a bar after `BAR_DELAY`."""
     if quiet or not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -57,7 +57,7 @@ def progress(label: str, quiet: bool) -> Iterator[Report]:
     def report(done: int, total: int) -> None:
         nonlocal bar, task
         if bar is None:
-            if time.monotonic() - start < PATIENCE:
+            if time.monotonic() - start < BAR_DELAY:
                 return
             from rich.console import Console
             from rich.progress import Progress
