@@ -18,7 +18,7 @@ from inrc.signal import CONTRACT
 
 Install = Callable[..., None]
 Put = Callable[[str, str], Path]
-GOLDEN = Path(__file__).parent / "golden" / "v1" / "image"
+GOLDEN = Path(__file__).parent / "golden" / "v1" / "contexts"
 
 GOOD = """
 from pathlib import Path
@@ -214,9 +214,10 @@ def test_files_of_others_are_decoded_as_ever(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [str(GOLDEN / "file.inrc"), "-m", str(GOLDEN / "codec.safetensors")]
-    assert cli.main(["decompress", *words, "-o", str(tmp_path / "decoded.png")]) == 0
+    assert cli.main(["decompress", *words, "-o", str(tmp_path / "decoded")]) == 0
     assert capsys.readouterr().err == ""
-    assert (tmp_path / "decoded.png").read_bytes().startswith(b"\x89PNG")
+    decoded = list((tmp_path / "decoded").iterdir())
+    assert decoded and all(path.read_bytes().startswith(b"\x89PNG") for path in decoded)
 
 
 @pytest.mark.parametrize("name", ["newer", "twice", "reef", "unheard_of"])
@@ -237,7 +238,7 @@ def test_who_asks_for_a_broken_guest_hears_why(
     said = capsys.readouterr()
     [line] = said.err.splitlines()
     assert said.out == "" and line.startswith(f"inrc: {model}: ")
-    assert guests.get(name, "unknown modality 'unheard_of'; installed: ") in line
+    assert guests.get(name, "unknown modality 'unheard_of'; choose one of: ") in line
     assert not (tmp_path / "a.inrc").exists()
 
 
