@@ -22,6 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--steps", type=int, help="steps of the search for the latents")
     parser.add_argument("-f", dest="force", action="store_true", help="overwrite OUT")
+    screen.add_max_memory(parser)
     parser.add_argument("--quiet", action="store_true", help="print nothing")
 
 
@@ -34,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output.suffix.lower() != ".npz":
         raise UsageError(f"{args.output}: is not an .npz file; name one with --latents")
     check_writable(args.output, args.force)
+    limit = screen.max_memory(args)
 
     import numpy as np
 
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     with screen.progress("encoding", args.quiet) as report:
         for done, path in enumerate(paths, 1):
             try:
-                (latents,) = codec.latents([path], model, args.steps)
+                (latents,) = codec.latents([path], model, args.steps, limit)
             except InrcError as error:
                 bad += 1
                 screen.complain(str(error))

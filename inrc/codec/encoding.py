@@ -150,10 +150,17 @@ def compress(
     )
 
 
-def latents(paths: Sequence[Path], model: Model, steps: int | None = None) -> Iterator[Tensor]:
-    """Unquantised latents of files, one tensor of parts by size for each file."""
+def latents(
+    paths: Sequence[Path], model: Model, steps: int | None = None, max_memory: int | None = None
+) -> Iterator[Tensor]:
+    """Unquantised latents of files, one tensor of parts by size for each file.
+
+    Raises:
+        SignalError: a file that cannot be read.
+        MemoryLimitError: a file that takes more than `max_memory` bytes.
+    """
     for path in paths:
-        signal = model.modality.split(model.modality.read(path))
+        signal = _read(path, model, memory_limit(max_memory))
         yield model.network.fit_latents(signal.queries, signal.features, signal.weights, steps)
 
 
