@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from inrc.entropy.coder import Tables, decode, encode
 from inrc.entropy.contexts import Contexts
 from inrc.entropy.permutation import PatchPermutation, groups
+from inrc.errors import ContainerError
 
 
 class Bottleneck(nn.Module, ABC):
@@ -134,15 +135,21 @@ class Bottleneck(nn.Module, ABC):
         return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
 
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
-        """Take the tables back."""
+        """Take the tables back.
+
+        Raises ContainerError for tables that are malformed, or of another number of symbols.
+        """
         if state:
             arrays: dict[str, NDArray[np.int32]] = {
                 name: tensor.cpu().numpy().astype(np.int32) for name, tensor in state.items()
             }
             contexts = None
-            if "choice" in arrays:  # models of version 3 and later have contexts, where they help
+            if "choice" in arrays:  # contexts, where they help
                 none = np.zeros((len(arrays["choice"]), 0), np.int32)
                 contexts = Contexts(
                     arrays["thresholds"], arrays.get("beside", none), arrays["choice"]
                 )
             self.tables = Tables(arrays["counts"], arrays["lengths"], arrays["offsets"], contexts)
+            rows = len(arrays["lengths"]) if contexts is None else len(contexts.choice)
+            if rows != self.symbols and (contexts is not None or rows != 1):
+                raise ContainerError(f"probability tables: {rows} for {self.symbols} symbols")

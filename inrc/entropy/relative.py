@@ -279,8 +279,15 @@ class RelativeBottleneck(Bottleneck):
         }
 
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
-        """Take the blocks back."""
+        """Take the blocks back.
+
+        Raises ContainerError for blocks of weights that there are not.
+        """
         if state:
-            sizes = [int(size) for size in state["sizes"]]
-            self.blocks = list(state["order"].long().split(sizes))
-            self.max_group = int(state.get("together", 1))  # models before version 4 have none
+            sizes, order = state["sizes"].long(), state["order"].long()
+            max_group = int(state["together"])
+            inside = (order >= 0) & (order < self.count)
+            if (sizes < 1).any() or not inside.all() or not 1 <= max_group <= TOGETHER:
+                raise ContainerError("blocks of weights that the network does not have")
+            self.blocks = list(order.split(sizes.tolist()))
+            self.max_group = max_group

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inrc.entropy.bottleneck import Bottleneck
-from inrc.entropy.coder import tabulate
+from inrc.entropy.coder import levels, tabulate
 
 OPEN = 10.0
 """Value of log alpha, beyond all that is told apart, that stands for an open gate."""
@@ -37,7 +37,7 @@ class SparseBottleneck(Bottleneck):
         super().__init__(latent_dim)
         self.changes = latent_dim // 2
         self.keep = min(keep, self.changes)
-        self.levels = 2**bits
+        self.levels = levels(bits)
         self.refine = refine
         self.lmbda = 0.0
         self.register_buffer("step", torch.ones(()))

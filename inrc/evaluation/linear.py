@@ -19,7 +19,7 @@ from torch import Tensor
 
 from inrc.container import Archive, Item, pack_archive, unpack_archive
 from inrc.entropy.coder import Tables
-from inrc.errors import ContainerError, ModelError, SignalError
+from inrc.errors import ContainerError, ModelError, SignalError, one_line
 from inrc.evaluation.components import Components, components
 from inrc.evaluation.histograms import Histograms, histograms
 from inrc.files import atomic_write
@@ -216,7 +216,7 @@ def load(path: Path) -> Linear:
             coders.append(Histograms(float(step), tables, low[number].astype(np.int64)))
         return Linear(grid, found, tuple(coders))
     except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile, ContainerError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ModelError(f"{path}: no components, or damaged ({reason:.80})") from error
 
 

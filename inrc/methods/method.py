@@ -53,12 +53,9 @@ class Method(ABC):
         raise UsageError(f"method {name!r} {reason}; without a model: {', '.join(sorted(ready))}")
 
     @classmethod
-    def named(cls, name: str, settings: dict[str, Any]) -> "Method":
-        """The method of a model's card. Raises ModelError if it is unknown."""
-        found = {method.name: method for method in Method.__subclasses__()}
-        if name not in found:
-            raise ModelError(f"unknown method {name!r}; known: {', '.join(sorted(found))}")
-        try:
-            return found[name](**settings)
-        except TypeError as error:
-            raise ModelError(f"method {name}: {error}") from error
+    def kind(cls, name: str) -> "type[Method]":
+        """The class of a method. Raises ModelError if the name is unknown."""
+        methods = {method.name: method for method in Method.__subclasses__()}
+        if name not in methods:
+            raise ModelError(f"unknown method {name!r}; known: {', '.join(sorted(methods))}")
+        return methods[name]
