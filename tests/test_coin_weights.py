@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import inrc
 from inrc import codec
-from inrc.adapt.adapter import Distortion
+from inrc.adapt import Distortion
 from inrc.entropy import Either, FixedPoint, Half
 from inrc.entropy.family import EXPONENTS, FINE, SHAPES, Family, power
 from inrc.entropy.stream import Reader, Writer

@@ -15,9 +15,9 @@ from combiner_models import trained
 from torch.distributions import Normal, kl_divergence
 
 from inrc import codec
-from inrc.adapt import Prior
-from inrc.adapt.gaussian import NATS, deviation, divergence, inverse_deviation, temper
-from inrc.adapt.posterior import Posterior
+from inrc.gaussian import (
+    NATS, Posterior, Prior, deviation, divergence, inverse_deviation, temper,
+)  # fmt: skip
 from inrc.entropy import Candidates, RelativeBottleneck
 from inrc.entropy.candidates import COUNT, choose
 from inrc.entropy.philox import inverse_normal, logarithm, normals, philox, uniforms
@@ -135,7 +135,7 @@ def test_tempering_ends_in_the_range_and_leaves_alone_what_is_in_it() -> None:
     before = divergence(*q).sum(1)
     low, high = 25.0, 60.0
     assert (before > high).any() and (before < low).any()
-    mean, sigma = temper(*q, low, high, most=1e3)
+    mean, sigma = temper(*q, low, high, max_t=1e3)
     after = divergence(mean, sigma, *q[2:]).sum(1)
     assert after.min() > low - 1e-4 and after.max() < high + 1e-4
     inside = (before >= low) & (before <= high)
@@ -270,7 +270,7 @@ def test_the_field_is_the_network_of_its_weights() -> None:
     field = BayesianSiren(2, 3, 2, width=5, depth=2, embedding=8, finest=4.0)
     assert field.weight_count == 9 * 5 + 6 * 5 + 6 * 3 and field.latent_dim == 3 * 93
     latent, points = torch.randn(4, field.latent_dim), torch.rand(1, 11, 2)
-    found = field(points, field.bend(latent))
+    found = field.condition(latent)(points)
     for row in range(4):
         w = latent[row, :93].split([45, 30, 18])
         angle = (points[0, :, :, None] * math.pi * torch.tensor([1.0, 4.0])).flatten(1)
@@ -281,7 +281,7 @@ def test_the_field_is_the_network_of_its_weights() -> None:
         last = w[2].view(6, 3) * math.sqrt(6 / 5) / 30
         torch.testing.assert_close(found[row], h @ last[:5] + last[5] + 0.5, rtol=1e-4, atol=1e-5)
     mixed = BayesianSiren(2, 3, 2, width=5, depth=2, embedding=8, finest=4.0, mixed=True)
-    torch.testing.assert_close(mixed(points, mixed.bend(latent)), found)
+    torch.testing.assert_close(mixed.condition(latent)(points), found)
 
 
 DECODE = """

@@ -1,13 +1,13 @@
 """Adapters: how the latent of a signal is found."""
 
-from inrc.adapt.adapter import Adapter, Distortion, Predict, distortion
+from inrc.adapt.adapter import Adapter
 from inrc.adapt.gauss_newton import GaussNewton
-from inrc.adapt.gaussian import Prior
 from inrc.adapt.long import LongRun
 from inrc.adapt.meta_sgd import MetaSGD
+from inrc.adapt.problem import Distortion, Predict, Problem, distortion
 from inrc.adapt.variational import Variational
 
 __all__ = [
-    "Adapter", "Distortion", "GaussNewton", "LongRun", "MetaSGD", "Predict", "Prior",
+    "Adapter", "Distortion", "GaussNewton", "LongRun", "MetaSGD", "Predict", "Problem",
     "Variational", "distortion",
 ]  # fmt: skip

@@ -8,13 +8,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inrc.adapt.gaussian import NATS, Prior, deviation, divergence, temper
-from inrc.adapt.posterior import Posterior
 from inrc.entropy.blocks import partition
 from inrc.entropy.bottleneck import Bottleneck
 from inrc.entropy.candidates import BITS, Candidates, choose
 from inrc.entropy.slots import Slots, groups
 from inrc.errors import ContainerError
+from inrc.gaussian import NATS, Posterior, Prior, deviation, divergence, temper
 
 WINDOW = 0.2
 """Bits around 16 within which a block's price stays as it is (COMBINER's released code)."""

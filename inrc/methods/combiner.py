@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from inrc.adapt import Prior, Variational
+from inrc.adapt import Variational
 from inrc.entropy import Candidates, RelativeBottleneck
 from inrc.fields import BayesianSiren
+from inrc.gaussian import Prior
 from inrc.methods.method import Method
 from inrc.methods.network import Network, Observer
 

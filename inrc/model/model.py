@@ -61,6 +61,7 @@ class Model:
         return Card(modality["name"], modality["settings"], method["name"], method["settings"])
 
     @staticmethod
+    @torch.inference_mode(False)  # its parameters take part in the gradients of an encoder
     def untrained(method: Method, modality: Modality) -> "Model":
         """A codec of a method that learns nothing; its files need no model."""
         network = method.build(modality.point_dim, modality.value_dim, modality)
@@ -153,6 +154,7 @@ class Model:
             raise ModelError(f"{path}: the card and the weights do not fit ({reason})") from error
 
 
+@torch.inference_mode(False)  # its parameters take part in the gradients of an encoder
 def _assemble(card: dict[str, Any], tensors: dict[str, Tensor], size: int) -> Model:
     modality: Modality = registry.find(card["modality"]["name"])(**card["modality"]["settings"])
     method = Method.named(card["method"]["name"], card["method"]["settings"])
