@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,7 @@ from inrc.evaluation.curves import Curve, Point
 from inrc.evaluation.figure import draw, save
 from inrc.evaluation.published import published
 from inrc.methods import COIN
+from inrc.metrics import mean_measures
 from inrc.model import Model
 from inrc.signal import Modality
 
@@ -217,7 +217,7 @@ def components(folder: Path, files: Sequence[Path], most: float) -> list[dict[st
                 {
                     "step": coder.step, "files": len(files), "bytes": len(data),
                     "payload_bytes": len(payload), "rate": 8 * len(data) / units,
-                    **{key: fmean(each[key] for each in measures) for key in measures[0]},
+                    **mean_measures(measures),
                 }
             )  # fmt: skip
     return rows

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 from inrc.container import Archive, Item, pack, unpack
 from inrc.errors import ContainerError, ModelError, SignalError, UsageError
 from inrc.files import whole
+from inrc.metrics import mean_measures
 from inrc.model import Model
 from inrc.signal import Ask, Rebuild, Signal, View
 
@@ -321,7 +321,7 @@ def measure(paths: Sequence[Path], data: bytes, model: Model) -> dict[str, float
         names = [f"{n}{modality.measurable(p)}" for n, p in enumerate(paths)]
         decoded = _write(open_archive(data, model), [Path(folder) / n for n in names], views)
         rows = [modality.measure(a, b) for a, b in zip(paths, decoded, strict=True)]
-    return {key: fmean(row[key] for row in rows) for key in rows[0]}
+    return mean_measures(rows)
 
 
 def latents(paths: Sequence[Path], model: Model, steps: int | None = None) -> Iterator[Tensor]:

@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = (
-    "errors files fetch metrics signal grid gaussian fields adapt basis entropy methods data module "
-    "container registry model codec api plotting evaluation xarray_engine testing cli"
+    "errors files fetch metrics signal grid gaussian fields adapt basis entropy methods data "
+    "module container registry model codec api plotting evaluation xarray_engine testing cli"
 ).split()
 """From low to high; a room imports from lower floors only."""
 

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrc.adapt import GaussNewton, distortion
-from inrc.basis import BasisField
-from inrc.basis import closed_form, trunks
+from inrc.basis import BasisField, closed_form, trunks
 from inrc.basis.closed_form import BENDING_SHARE
 from inrc.fields import Layer, affine
 from inrc.grid import coordinates

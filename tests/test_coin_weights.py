@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import inrc
 from inrc import codec
-from inrc.adapt import Distortion
+from inrc.adapt import Distortion, Problem
 from inrc.entropy import Either, FixedPoint, Half
 from inrc.entropy.family import EXPONENTS, FINE, SHAPES, Family, power
 from inrc.entropy.stream import Reader, Writer
@@ -34,10 +34,10 @@ def fitted(tmp: Path, steps: int = 250) -> tuple[Model, torch.Tensor, codec.Call
     signal = model.modality.read(tmp / "a.png")
     latent = model.network.encode(signal.queries, signal.features, None)
 
+    problem = Problem(model.network.predict, signal.queries, signal.features, None, 300)
+
     def distort(z: torch.Tensor) -> torch.Tensor:
-        return Distortion.apply(
-            z, model.network.predict, signal.queries, signal.features, None, 300
-        )
+        return Distortion.apply(z, problem)
 
     return model, latent, distort
 

@@ -15,14 +15,20 @@ from combiner_models import trained
 from torch.distributions import Normal, kl_divergence
 
 from inrc import codec
-from inrc.gaussian import (
-    NATS, Posterior, Prior, deviation, divergence, inverse_deviation, temper,
-)  # fmt: skip
 from inrc.entropy import Candidates, RelativeBottleneck
 from inrc.entropy.candidates import COUNT, choose
 from inrc.entropy.philox import inverse_normal, logarithm, normals, philox, uniforms
 from inrc.errors import ContainerError
 from inrc.fields import BayesianSiren
+from inrc.gaussian import (
+    NATS,
+    Posterior,
+    Prior,
+    deviation,
+    divergence,
+    inverse_deviation,
+    temper,
+)  # fmt: skip
 from inrc.signal import View
 from inrc_modalities.audio import Sounds
 from inrc_modalities.image import Images

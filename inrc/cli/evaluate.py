@@ -48,10 +48,13 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--jobs and --limit must be positive, --repeats not negative")
 
     from inrc.evaluation.evaluate import Plan, evaluate
+    from inrc.evaluation.rows import distinct
     from inrc.model import Model
 
     model = Model.load(args.model)
-    files = files_in(args.inputs, model.modality)
+    files, copies = distinct(files_in(args.inputs, model.modality))
+    for copy, original in copies.items():
+        screen.complain(f"{copy}: left out; its content is that of {original}")
     if args.train:
         _learn(files_in(args.train, model.modality), args.model, model)
     names = {"none": []}.get(args.baselines, args.baselines.split(","))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inrc.errors import UsageError
 from inrc.evaluation.rivals import rival
-from inrc.evaluation.rows import Key, Row, append, load, mend
+from inrc.evaluation.rows import Key, Row, append, distinct, load, mend
 from inrc.evaluation.trial import Trial, describe, try_codec
 from inrc.evaluation.workers import Failed, Workers
 from inrc.model import Model
@@ -45,10 +45,11 @@ class Plan:
 
 
 def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
-    """Measure what `output` does not hold yet; rows are added to it as they come.
+    """Measure what `output` does not hold yet, and append each result to it.
 
-    Our own codec goes first: its rates say how far the others are followed. A trial that fails, or
-    takes too long, is a row with an `error`; rows with errors are tried again by the next call.
+    Files with equal content are measured once. Our own codec is measured first: its rates decide
+    which settings of the others are measured. A trial that fails or takes too long is a result with
+    an `error`; the next call tries it again.
 
     Raises:
         UsageError: a rung or a codec that there is not.
@@ -62,9 +63,10 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
     if output.exists():
         mend(output)
         plan.done = {row.key: row for row in load(output) if row.error is None}
+    files, _ = distinct(plan.files)
     ours = [
         Trial(plan.model, file, None, float(rung), plan.repeats)
-        for file in plan.files
+        for file in files
         for rung in plan.rungs
     ]
     highest: dict[Path, float] = {}
@@ -76,7 +78,7 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
                 best[trial.file] = max(row.measures["psnr"], best.get(trial.file, -float("inf")))
             yield row
         # one setting of every codec and file at a time, cheapest first, until it is beyond ours
-        open_ended = [(file, name) for file in plan.files for name in plan.baselines]
+        open_ended = [(file, name) for file in files for name in plan.baselines]
         failed: Counter[tuple[Path, str]] = Counter()
         beyond: set[tuple[Path, str]] = set()
         for step in range(max((len(ladder[name].qualities) for name in plan.baselines), default=0)):

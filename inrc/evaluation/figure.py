@@ -48,9 +48,11 @@ def draw(
         rates, quality = curve.pairs(measure)
         left.plot(rates, quality, **style)
         finite = [value for value in quality if math.isfinite(value)]
-        if not finite:  # its rate is all that can be drawn
+        if not finite:  # only its rate can be drawn
             left.axvline(rates[-1], color=style["color"], linestyle=":", linewidth=1.2)
-        named = curve.codec if finite else f"{curve.codec} (lossless)"
+        lossless = all(value == math.inf for value in quality)
+        note = "" if finite else " (lossless)" if lossless else " (undefined)"
+        named = f"{curve.codec}{note}"
         labels.append((finite[-1] if finite else math.inf, named, style))
         for seconds, fill in (("encode_seconds", "full"), ("decode_seconds", "none")):
             times = [max(getattr(point, seconds), 1e-5) for point in curve.points]

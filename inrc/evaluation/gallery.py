@@ -14,7 +14,7 @@ from inrc import codec
 from inrc.errors import InrcError, SignalError
 from inrc.evaluation.linear import NAME as LINEAR
 from inrc.evaluation.rivals import rivals
-from inrc.evaluation.rows import Row
+from inrc.evaluation.rows import Row, ordered
 from inrc.model import Model
 
 if TYPE_CHECKING:
@@ -65,22 +65,26 @@ def _chosen(rows: Sequence[Row], path: Path, model: Model, measure: str) -> list
     ours = [r for r in ours if Path(r.file).is_file()]
     if not ours:
         raise SignalError(f"{path}: no row of this model at rung {rung} whose file is still there")
-    mine = sorted(ours, key=lambda row: row.measures[measure])[len(ours) // 2]
+    by_quality = ordered(ours, measure)
+    if not by_quality:
+        raise SignalError(f"{path}: {measure} of rung {rung} is undefined for every file")
+    mine = by_quality[len(by_quality) // 2]
     nearest: dict[str, Row] = {}
     for row in rows:
         if row.model is None and row.file_id == mine.file_id and not row.error:
             best = nearest.get(row.codec, row)
             # of settings with equally many bytes, the best one
-            better = (_far(row, mine), -row.measures[measure]) < (
-                _far(best, mine), -best.measures[measure],
+            better = (_distance(row, mine), -row.value(measure)) < (
+                _distance(best, mine), -best.value(measure),
             )  # fmt: skip
             nearest[row.codec] = row if better else best
-    ranked = sorted(nearest.values(), key=lambda row: _far(row, mine))
+    ranked = sorted(nearest.values(), key=lambda row: _distance(row, mine))
     ranked = sorted(ranked, key=lambda row: row.codec != LINEAR)  # stable: PCA first
     return [mine, *ranked[:OTHERS]]
 
 
-def _far(row: Row, mine: Row) -> float:
+def _distance(row: Row, mine: Row) -> float:
+    """Distance of two rates, in nats."""
     return abs(math.log(row.rate / mine.rate))
 
 
@@ -143,7 +147,7 @@ def _draw(unit: str, shown: Sequence[Shown], measure: str) -> "Figure":
         upper.set_title(
             f"{row.codec}{', asked elsewhere' if elsewhere[column - 1] else ''}\n"
             f"{_rate(row.rate)} bits/{row.unit}\n"
-            f"{name(measure).replace(', dB', '')} {row.measures[measure]:.4g}"
+            f"{name(measure).replace(', dB', '')} {row.value(measure):.4g}"
             f"{' dB' if ', dB' in name(measure) else ''}",
             fontsize=9,
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inrc import codec
 from inrc.errors import SignalError
-from inrc.evaluation.rows import Row
+from inrc.evaluation.rows import Row, ordered
 from inrc.model import Model
 from inrc.plotting import beside
 
@@ -21,9 +21,11 @@ def decoded(rows: Sequence[Row], path: Path, measure: str, folder: Path) -> list
     own = [row for row in rows if row.model == model.id.hex() and int(row.setting) == rung]
     if not own:
         raise SignalError(f"{path}: no row of this model at rung {rung}")
-    ordered = sorted(own, key=lambda row: row.measures[measure])
+    by_quality = ordered(own, measure)
+    if not by_quality:
+        raise SignalError(f"{path}: {measure} of rung {rung} is undefined for every file")
     made = []
-    for word, row in {"worst": ordered[0], "best": ordered[-1]}.items():
+    for word, row in {"worst": by_quality[0], "best": by_quality[-1]}.items():
         target = folder / f"{word}_file_{Path(row.file).stem}.png"
         if picture(Path(row.file), model, rung, target):
             made.append(target)

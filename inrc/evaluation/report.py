@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -12,7 +13,7 @@ from inrc.evaluation.compare import compare
 from inrc.evaluation.curves import Curve, curves
 from inrc.evaluation.figure import draw
 from inrc.evaluation.published import Published
-from inrc.evaluation.rows import Row
+from inrc.evaluation.rows import Row, ordered
 
 PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>$title</title>
@@ -135,10 +136,8 @@ def _extremes(rows: Sequence[Row], measure: str) -> str:
     if not ours:
         return "<p>No rows of ours.</p>"
     finest = max(row.setting for row in ours)
-    ordered = sorted(
-        (row for row in ours if row.setting == finest), key=lambda row: row.measures[measure]
-    )
-    shown = ordered if len(ordered) <= 6 else [*ordered[:3], *ordered[-3:]]
+    files = ordered([row for row in ours if row.setting == finest], measure)
+    shown = files if len(files) <= 6 else [*files[:3], *files[-3:]]
     lines = [
         [Path(row.file).name, f"{row.bytes:,}", f"{row.rate:.4g}", f"{row.measures[measure]:.4g}"]
         for row in shown
@@ -200,4 +199,4 @@ def _html(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+    return "-" if value is None or math.isnan(value) else f"{value:.4g}"

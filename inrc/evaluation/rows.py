@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -52,8 +53,18 @@ class Row:
 
     @property
     def key(self) -> Key:
-        """What must not be measured twice."""
+        """The identity of the trial: equal keys are measurements of the same thing."""
         return self.codec, self.setting, self.file_id, self.model, self.learned
+
+    def value(self, measure: str) -> float:
+        """The value of one measure.
+
+        Raises SignalError if the result does not have it.
+        """
+        if measure not in self.measures:
+            known = ", ".join(self.measures)
+            raise SignalError(f"{self.codec}: no measure {measure!r}; use {known}")
+        return self.measures[measure]
 
 
 def identity(path: Path) -> str:
@@ -111,6 +122,34 @@ def sound(rows: Sequence[Row], where: str) -> list[Row]:
     if len(kinds) > 1:
         raise SignalError(f"{where}: files of several kinds ({', '.join(kinds)}); sort them")
     return good
+
+
+def ordered(rows: Sequence[Row], measure: str) -> list[Row]:
+    """Results from the worst to the best by a measure, without those where it is undefined (NaN).
+
+    Raises SignalError if a result does not have the measure.
+    """
+    defined = [row for row in rows if not math.isnan(row.value(measure))]
+    return sorted(defined, key=lambda row: row.value(measure))
+
+
+def distinct(paths: Iterable[Path]) -> tuple[list[Path], dict[Path, Path]]:
+    """Files with different content, and for every other file the first one that it equals.
+
+    Files that cannot be read count as different.
+    """
+    first: dict[str, Path] = {}
+    unique, copies = list[Path](), dict[Path, Path]()
+    for path in paths:
+        try:
+            same = first.setdefault(identity(path), path)
+        except OSError:
+            same = path
+        if same is path:
+            unique.append(path)
+        else:
+            copies[path] = same
+    return unique, copies
 
 
 def current(rows: Sequence[Row]) -> list[Row]:

@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-
 Evaluator = Callable[[Tensor], Tensor]
 """Points #B M D to the values B M F of the conditioned field."""
 
