@@ -15,7 +15,7 @@ from test_evaluation_pages import Here
 from inrc import codec
 from inrc.cli import main
 from inrc.errors import SignalError
-from inrc.evaluation import Row, append, curves, evaluate
+from inrc.evaluation import Result, append, curves, evaluate
 from inrc.evaluation.compare import compare
 from inrc.evaluation.evaluate import Plan
 from inrc.evaluation.figure import draw
@@ -24,10 +24,10 @@ from inrc.evaluation.report import page
 from inrc.evaluation.rows import distinct, ordered
 from inrc.metrics import mean, mean_measures
 from inrc.model import Model
-from inrc_modalities.image import Images
+from inrc_modalities.image import ImageDataModule
 
 
-def silence() -> list[Row]:
+def silence() -> list[Result]:
     """Of two files, MP3 decodes one exactly and fails on the other, at each of its settings."""
     values = {"a": math.inf, "b": -math.inf}
     extra = [
@@ -88,7 +88,7 @@ def test_best_and_worst_files_leave_undefined_ones_out() -> None:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undefined")
-    data = Images(patch=16, batch_size=8, sample_folder=folder / "sample", sample_count=4)
+    data = ImageDataModule(patch=16, batch_size=8, sample_folder=folder / "sample", sample_count=4)
     basis(data, folder, [1e2])
     return folder
 
@@ -107,7 +107,9 @@ def test_tables_of_a_test_have_an_undefined_mean(
 def test_pictures_of_undefined_files_are_refused(run: Path, tmp_path: Path) -> None:
     path = run / "codec.safetensors"
     model = Model.load(path)
-    rows = [replace(row("inrc basis", model.rungs // 2, 1.0, math.nan), model=model.id.hex())]
+    rows = [
+        replace(row("inrc basis", model.num_qualities // 2, 1.0, math.nan), model=model.id.hex())
+    ]
     with pytest.raises(SignalError, match="undefined for every file"):
         decoded(rows, path, "psnr", tmp_path)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from inrc.adapt import GaussNewton
 from inrc.basis import BasisField
 from inrc.basis.trunks import TrunkCache
-from inrc.fields import BayesianSiren, Field, GatedSiren, OwnSiren, ShiftSiren, SparseSiren
+from inrc.fields import BayesianSiren, Field, GatedSiren, PerSignalSiren, ShiftSiren, SparseSiren
 from inrc.grid import coordinates
 from inrc.methods import Basis
 from inrc_modalities.image import Image
@@ -36,7 +36,7 @@ FIELDS = [
     pytest.param(lambda: GatedSiren(2, 2, 6, 8, 3, 30.0, 2, 8), id="gated"),
     pytest.param(lambda: SparseSiren(2, 2, 8, 3, 30.0, 0.0), id="sparse"),
     pytest.param(lambda: BayesianSiren(2, 2, 2, 8, 2, embedding=8), id="bayesian"),
-    pytest.param(lambda: OwnSiren(2, 2, 8, 2), id="own"),
+    pytest.param(lambda: PerSignalSiren(2, 2, 8, 2), id="own"),
 ]
 
 
@@ -75,7 +75,11 @@ def test_eight_threads_get_the_values_of_one(build: Callable[[], Field]) -> None
 
 
 def test_a_network_encodes_and_decodes_under_inference_mode() -> None:
-    net = Basis(latent_dim=6, features=48, span=24, w0=20.0, curve=8).build(2, 3, Image()).eval()
+    net = (
+        Basis(latent_dim=6, num_frequencies=48, basis_size=24, w0=20.0, field_hidden=8)
+        .build(2, 3, Image())
+        .eval()
+    )
     points = coordinates((8, 8))[None]
     net.field.start(points, torch.rand(40, 64, 3), None)
     images = torch.rand(5, 64, 3)

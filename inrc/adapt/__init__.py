@@ -2,12 +2,19 @@
 
 from inrc.adapt.adapter import Adapter
 from inrc.adapt.gauss_newton import GaussNewton
-from inrc.adapt.long import LongRun
+from inrc.adapt.long import SoapFit
 from inrc.adapt.meta_sgd import MetaSGD
 from inrc.adapt.problem import Distortion, Predict, Problem, distortion
 from inrc.adapt.variational import Variational
 
 __all__ = [
-    "Adapter", "Distortion", "GaussNewton", "LongRun", "MetaSGD", "Predict", "Problem",
-    "Variational", "distortion",
+    "Adapter",
+    "Distortion",
+    "GaussNewton",
+    "MetaSGD",
+    "Predict",
+    "Problem",
+    "SoapFit",
+    "Variational",
+    "distortion",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inrc.adapt.adapter import Adapter
-from inrc.adapt.problem import Problem, descent
+from inrc.adapt.problem import Problem, distortion_and_grad
 
 MIN_GAIN = 1e-9
 """A row ends when a full step would lower its distortion by less than this share: far less than
@@ -33,17 +33,17 @@ class GaussNewton(Adapter):
     Args:
         latent_dim: size of the latent.
         steps: maximum number of steps, with the first one.
-        rate: size of the steps after the first, relative to a full step.
+        step_size: size of the steps after the first, relative to a full step.
         damping: eigenvalues below this share of the largest one count as zero.
     """
 
     def __init__(
-        self, latent_dim: int, steps: int = 4, rate: float = 0.35, damping: float = 1e-6
+        self, latent_dim: int, steps: int = 4, step_size: float = 0.35, damping: float = 1e-6
     ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         self.steps = steps
-        self.rate = rate
+        self.step_size = step_size
         self.damping = damping
         self._known: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
@@ -56,8 +56,8 @@ class GaussNewton(Adapter):
     ) -> Float[Tensor, "B K"]:
         inverse = self._matrix(problem)
         latent = problem.features.new_zeros(len(problem.features), self.latent_dim)
-        loss, gradient = descent(problem, latent)
-        rate = torch.full_like(loss, self.rate)[:, None]
+        loss, gradient = distortion_and_grad(problem, latent)
+        step_size = torch.full_like(loss, self.step_size)[:, None]
         min_gain = MIN_TRAINING_GAIN if self.training else MIN_GAIN
         for step in range(steps):
             full_step = gradient @ inverse
@@ -65,15 +65,15 @@ class GaussNewton(Adapter):
             active = 0.5 * (gradient * full_step).sum(1) > min_gain * loss
             if not bool(active.any()):
                 break
-            trial = latent - full_step * (rate if step else 1.0)
-            trial_loss, slope = descent(problem, trial)
+            trial = latent - full_step * (step_size if step else 1.0)
+            trial_loss, slope = distortion_and_grad(problem, trial)
             good = (trial_loss <= (1.0 + FLOAT32_NOISE) * loss) & active
             better = good[:, None]
             latent = torch.where(better, trial, latent)
             gradient = torch.where(better, slope, gradient)
             loss = torch.where(good, trial_loss, loss)
             # after a step that raises its distortion a row stays and takes a shorter one
-            rate = torch.where(better, rate, rate / 4)
+            step_size = torch.where(better, step_size, step_size / 4)
         return latent
 
     @torch.no_grad()

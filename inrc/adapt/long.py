@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inrc.adapt.adapter import Adapter
-from inrc.adapt.problem import Problem, descent, survey
+from inrc.adapt.problem import Problem, distortion_and_grad, distortion_value
 from inrc.adapt.soap import Soap
 
 WARM_UP_SHARE = 0.02
@@ -20,7 +20,7 @@ MIN_PROGRESS = 1e-4
 """Relative fall of a row's distortion that counts as progress."""
 
 
-class LongRun(Adapter):
+class SoapFit(Adapter):
     """Many steps of SOAP from one start; the latents of a row are parameters of their own.
 
     COIN (arXiv:2103.03123), sec. 3: 50,000 steps of Adam at 2e-4 on all observations. SOAP is
@@ -37,7 +37,7 @@ class LongRun(Adapter):
         start: latents of all rows before the first step.
         shapes: rows and columns of the matrices that make up a latent, one after another.
         steps: number of SOAP steps.
-        rate: highest learning rate.
+        lr: highest learning rate.
         subset: observations of a step; None uses all.
         patience: evaluations without progress of any row that end the run early.
         constant: use a constant rate, as COIN does.
@@ -51,7 +51,7 @@ class LongRun(Adapter):
         start: Float[Tensor, "K"],
         shapes: Sequence[tuple[int, int]],
         steps: int = 2000,
-        rate: float = 2e-3,
+        lr: float = 2e-3,
         subset: int | None = 4096,
         patience: int = 4,
         constant: bool = False,
@@ -62,7 +62,7 @@ class LongRun(Adapter):
         self.register_buffer("start", start, persistent=False)
         self.shapes = list(shapes)
         self.steps = steps
-        self.rate = rate
+        self.lr = lr
         self.subset = subset
         self.patience = patience
         self.constant = constant
@@ -89,7 +89,7 @@ class LongRun(Adapter):
         every = max(1, steps // (2 * NUM_EVALUATIONS))
         subsets = _Subsets(problem, self.subset, self.seed)
         for step in range(steps):
-            _, gradient = descent(subsets.next(), run.latent)
+            _, gradient = distortion_and_grad(subsets.next(), run.latent)
             run.step(gradient, self._rate(step, steps))
             done = step + 1
             if done == steps or (done >= steps // 2 and done % every == 0):
@@ -103,9 +103,9 @@ class LongRun(Adapter):
     def _rate(self, step: int, total: int) -> float:
         """Linear up, cosine down."""
         if self.constant:
-            return self.rate
+            return self.lr
         warm = max(1.0, WARM_UP_SHARE * total)
-        return self.rate * min(
+        return self.lr * min(
             (step + 1) / warm, 0.5 + 0.5 * math.cos(math.pi * (step + 1) / (total + 1))
         )
 
@@ -121,7 +121,7 @@ class _Best:
 
     def evaluate(self, run: Soap) -> None:
         """Keep the better latents of every row; restart rows that are not finite."""
-        loss = survey(self.problem, run.latent)
+        loss = distortion_value(self.problem, run.latent)
         if len(self.latent) == 0:
             self.latent = run.latent.clone()
         better = loss < self.loss

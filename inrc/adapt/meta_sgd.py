@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from inrc.adapt.adapter import Adapter
-from inrc.adapt.problem import Problem, descent, distortion
+from inrc.adapt.problem import Problem, distortion, distortion_and_grad
 
 Penalty = Callable[[Tensor], Tensor]
 
@@ -24,8 +24,8 @@ class MetaSGD(Adapter):
     Args:
         latent_dim: size of the latent.
         steps: gradient steps.
-        rate: initial step size; with `learn_rate` every latent has its own and learns it.
-        learn_rate: learn the step sizes.
+        lr: initial step size; with `learn_rate` every latent has its own and learns it.
+        learn_lr: learn the step sizes.
         learn_start: learn the initial latent (elsewhere it stays 0).
         context: share of the observations used by a step while training: the ones with the largest
             error (context pruning, GradNCP, arXiv:2302.00617, with the output's part of its score).
@@ -37,8 +37,8 @@ class MetaSGD(Adapter):
         self,
         latent_dim: int,
         steps: int = 3,
-        rate: float = 0.1,
-        learn_rate: bool = True,
+        lr: float = 0.1,
+        learn_lr: bool = True,
         learn_start: bool = True,
         context: float = 1.0,
         recompute: bool = False,
@@ -50,7 +50,7 @@ class MetaSGD(Adapter):
         self.recompute = recompute
         self.penalty = penalty
         self.start = nn.Parameter(torch.zeros(latent_dim), requires_grad=learn_start)
-        self.rates = nn.Parameter(torch.full((latent_dim,), rate), requires_grad=learn_rate)
+        self.lrs = nn.Parameter(torch.full((latent_dim,), lr), requires_grad=learn_lr)
 
     def solve(
         self,
@@ -65,8 +65,8 @@ class MetaSGD(Adapter):
         with torch.enable_grad():
             for _ in range(steps):
                 if not create_graph:
-                    _, gradient = descent(problem, latent)
-                    latent = latent.detach() - self.rates * (gradient + self._price(latent))
+                    _, gradient = distortion_and_grad(problem, latent)
+                    latent = latent.detach() - self.lrs * (gradient + self._price(latent))
                 elif self.recompute:
                     latent = checkpoint(self._step, problem, latent, use_reentrant=False)
                 else:
@@ -81,7 +81,7 @@ class MetaSGD(Adapter):
         if self.penalty is not None:
             loss = loss + self.penalty(latent).sum()
         (gradient,) = torch.autograd.grad(loss, latent, create_graph=True)
-        return latent - self.rates * gradient
+        return latent - self.lrs * gradient
 
     def _price(self, latent: Tensor) -> Tensor | float:
         """Gradient of the penalty."""

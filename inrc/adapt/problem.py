@@ -75,7 +75,7 @@ def distortion(
     return (weights * error).sum(1) / weights.expand_as(error).sum(1).clamp_min(1e-12)
 
 
-def descent(
+def distortion_and_grad(
     problem: Problem, latent: Float[Tensor, "B K"]
 ) -> tuple[Float[Tensor, "B"], Float[Tensor, "B K"]]:
     """Each row's distortion and its gradient, without a graph."""
@@ -89,7 +89,7 @@ def descent(
 
 
 @torch.no_grad()
-def survey(problem: Problem, latent: Float[Tensor, "B K"]) -> Float[Tensor, "B"]:
+def distortion_value(problem: Problem, latent: Float[Tensor, "B K"]) -> Float[Tensor, "B"]:
     """Each row's distortion, as `descent` has it, without its gradient."""
     loss = latent.new_zeros(len(latent))
     for rows in problem.errors(latent):
@@ -106,8 +106,8 @@ class Distortion(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, latent: Tensor, problem: Problem) -> Tensor:
         if not ctx.needs_input_grad[0]:
-            return survey(problem, latent)
-        loss, gradient = descent(problem, latent)
+            return distortion_value(problem, latent)
+        loss, gradient = distortion_and_grad(problem, latent)
         ctx.save_for_backward(gradient)
         return loss
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inrc.adapt.adapter import Adapter
-from inrc.adapt.problem import Problem, descent
+from inrc.adapt.problem import Problem, distortion_and_grad
 from inrc.gaussian import Posterior, Prior
 
 FINAL_RATE = 0.1
@@ -32,7 +32,7 @@ def slopes(
     for start in range(0, size, step):
         part = problem.at(slice(start, start + step))
         noise = torch.randn_like(mean)
-        _, gradient = descent(part, mean + sigma * noise)
+        _, gradient = distortion_and_grad(part, mean + sigma * noise)
         share: Tensor | float = part.observations / size
         if part.weights is not None and whole is not None:
             share = part.weights.sum(1, keepdim=True) / whole
@@ -59,8 +59,8 @@ class Variational(Adapter):
         priors: one for each quality level; they belong to the bottlenecks.
         betas: price of a nat in mean squared error, one per prior.
         steps: Adam steps per call.
-        rate: learning rate in training; weights are near 1.
-        encode_rate: first learning rate of an encoding; the last one is a tenth of it.
+        lr: learning rate in training; weights are near 1.
+        encode_lr: first learning rate of an encoding; the last one is a tenth of it.
         first: steps of the first call with a new signal. With few steps the prior would follow
             posteriors that have hardly moved, and hold them there.
         draws: draws of the weights per step.
@@ -71,8 +71,8 @@ class Variational(Adapter):
         priors: Sequence[Prior],
         betas: Sequence[float],
         steps: int = 10,
-        rate: float = 1e-2,
-        encode_rate: float = 2e-2,
+        lr: float = 1e-2,
+        encode_lr: float = 2e-2,
         first: int = 100,
         draws: int = 4,
     ) -> None:
@@ -80,8 +80,8 @@ class Variational(Adapter):
         self._priors = tuple(priors)  # a tuple does not register them: bottlenecks own their state
         self.betas = tuple(betas)
         self.steps = steps
-        self.rate = rate
-        self.encode_rate = encode_rate
+        self.lr = lr
+        self.encode_lr = encode_lr
         self.first = first
         self.draws = draws
         self._memory: Posterior | None = None
@@ -109,10 +109,10 @@ class Variational(Adapter):
         for step in range(steps):
             gradient = slopes(repeated, posterior, self.draws)
             decay = 0.5 + 0.5 * math.cos(math.pi * step / steps)
-            rate = self.rate
+            lr = self.lr
             if not learn:
-                rate = self.encode_rate * (FINAL_RATE + (1.0 - FINAL_RATE) * decay)
-            posterior.step(*gradient, prior_mean, prior_sigma, beta, rate)
+                lr = self.encode_lr * (FINAL_RATE + (1.0 - FINAL_RATE) * decay)
+            posterior.step(*gradient, prior_mean, prior_sigma, beta, lr)
         means = posterior.mean.unflatten(0, (count, many)).transpose(0, 1)  # B R W
         rhos = posterior.rho.unflatten(0, (count, many)).transpose(0, 1)
         front = means[:, -1]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from inrc.basis.algebra import subsample
 from inrc.basis.closed_form import Signals, Sines, solve
-from inrc.basis.relief import Relief
+from inrc.basis.residual_table import ResidualTable
 from inrc.basis.trunks import TrunkCache
 from inrc.fields import Evaluator, Field, Layer, affine, sine
 
@@ -28,12 +28,12 @@ class BasisField(Field):
         point_dim: D.
         value_dim: F.
         latent_dim: K.
-        features: sines of the trunk, one of them constant.
-        span: functions of the trunk that the output layer sees.
+        num_frequencies: sines of the trunk, one of them constant.
+        basis_size: functions of the trunk that the output layer sees.
         w0: twice the highest frequency, in radians per unit of a coordinate; `start` also tries
             fractions of it and keeps the one with the smallest error on the signals.
-        hidden: width of g; 0 keeps the field linear in z.
-        relief: maximum number of functions that are tabulated at the points of the training
+        field_hidden: width of g; 0 keeps the field linear in z.
+        residual_table: maximum number of functions that are tabulated at the points of the training
             signals: the residuals of the centre and of the first axes, as far as they lower the
             error. There are 0 if signals have points of their own or more channels than this.
     """
@@ -52,42 +52,42 @@ class BasisField(Field):
         point_dim: int,
         value_dim: int,
         latent_dim: int,
-        features: int = 1024,
-        span: int = 384,
+        num_frequencies: int = 1024,
+        basis_size: int = 384,
         w0: float = 80.0,
-        hidden: int = 512,
-        relief: int = 0,
+        field_hidden: int = 512,
+        residual_table: int = 0,
     ) -> None:
         super().__init__(point_dim, value_dim, latent_dim)
-        self.size = features
-        self.span = span
-        self.relief = Relief(point_dim, relief) if relief else None
+        self.size = num_frequencies
+        self.basis_size = basis_size
+        self.residual_table = ResidualTable(point_dim, residual_table) if residual_table else None
         self._trunks = TrunkCache()
-        outputs = (span + relief) * value_dim
-        frequencies = (torch.rand(point_dim, features) - 0.5) * w0
+        outputs = (basis_size + residual_table) * value_dim
+        frequencies = (torch.rand(point_dim, num_frequencies) - 0.5) * w0
         frequencies[:, 0] = 0.0  # with the phase below, the first sine is constant
-        phases = (torch.rand(features) * 2 - 1) * math.pi
+        phases = (torch.rand(num_frequencies) * 2 - 1) * math.pi
         phases[0] = math.pi / 2
         self.register_buffer("frequencies", frequencies)
         self.register_buffer("phases", phases)
-        self.register_buffer("mix", torch.eye(features, span))
+        self.register_buffer("mix", torch.eye(num_frequencies, basis_size))
         self.register_buffer("centre", torch.zeros(outputs))
         self.register_buffer("axes", torch.zeros(latent_dim, outputs))
         self.register_buffer("scale", torch.ones(latent_dim))
-        self.curve: nn.Module | None = None
-        if hidden:
-            self.curve = nn.Sequential(
-                nn.Linear(latent_dim, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
-                nn.Linear(hidden, outputs),
+        self.residual: nn.Module | None = None
+        if field_hidden:
+            self.residual = nn.Sequential(
+                nn.Linear(latent_dim, field_hidden), nn.GELU(), nn.Linear(field_hidden, field_hidden), nn.GELU(),
+                nn.Linear(field_hidden, outputs),
             )  # fmt: skip
-            last = self.curve[-1]
+            last = self.residual[-1]
             assert isinstance(last, nn.Linear)
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
     @property
     def linear(self) -> bool:
-        return self.curve is None
+        return self.residual is None
 
     @property
     def width(self) -> int:
@@ -99,9 +99,9 @@ class BasisField(Field):
 
     def condition(self, latent: Float[Tensor, "B K"]) -> Evaluator:
         output = self.centre + latent @ self.axes  # B H*F
-        if self.curve is not None:
+        if self.residual is not None:
             # the output is small beside the linear part, and so are useful learning rates
-            output = output + self.curve(latent / self.scale) * self.scale.max() / 12.0
+            output = output + self.residual(latent / self.scale) * self.scale.max() / 12.0
         weight = output.unflatten(-1, (-1, self.value_dim))
         layer = Layer(weight, weight.new_zeros(1, 1, 1))
         return lambda points: affine(self.trunk(points), layer)
@@ -109,15 +109,19 @@ class BasisField(Field):
     def trunk(self, points: Float[Tensor, "#B M D"]) -> Float[Tensor, "#B M H"]:
         """The functions Phi at the points, without a graph; cached, see `TrunkCache`."""
         tensors = [self.frequencies, self.phases, self.mix]
-        if self.relief is not None:
-            tensors += [self.relief.places, self.relief.values]
+        if self.residual_table is not None:
+            tensors += [self.residual_table.places, self.residual_table.values]
         return self._trunks.get(points, tensors, self._evaluate_trunk)
 
     def _evaluate_trunk(self, points: Tensor) -> Tensor:
         none = points.new_zeros(1, 1, 1)
         waves = sine(affine(points, Layer(self.frequencies[None], self.phases.expand(1, 1, -1))))
         trunk = affine(waves, Layer(self.mix[None], none))
-        return trunk if self.relief is None else torch.cat([trunk, self.relief(points)], -1)
+        return (
+            trunk
+            if self.residual_table is None
+            else torch.cat([trunk, self.residual_table(points)], -1)
+        )
 
     @torch.no_grad()
     def start(
@@ -130,7 +134,7 @@ class BasisField(Field):
         some = subsample(queries, features, weights)
         signals = Signals(*some[:2], _normalised(some[0], some[2]))
         sines = Sines(self.frequencies, self.phases)
-        fit = solve(sines, signals, self.latent_dim, self.span)
+        fit = solve(sines, signals, self.latent_dim, self.basis_size)
         functions, axes = fit.mix.shape[1], len(fit.axes)
         self.frequencies.copy_(fit.sines.frequencies)
         self.mix.zero_()[:, :functions] = fit.mix
@@ -140,17 +144,17 @@ class BasisField(Field):
         spread = fit.coordinates.square().mean(0).sqrt()
         self.scale.fill_(float(spread.max()))
         self.scale[: len(spread)] = spread.clamp_min(float(spread.max()) * 1e-2)
-        if self.relief is not None:
+        if self.residual_table is not None:
             latents = nn.functional.pad(fit.coordinates, (0, self.latent_dim - axes))
             everything = Signals(queries, features, _unnormalised(queries, weights))
-            self._tabulate(self.relief, latents, everything, signals)
+            self._tabulate(self.residual_table, latents, everything, signals)
 
     def _tabulate(
-        self, relief: Relief, latents: Tensor, everything: Signals, some: Signals
+        self, residual_table: ResidualTable, latents: Tensor, everything: Signals, some: Signals
     ) -> None:
         """Tabulate the residuals of the centre, and of the axes whose residuals lower the error."""
-        relief.clear()
-        axes = min(relief.functions // self.value_dim - 1, self.latent_dim)
+        residual_table.clear()
+        axes = min(residual_table.functions // self.value_dim - 1, self.latent_dim)
         if len(everything.queries) > 1 or axes < 0:
             return
         field = self.condition(latents)
@@ -160,10 +164,10 @@ class BasisField(Field):
 
         one = torch.ones_like(latents[:, :1])
         design = torch.cat([one, latents[:, :axes] / self.scale[:axes]], 1)
-        columns = relief.learn(residual, everything, some, design)
+        columns = residual_table.learn(residual, everything, some, design)
         rows = [(self.centre, 1.0), *zip(self.axes, self.scale.tolist(), strict=True)]
         for column, (row, unit) in enumerate(rows[:columns]):
-            at = self.span + column * self.value_dim
+            at = self.basis_size + column * self.value_dim
             block = row.view(-1, self.value_dim)[at : at + self.value_dim]
             block.copy_(torch.eye(self.value_dim) / unit)  # a function for every channel
 

@@ -13,7 +13,7 @@ from inrc.evaluation.compare import compare
 from inrc.evaluation.curves import Curve, curves
 from inrc.evaluation.figure import draw
 from inrc.evaluation.published import Published
-from inrc.evaluation.rows import Row, ordered
+from inrc.evaluation.rows import Result, ordered
 
 PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>$title</title>
@@ -40,7 +40,10 @@ $pictures
 
 
 def page(
-    rows: Sequence[Row], measure: str, published: Sequence[Published], pictures: Sequence[Path] = ()
+    rows: Sequence[Result],
+    measure: str,
+    published: Sequence[Published],
+    pictures: Sequence[Path] = (),
 ) -> str:
     """The page as HTML; `pictures` are PNG files to show.
 
@@ -66,7 +69,7 @@ def page(
     )
 
 
-def _summary(rows: Sequence[Row], whole: Sequence[Curve], measure: str) -> str:
+def _summary(rows: Sequence[Result], whole: Sequence[Curve], measure: str) -> str:
     """Our rate beside that of every ordinary codec, where both are as good."""
     head = [
         "codec", f"our rate at equal {measure}", "of single files", f"our {measure} at equal rate",
@@ -130,7 +133,7 @@ def _table(whole: Sequence[Curve]) -> str:
     return _html(head, lines)
 
 
-def _extremes(rows: Sequence[Row], measure: str) -> str:
+def _extremes(rows: Sequence[Result], measure: str) -> str:
     """Files on which the finest setting of ours is best and worst."""
     ours = [row for row in rows if row.model is not None and measure in row.measures]
     if not ours:
@@ -145,7 +148,7 @@ def _extremes(rows: Sequence[Row], measure: str) -> str:
     return _html(["file", "bytes", "bits/unit", measure], lines)
 
 
-def _counted(rows: Sequence[Row], whole: Sequence[Curve]) -> str:
+def _counted(rows: Sequence[Result], whole: Sequence[Curve]) -> str:
     said = [
         "A rate counts every byte of a file: header, checksum and payload.",
         "What all files share is not counted: decoders, our trained model, the components of PCA.",
@@ -176,7 +179,7 @@ def _counted(rows: Sequence[Row], whole: Sequence[Curve]) -> str:
     return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in said) + "</ul>"
 
 
-def _ours(curve: Curve, rows: Sequence[Row]) -> bool:
+def _ours(curve: Curve, rows: Sequence[Result]) -> bool:
     return any(row.model is not None and curve.codec.startswith(row.codec) for row in rows)
 
 

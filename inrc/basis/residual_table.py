@@ -25,7 +25,7 @@ Residual = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(points #N M D, values N M F, weights #N M) -> residuals of the values, 0 at weight 0."""
 
 
-class Relief(nn.Module):
+class ResidualTable(nn.Module):
     """R functions with values at P places, interpolated in between.
 
     Coasts, mountain ranges and the edge of the ice are at the same places in all signals of a kind,
