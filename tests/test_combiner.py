@@ -5,6 +5,7 @@ import hashlib
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -15,7 +16,7 @@ from combiner_models import trained
 from torch.distributions import Normal, kl_divergence
 
 from inrc import codec
-from inrc.entropy import Candidates, RelativeBottleneck
+from inrc.entropy import Candidates, RelativeBottleneck, Schedule
 from inrc.entropy.candidates import COUNT, choose
 from inrc.entropy.philox import inverse_normal, logarithm, normals, philox, uniforms
 from inrc.errors import ContainerError
@@ -190,7 +191,7 @@ def fitted() -> tuple[RelativeBottleneck, torch.Tensor, torch.Tensor]:
     prior = Prior(torch.randn(90), 0.5, 0.1)
     means = prior.mean.detach() + 0.5 * torch.randn(300, 90)
     prior.update(means, inverse_deviation(torch.full((300, 90), 0.25)))
-    bottleneck = RelativeBottleneck(90, 0, 1, prior, 0.1, fit=500, candidates=SHARED)
+    bottleneck = RelativeBottleneck(90, 0, 1, prior, 0.1, schedule=Schedule(500, 800, 2e-2), candidates=SHARED)
     bottleneck.calibrate(torch.zeros(0, 270), torch.zeros(0, 0), 100)
     return bottleneck, means[:24], torch.linspace(0.5, 2.0, 90)
 
@@ -205,14 +206,14 @@ def test_blocks_are_as_training_said_and_end_at_16_bits() -> None:
     assert filled.max() <= 16.0 and filled[:-1].min() > 16.0 - cost.max()
 
     seen: list[torch.Tensor] = []
-    code = bottleneck._code
+    encode = bottleneck._coder.encode
 
     def coded(mean: torch.Tensor, sigma: torch.Tensor, block: torch.Tensor) -> torch.Tensor:
         prior = bottleneck.prior.mean.detach()[block], bottleneck.prior.sigma[block]
         seen.append(divergence(mean[:, block], sigma[:, block], *prior).sum(1) * NATS)
-        return code(mean, sigma, block)
+        return encode(mean, sigma, block)
 
-    bottleneck._code = coded  # type: ignore[method-assign]
+    bottleneck._coder.encode = coded  # type: ignore[method-assign]
     prior = bottleneck.prior
     latents = torch.cat([prior.mean.detach().expand(24, -1).repeat(1, 2),
                          prior.typical.expand(24, -1)], 1)  # fmt: skip
@@ -238,7 +239,7 @@ def test_refinement_makes_up_for_what_candidates_miss() -> None:
     errors = []
     for refine in (0, 120):
         bottleneck, optimum, _ = fitted()
-        bottleneck.refine = refine
+        bottleneck.schedule = replace(bottleneck.schedule, refine=refine)
         torch.manual_seed(1)
         mixture = torch.randn(90, 40) / 9.5
         prior = bottleneck.prior

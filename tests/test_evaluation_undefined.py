@@ -70,7 +70,7 @@ def test_bdrate_of_undefined_means_says_so(
 
 def test_figures_and_pages_show_what_is_defined() -> None:
     figure = draw(curves(silence()))
-    FigureCanvasAgg(figure).draw()  # warnings are errors
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]  # warnings are errors
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert "MP3 (undefined)" in texts and "inrc basis" in texts
     text = page(silence(), "psnr", ())

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inrc.adapt import GaussNewton
 from inrc.basis import BasisField
@@ -22,10 +22,12 @@ def basis(relief: int = 0) -> BasisField:
     """A field after its closed form, with tables if `relief` is not 0."""
     torch.manual_seed(0)
     points = coordinates((9, 9))[None]
-    field = BasisField(2, 2, 6, 48, 24, 20.0, hidden=8, relief=relief)
+    field = BasisField(2, 2, 6, 48, 24, 20.0, field_hidden=8, residual_table=relief)
     field.start(points, torch.randn(50, 81, 2), None)
-    assert field.curve is not None
-    torch.nn.init.normal_(field.curve[-1].weight)
+    assert isinstance(field.residual, nn.Sequential)
+    last = field.residual[-1]
+    assert isinstance(last, nn.Linear)
+    nn.init.normal_(last.weight)
     return field
 
 
@@ -83,9 +85,9 @@ def test_a_network_encodes_and_decodes_under_inference_mode() -> None:
     points = coordinates((8, 8))[None]
     net.field.start(points, torch.rand(40, 64, 3), None)
     images = torch.rand(5, 64, 3)
-    expected = net.encode(points, images, None)
+    expected = net.fit_latents(points, images, None)
     with torch.inference_mode():
-        latents = net.encode(points, images.clone(), None)
+        latents = net.fit_latents(points, images.clone(), None)
         decoded = net.decode(latents, points.clone())
     assert torch.equal(latents, expected)
     assert torch.equal(decoded, net.decode(expected, points))

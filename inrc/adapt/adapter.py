@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inrc.adapt.problem import Predict, Problem
+from inrc.adapt.problem import Indices, Predict, Problem
 
 
 class Adapter(nn.Module, ABC):
@@ -70,10 +70,6 @@ class Adapter(nn.Module, ABC):
 
     @abstractmethod
     def solve(
-        self,
-        problem: Problem,
-        steps: int,
-        create_graph: bool = False,
-        rows: Int[Tensor, "B"] | None = None,
+        self, problem: Problem, steps: int, create_graph: bool = False, rows: Indices | None = None
     ) -> Float[Tensor, "B K"]:
         """Latents of the rows of a problem; arguments as in `forward`."""

@@ -1,11 +1,11 @@
 """Gauss-Newton steps: least squares where the field is linear in its latent."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from inrc.adapt.adapter import Adapter
-from inrc.adapt.problem import Problem, distortion_and_grad
+from inrc.adapt.problem import Indices, Problem, distortion_and_grad
 
 MIN_GAIN = 1e-9
 """A row ends when a full step would lower its distortion by less than this share: far less than
@@ -48,11 +48,7 @@ class GaussNewton(Adapter):
         self._known: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
     def solve(
-        self,
-        problem: Problem,
-        steps: int,
-        create_graph: bool = False,
-        rows: Int[Tensor, "B"] | None = None,
+        self, problem: Problem, steps: int, create_graph: bool = False, rows: Indices | None = None
     ) -> Float[Tensor, "B K"]:
         inverse = self._matrix(problem)
         latent = problem.features.new_zeros(len(problem.features), self.latent_dim)

@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from inrc.adapt.adapter import Adapter
-from inrc.adapt.problem import Problem, distortion_and_grad, distortion_value
+from inrc.adapt.problem import Indices, Problem, distortion_and_grad, distortion_value
 from inrc.adapt.soap import Soap
 
 WARM_UP_SHARE = 0.02
@@ -77,11 +77,7 @@ class SoapFit(Adapter):
 
     @torch.no_grad()
     def solve(
-        self,
-        problem: Problem,
-        steps: int,
-        create_graph: bool = False,
-        rows: Int[Tensor, "B"] | None = None,
+        self, problem: Problem, steps: int, create_graph: bool = False, rows: Indices | None = None
     ) -> Float[Tensor, "B K"]:
         run = Soap(self.start, self.shapes, len(problem.features))
         best = _Best(problem)

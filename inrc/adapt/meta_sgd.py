@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from inrc.adapt.adapter import Adapter
-from inrc.adapt.problem import Problem, distortion, distortion_and_grad
+from inrc.adapt.problem import Indices, Problem, distortion, distortion_and_grad
 
 Penalty = Callable[[Tensor], Tensor]
 
@@ -53,11 +53,7 @@ class MetaSGD(Adapter):
         self.lrs = nn.Parameter(torch.full((latent_dim,), lr), requires_grad=learn_lr)
 
     def solve(
-        self,
-        problem: Problem,
-        steps: int,
-        create_graph: bool = False,
-        rows: Int[Tensor, "B"] | None = None,
+        self, problem: Problem, steps: int, create_graph: bool = False, rows: Indices | None = None
     ) -> Float[Tensor, "B K"]:
         latent = self.start.expand(len(problem.features), -1)
         if not latent.requires_grad:  # a start that is not learned

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 Predict = Callable[[Tensor, Tensor], Tensor]
 """(latents B K, queries #B M Q) -> features B M C."""
+Indices = Int[Tensor, "B"]
+"""Numbers of training signals, one for each row."""
 
 
 @dataclass(frozen=True)

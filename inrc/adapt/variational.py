@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inrc.adapt.adapter import Adapter
-from inrc.adapt.problem import Problem, distortion_and_grad
+from inrc.adapt.problem import Indices, Problem, distortion_and_grad
 from inrc.gaussian import Posterior, Prior
 
 FINAL_RATE = 0.1
@@ -87,11 +87,7 @@ class Variational(Adapter):
         self._memory: Posterior | None = None
 
     def solve(
-        self,
-        problem: Problem,
-        steps: int,
-        create_graph: bool = False,
-        rows: Int[Tensor, "B"] | None = None,
+        self, problem: Problem, steps: int, create_graph: bool = False, rows: Indices | None = None
     ) -> Float[Tensor, "B K"]:
         learn = create_graph and rows is not None
         count, many = len(self._priors), len(problem.features)

@@ -13,6 +13,9 @@ from inrc.entropy.coder import Tables, decode, encode
 from inrc.entropy.contexts import Contexts
 from inrc.entropy.permutation import PatchPermutation, groups
 
+Distort = Callable[[Tensor], Tensor]
+"""Latents B K, as the decoder will have them, to each row's distortion B, differentiably."""
+
 
 class Bottleneck(nn.Module, ABC):
     """One point of the rate-distortion curve.
@@ -72,9 +75,14 @@ class Bottleneck(nn.Module, ABC):
         K, or empty where no quality level of all quality levels needs it.
         """
 
-    @abstractmethod
     def forward(self, latents: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K"], Tensor]:
-        """Latents as the decoder will have them, and the bits (B) that they cost."""
+        """Latents as the decoder will have them, and the bits (B) that they take.
+
+        By default those of `quantize`, with the gradient of the identity (straight through).
+        """
+        symbols = self.quantize(latents.detach())
+        rounded = self.dequantize(symbols)
+        return latents + (rounded - latents).detach(), self.bits(symbols)
 
     @abstractmethod
     def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B L"]:
@@ -89,10 +97,7 @@ class Bottleneck(nn.Module, ABC):
         """Freeze the integer tables, from the latents of training signals."""
 
     def search(
-        self,
-        latents: Float[Tensor, "B K"],
-        distort: Callable[[Tensor], Tensor],
-        effort: float = 1.0,
+        self, latents: Float[Tensor, "B K"], distort: Distort, effort: float = 1.0
     ) -> Int[Tensor, "B L"]:
         """Symbols for a file, which an encoder may take its time to find; default: `quantize`.
 

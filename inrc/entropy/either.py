@@ -1,12 +1,13 @@
 """16-bit floats, or fixed point that is as good: whichever is smaller."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from inrc.entropy.bottleneck import Distort
 from inrc.entropy.half import Float16Bottleneck, Untrained
 from inrc.entropy.weights import FixedPoint
 from inrc.errors import ContainerError
@@ -49,10 +50,7 @@ class HalfOrFixedPoint(Untrained):
         return torch.where(symbols[:, :1] == 1, floats, self.fixed.dequantize(symbols[:, 1:]))
 
     def search(
-        self,
-        latents: Float[Tensor, "B K"],
-        distort: Callable[[Tensor], Tensor],
-        effort: float = 1.0,
+        self, latents: Float[Tensor, "B K"], distort: Distort, effort: float = 1.0
     ) -> Int[Tensor, "B L"]:
         """Fixed point as good as floats, if it is smaller; always the same effort."""
         halves = self.floats.quantize(latents)

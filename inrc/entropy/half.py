@@ -36,11 +36,6 @@ class Untrained(Bottleneck):
     def tabulate(self, latents: Float[Tensor, "N K"]) -> None:
         """Nothing to freeze; latents may be empty."""
 
-    def forward(self, latents: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K"], Tensor]:
-        symbols = self.quantize(latents.detach())
-        rounded = self.dequantize(symbols)
-        return latents + (rounded - latents).detach(), self.bits(symbols)
-
     def check(self, rows: int) -> None:
         """A short stream may stand for any number of symbols: bound them before they are made."""
         if rows * self.symbols > LIMIT:

@@ -1,7 +1,6 @@
 """The learned bottleneck: a transform, CompressAI's factorised prior, and the way back."""
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from inrc.entropy.bottleneck import Distort
 from inrc.entropy.contexts import CAP
 from inrc.entropy.covariance import shrunk_covariance
 from inrc.entropy.pooling import LONGEST, pooled
@@ -139,7 +139,7 @@ class LearnedBottleneck(Rounding):
         return self.lmbda * float(self.observations)
 
     def lmbdas(
-        self, numbers: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
+        self, numbers: Float[Tensor, "B K"], distort: Distort
     ) -> Float[Tensor, "B"]:
         return numbers.new_full((len(numbers),), self.lmbda_per_row)
 

@@ -2,7 +2,6 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,7 +9,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrc.entropy.bottleneck import Bottleneck
+from inrc.entropy.bottleneck import Bottleneck, Distort
 
 ROUNDS = 16
 """Looks at the signal for each file at an effort of 1. Measured (COIN++, CIFAR-10, 64 latents): 8
@@ -42,7 +41,7 @@ class Rounding(Bottleneck):
 
     @abstractmethod
     def lmbdas(
-        self, numbers: Float[Tensor, "B L"], distort: Callable[[Tensor], Tensor]
+        self, numbers: Float[Tensor, "B L"], distort: Distort
     ) -> Float[Tensor, "B"]:
         """Bits that one unit of a row's distortion is worth."""
 
@@ -82,10 +81,7 @@ class Rounding(Bottleneck):
             return found
 
     def search(
-        self,
-        latents: Float[Tensor, "B K"],
-        distort: Callable[[Tensor], Tensor],
-        effort: float = 1.0,
+        self, latents: Float[Tensor, "B K"], distort: Distort, effort: float = 1.0
     ) -> Int[Tensor, "B L"]:
         """Symbols that are cheapest in bits + price x distortion, among those on Adam's way.
 
@@ -127,7 +123,7 @@ class Rounding(Bottleneck):
         return best.int()
 
     def _distortion_and_grad(
-        self, symbols: Float[Tensor, "B L"], distort: Callable[[Tensor], Tensor]
+        self, symbols: Float[Tensor, "B L"], distort: Distort
     ) -> tuple[Float[Tensor, "B"], Float[Tensor, "B L"]]:
         """The rows' distortion and its gradient."""
         at = symbols.clone().requires_grad_()

@@ -1,13 +1,12 @@
 """Few numbers among many: the k that matter, and where they are."""
 
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inrc.entropy.bottleneck import Bottleneck
+from inrc.entropy.bottleneck import Bottleneck, Distort
 from inrc.entropy.coder import tabulate
 
 OPEN = 10.0
@@ -54,11 +53,6 @@ class SparseBottleneck(Bottleneck):
         self.step.copy_((6.0 * spread / (self.levels - 1)).clamp_min(1e-9))
         self.tabulate(latents)
 
-    def forward(self, latents: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K"], Tensor]:
-        symbols = self.quantize(latents.detach())
-        rounded = self.dequantize(symbols)
-        return latents + (rounded - latents).detach(), self.bits(symbols)
-
     def _kept(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B U"]:
         """The k changes that are largest after their gates; the others 0."""
         change, log_alpha = latents.split(self.changes, dim=1)
@@ -68,10 +62,7 @@ class SparseBottleneck(Bottleneck):
         return torch.zeros_like(value).scatter(1, largest, value.gather(1, largest))
 
     def search(
-        self,
-        latents: Float[Tensor, "B K"],
-        distort: Callable[[Tensor], Tensor],
-        effort: float = 1.0,
+        self, latents: Float[Tensor, "B K"], distort: Distort, effort: float = 1.0
     ) -> Int[Tensor, "B U"]:
         """The k largest, moved by a few gradient steps to make up for those that are left out.
 
@@ -100,10 +91,10 @@ class SparseBottleneck(Bottleneck):
             best = torch.minimum(best, loss)
         return self._rounded(value)
 
-    def _loss(self, value: Tensor, distort: Callable[[Tensor], Tensor]) -> Tensor:
+    def _loss(self, value: Tensor, distort: Distort) -> Tensor:
         return distort(torch.cat([value, torch.full_like(value, OPEN)], 1))
 
-    def _distorted(self, value: Tensor, distort: Callable[[Tensor], Tensor]) -> Tensor:
+    def _distorted(self, value: Tensor, distort: Distort) -> Tensor:
         with torch.no_grad():
             return self._loss(value, distort)
 

@@ -1,13 +1,13 @@
 """The quantiser of COIN++: uniform bins within a few standard deviations, histogram tables."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inrc.entropy.bottleneck import Distort
 from inrc.entropy.coder import tabulate
 from inrc.entropy.rounding import PACE, Rounding
 
@@ -50,11 +50,6 @@ class UniformBottleneck(Rounding):
         self.hi.copy_((mean + self.deviations * std).expand_as(self.hi))
         self.tabulate(latents)
 
-    def forward(self, latents: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K"], Tensor]:
-        symbols = self.quantize(latents.detach())
-        rounded = self.dequantize(symbols)
-        return latents + (rounded - latents).detach(), self.bits(symbols)
-
     def analyse(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
         unit = (latents.clamp(self.lo, self.hi) - self.lo) / (self.hi - self.lo)
         return unit * (self.levels - 1)
@@ -68,7 +63,7 @@ class UniformBottleneck(Rounding):
         return max(PACE, SHARE * (self.levels - 1) / (2.0 * self.deviations))
 
     def lmbdas(
-        self, numbers: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
+        self, numbers: Float[Tensor, "B K"], distort: Distort
     ) -> Float[Tensor, "B"]:
         """What bins as wide as these say: D ~ 2^(-2 R / K), so a unit is worth K / (2 D ln 2).
 

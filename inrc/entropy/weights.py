@@ -1,12 +1,13 @@
 """The weights of a signal's own network in fixed point, with a fitted step for every tensor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from inrc.entropy.bottleneck import Distort
 from inrc.entropy.family import SHAPES, WIDTHS
 from inrc.entropy.half import Untrained
 from inrc.entropy.stream import Reader, Writer, cheapest
@@ -61,10 +62,7 @@ class FixedPoint(Untrained):
         return numbers.float() * self._spread(torch.exp2(-0.25 * steps.float()))
 
     def search(
-        self,
-        latents: Float[Tensor, "B K"],
-        distort: Callable[[Tensor], Tensor],
-        effort: float = 1.0,
+        self, latents: Float[Tensor, "B K"], distort: Distort, effort: float = 1.0
     ) -> Int[Tensor, "B L"]:
         """Steps that fit each row's own distortion; always the same effort."""
         clean = distort(latents).detach()
@@ -74,7 +72,7 @@ class FixedPoint(Untrained):
     def within(
         self,
         latents: Float[Tensor, "B K"],
-        distort: Callable[[Tensor], Tensor],
+        distort: Distort,
         clean: Float[Tensor, "B"],
         allowed: Float[Tensor, "B"],
     ) -> Int[Tensor, "B L"]:
@@ -98,7 +96,7 @@ class FixedPoint(Untrained):
     def _curvature(
         self,
         latents: Float[Tensor, "B K"],
-        distort: Callable[[Tensor], Tensor],
+        distort: Distort,
         clean: Float[Tensor, "B"],
     ) -> Float[Tensor, "B T"]:
         """Traces of the blocks of the Hessian, E[v H v] over signs v: one pair +v, -v per tensor.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from inrc.adapt import Variational
-from inrc.entropy import Candidates, RelativeBottleneck
+from inrc.entropy import Candidates, RelativeBottleneck, Schedule
 from inrc.fields import BayesianSiren
 from inrc.gaussian import Prior
 from inrc.methods.method import Method
@@ -60,9 +60,8 @@ class COMBINER(Method):
         candidates = Candidates()
         bottlenecks = [
             RelativeBottleneck(
-                siren.weight_count, quality, len(priors), priors[quality], beta, self.limit, self.fit,
-                self.refine, self.encode_lr,
-                candidates=candidates,
+                siren.weight_count, quality, len(priors), priors[quality], beta, self.limit,
+                Schedule(self.fit, self.refine, self.encode_lr), candidates=candidates,
             )
             for quality, beta in enumerate(self.betas)
         ]  # fmt: skip
