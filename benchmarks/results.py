@@ -31,14 +31,14 @@ from benchmarks.tasks import TASKS, Task, prepare
 from inrc.errors import InrcError
 from inrc.evaluation import Result, append, curves, load
 from inrc.evaluation.compare import compare
-from inrc.evaluation.rows import current, sound
+from inrc.evaluation.results import comparable, current
 from inrc.metrics import mean
 
 ROOT = Path(__file__).parent.parent
-EXPECTED = ("PCA", "JPEG", "JPEG 2000", "AVIF", "HEVC")
+FIRST_CODECS = ("PCA", "JPEG", "JPEG 2000", "AVIF", "HEVC")
 """Beginnings of the names of codecs that come first in the table."""
 
-BAR = 40
+NUM_BAR_COLOURS = 40
 """Colours of an error bar in a small picture."""
 
 
@@ -81,9 +81,7 @@ def show(name: str, task: Task, rows: Path, model: Path, output: Path) -> None:
     plain = rows.with_suffix(".plain.jsonl")
     plain.unlink(missing_ok=True)
     append(plain, clean)
-    with (output / f"{name}.jsonl.gz").open(
-        "wb"
-    ) as file:
+    with (output / f"{name}.jsonl.gz").open("wb") as file:
         with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
             packed.write(plain.read_bytes())
     more = ["--published", task.published] if task.published else []
@@ -101,13 +99,15 @@ def shrink(path: Path, target: Path, limit: int = 195_000) -> None:
     """
     with Image.open(path) as image:
         whole = image.convert("RGB")
-    bar = np.rint(255 * colormaps["magma"](np.linspace(0, 1, BAR))[:, :3]).astype(int)
+    bar = np.rint(255 * colormaps["magma"](np.linspace(0, 1, NUM_BAR_COLOURS))[:, :3]).astype(int)
     for side in range(1150, 450, -100):
         small = whole.copy()
         small.thumbnail((side, side))
-        colours = small.quantize(254 - BAR).getpalette() or []
+        colours = small.quantize(254 - NUM_BAR_COLOURS).getpalette() or []
         palette = Image.new("P", (1, 1))
-        palette.putpalette([0] * 3 + [255] * 3 + bar.ravel().tolist() + colours[: 3 * (254 - BAR)])
+        palette.putpalette(
+            [0] * 3 + [255] * 3 + bar.ravel().tolist() + colours[: 3 * (254 - NUM_BAR_COLOURS)]
+        )
         few = small.quantize(palette=palette, dither=Image.Dither.NONE)
         few.save(target, optimize=True)
         if target.stat().st_size <= limit:
@@ -147,7 +147,7 @@ def table(results: dict[str, list[Result]]) -> str:
     lines = ["| data | baseline | rate of ours at equal PSNR (PSNR at equal rate, overlap) |"]
     lines.append("|---|---|---|")
     for name, row in cells.items():
-        order = sorted(row, key=lambda other: (not other.startswith(EXPECTED), other))
+        order = sorted(row, key=lambda other: (not other.startswith(FIRST_CODECS), other))
         lines += [f"| {name} | {other} | {row[other]} |" for other in order]
     return "\n".join(lines) + "\n"
 
@@ -190,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{name}: {error}", file=sys.stderr)
     if args.stop is None:
         paths = {name: args.output / f"{name}.jsonl.gz" for name in TASKS}
-        results = {n: sound(load(path), n) for n, path in paths.items() if path.is_file()}
+        results = {n: comparable(load(path), n) for n, path in paths.items() if path.is_file()}
         (args.output / "bdrate.md").write_text(table(results), encoding="utf-8")
         print(json.dumps({name: len(rows) for name, rows in results.items()}))
     return 1 if failed else 0

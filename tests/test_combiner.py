@@ -191,7 +191,9 @@ def fitted() -> tuple[RelativeBottleneck, torch.Tensor, torch.Tensor]:
     prior = Prior(torch.randn(90), 0.5, 0.1)
     means = prior.mean.detach() + 0.5 * torch.randn(300, 90)
     prior.update(means, inverse_deviation(torch.full((300, 90), 0.25)))
-    bottleneck = RelativeBottleneck(90, 0, 1, prior, 0.1, schedule=Schedule(500, 800, 2e-2), candidates=SHARED)
+    bottleneck = RelativeBottleneck(
+        90, 0, 1, prior, 0.1, schedule=Schedule(500, 800, 2e-2), candidates=SHARED
+    )
     bottleneck.calibrate(torch.zeros(0, 270), torch.zeros(0, 0), 100)
     return bottleneck, means[:24], torch.linspace(0.5, 2.0, 90)
 

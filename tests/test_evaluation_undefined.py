@@ -21,7 +21,7 @@ from inrc.evaluation.evaluate import Plan
 from inrc.evaluation.figure import draw
 from inrc.evaluation.pictures import decoded
 from inrc.evaluation.report import page
-from inrc.evaluation.rows import distinct, ordered
+from inrc.evaluation.results import distinct, ordered
 from inrc.metrics import mean, mean_measures
 from inrc.model import Model
 from inrc_modalities.image import ImageDataModule

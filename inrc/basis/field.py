@@ -77,8 +77,8 @@ class BasisField(Field):
         self.residual: nn.Module | None = None
         if field_hidden:
             self.residual = nn.Sequential(
-                nn.Linear(latent_dim, field_hidden), nn.GELU(), nn.Linear(field_hidden, field_hidden), nn.GELU(),
-                nn.Linear(field_hidden, outputs),
+                nn.Linear(latent_dim, field_hidden), nn.GELU(),
+                nn.Linear(field_hidden, field_hidden), nn.GELU(), nn.Linear(field_hidden, outputs),
             )  # fmt: skip
             last = self.residual[-1]
             assert isinstance(last, nn.Linear)

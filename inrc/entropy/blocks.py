@@ -55,9 +55,7 @@ class BlockCoder:
         tempered = temper(mean[:, block], sigma[:, block], prior_mean, prior_sigma, low, high)
         return choose(*tempered, prior_mean, prior_sigma, self.candidates)
 
-    def decode(
-        self, symbols: Int[Tensor, "B"], block: Int[Tensor, "D"]
-    ) -> Float[Tensor, "B D"]:
+    def decode(self, symbols: Int[Tensor, "B"], block: Int[Tensor, "D"]) -> Float[Tensor, "B D"]:
         """The weights of candidates."""
         normal = self.candidates.rows(symbols.cpu().long().numpy(), len(block))
         unit = torch.from_numpy(normal).float().to(symbols.device)

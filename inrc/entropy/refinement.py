@@ -48,9 +48,7 @@ class Schedule:
 
     def refinements(self, number: int, blocks: int) -> int:
         """Steps after a block, proportional to the number of blocks that are not coded yet."""
-        done = [
-            round(self.refine * (1.0 - (1.0 - n / blocks) ** 2)) for n in (number, number + 1)
-        ]
+        done = [round(self.refine * (1.0 - (1.0 - n / blocks) ** 2)) for n in (number, number + 1)]
         return done[1] - done[0] if number + 1 < blocks else 0
 
 
@@ -122,9 +120,7 @@ class Refinement:
         beta = torch.full_like(self.value, self.beta)
         for number, block in enumerate(self.blocks):
             beta[:, block] = self.log_prices[:, number : number + 1].exp()
-        posterior.step(
-            slope, slope * noise, self.prior_mean, self.prior_sigma, beta, lr, self.free
-        )
+        posterior.step(slope, slope * noise, self.prior_mean, self.prior_sigma, beta, lr, self.free)
 
     def update_prices(self, first: int) -> None:
         """Move the prices of the blocks from `first` on towards a cost of 16 bits."""

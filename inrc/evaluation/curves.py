@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from inrc.errors import SignalError
-from inrc.evaluation.rows import Result
+from inrc.evaluation.results import Result
 from inrc.metrics import mean_measures
 
 

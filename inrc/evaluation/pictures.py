@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inrc import codec
 from inrc.errors import SignalError
-from inrc.evaluation.rows import Result, ordered
+from inrc.evaluation.results import Result, ordered
 from inrc.model import Model
 from inrc.plotting import beside
 
@@ -14,7 +14,7 @@ from inrc.plotting import beside
 def decoded(rows: Sequence[Result], path: Path, measure: str, folder: Path) -> list[Path]:
     """Draw the best and the worst file of a model's middle quality level, as PNGs in `folder`.
 
-    Raises SignalError if no row is of this model, or its files are gone.
+    Raises SignalError if there are no results of this model, or no files.
     """
     model = Model.load(path)
     quality = model.num_qualities // 2
@@ -35,9 +35,9 @@ def decoded(rows: Sequence[Result], path: Path, measure: str, folder: Path) -> l
 
 
 def picture(original: Path, model: Model, quality: int, target: Path) -> bool:
-    """Draw a file beside what a quality level makes of it; False for data without pictures.
+    """Draw a file beside its decoded version; False for data without pictures.
 
-    Raises SignalError as reading does.
+    Raises SignalError if the file cannot be read.
     """
     made = codec.compress([original], model, quality)
     with tempfile.TemporaryDirectory() as folder:

@@ -47,7 +47,7 @@ class COMBINER(Method):
     refine: int = 800
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         siren = BayesianSiren(
             point_dim, value_dim, 2 * len(self.betas), self.width, self.depth, self.embedding,
             self.finest, self.w0, self.mixed,

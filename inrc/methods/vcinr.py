@@ -15,8 +15,8 @@ class VCINR(Method):
 
     Unlike the paper: the hypernetwork's U rows start 16 times larger and Meta-SGD's steps at 30,
     without which gates stay shut for thousands of steps; g_a and g_s start at the Karhunen-Loeve
-    transform in the signal's metric and not at the identity, with steps in closed form; symbols
-    are rounded by their cost; one model has a lambda for every quality level; sizes are those of a CPU.
+    transform in the signal's metric and not at the identity, with steps in closed form; symbols are
+    rounded by their cost; one model has a lambda for every quality level; sizes are those of a CPU.
     """
 
     name = "vcinr"
@@ -34,7 +34,7 @@ class VCINR(Method):
     bottleneck_hidden: int = 128
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         return Network(
             GatedSiren(
                 point_dim, value_dim, self.latent_dim, self.width, self.depth, self.w0, self.rank,
