@@ -1,6 +1,7 @@
 """The learned bottleneck: an analysis transform, a factorised density, a synthesis transform."""
 
 import math
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,7 +73,9 @@ class LearnedBottleneck(Rounding):
 
     def prepare(self) -> None:
         """Create the density; a codec needs only the tables that are made of it."""
-        from compressai.entropy_models import EntropyBottleneck  # takes seconds to import
+        with warnings.catch_warnings():  # the import scripts functions, which torch deprecates
+            warnings.filterwarnings("ignore", ".*torch.jit.*")
+            from compressai.entropy_models import EntropyBottleneck  # takes seconds to import
 
         self.density = EntropyBottleneck(self.latent_dim)
         self.density.quantiles.requires_grad_(False)  # medians stay 0: symbols are plain integers
