@@ -83,6 +83,7 @@ class Model:
             return None
 
     @staticmethod
+    @torch.inference_mode(False)  # its parameters take part in the gradients of an encoder
     def untrained(method: Method, modality: Modality) -> "Model":
         """A codec of a method that learns nothing; its files need no model."""
         network = method.build(modality.point_dim, modality.value_dim, modality)
@@ -202,6 +203,7 @@ def _card(
     return card
 
 
+@torch.inference_mode(False)  # its parameters take part in the gradients of an encoder
 def _assemble(path: Path, header: Header) -> Model:
     card = header.card
     modality = building.modality_of(card["modality"]["name"], card["modality"]["settings"])
