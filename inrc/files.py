@@ -101,7 +101,7 @@ def atomic_write(path: Path, overwrite: bool = False) -> Iterator[Path]:
 
 def _followed(path: Path) -> Path:
     """The file that a symbolic link stands for, whether it exists or not."""
-    return Path(os.path.realpath(path)) if _encodable(path) and path.is_symlink() else path
+    return Path(os.path.realpath(path)) if _encodable(path) and os.path.islink(path) else path
 
 
 def _encodable(path: Path) -> bool:

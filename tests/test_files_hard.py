@@ -37,6 +37,7 @@ def test_nothing_of_others_is_deleted(tmp_path: Path) -> None:
     mine = [tmp_path / "x.png.part" / "thesis.txt", tmp_path / "views" / "mine.png"]
     for number in range(2):
         with atomic_write(tmp_path / "x.png", True) as lent:
+            lent.write_text("first")
             names = lent.parent.parent.name
         mine.append(tmp_path / f"{names[:-1]}{number}" / f"thesis{digest}.txt")
     for each in mine:
@@ -52,8 +53,8 @@ def test_nothing_of_others_is_deleted(tmp_path: Path) -> None:
 
 def test_what_a_killed_run_leaves_is_used_again(tmp_path: Path) -> None:
     program = (
-        "import os, sys; from pathlib import Path; from inrc.files import whole\n"
-        "with whole(Path(sys.argv[1])) as lent: lent.write_bytes(b'half'); os._exit(9)"
+        "import os, sys; from pathlib import Path; from inrc.files import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1])) as lent: lent.write_bytes(b'half'); os._exit(9)"
     )
     path = tmp_path / "x.nc"
     for _ in range(3):
