@@ -122,11 +122,11 @@ def _preview(block: bytes, max_entries: int) -> Iterator[Entry]:
             size = walker.read_array_header()
             if not 1 <= size <= 3:
                 corrupt("an invalid item entry")
-            name, parts = walker.unpack_archive(), None
+            name, parts = walker.unpack(), None
             if size > 1:
                 walker.skip()
             if size > 2:
-                parts = walker.unpack_archive()
+                parts = walker.unpack()
             yield _entry([name, [], parts])
     except msgpack.OutOfData:
         return
