@@ -94,9 +94,8 @@ def exported(module: Compressor, data: SignalDataModule, paths: list[Path]) -> M
     module.tabulate()
     model = modelled(module, data)
     module.check_finite()
-    model.card["results"] = [
-        measured(model, paths, number) for number in range(model.num_qualities)
-    ]
+    rows = [measured(model, paths, number) for number in range(model.num_qualities)]
+    model.card["results"] = rows
     return model
 
 

@@ -78,8 +78,8 @@ def read_rows(modality: Modality, paths: Sequence[Path]) -> PatchDataset:
     for path, signal in zip(paths, signals, strict=True):
         if signal.features.shape[1:] != first.features.shape[1:]:
             raise SignalError(
-                f"{path}: {_size(signal)}, but {paths[0]} has {_size(first)}; set a patch, or train "
-                "on files of one size"
+                f"{path}: {_size(signal)}, but {paths[0]} has {_size(first)}; set a patch, or "
+                "train on files of one size"
             )
     return PatchDataset(
         _gather([s.queries for s in signals], [s.parts for s in signals]),
