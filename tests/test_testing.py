@@ -184,7 +184,7 @@ def restless_sample(self: Tide, folder: Path, seed: int, count: int) -> list[Pat
         ("prod.shape", {"read": breaking(lambda s: replace(s, shape=(7,)))}),
         ("plain values", {"read": breaking(lambda s: replace(s, meta={**s.meta, "x": {1}}))}),
         ("shape.meta. is", {"shape": lambda self, meta: (meta["length"] + 1,)}),
-        ("count.shape", {"count": lambda self, shape: 0.5}),
+        ("num_units.shape", {"num_units": lambda self, shape: 0.5}),
         ("split keeps", {"split": lambda self, s: replace(s, meta={**s.meta, "low": 0.0})}),
         (
             "parts is 0..0",

@@ -118,7 +118,7 @@ def check_signal(modality: Modality, signal: Signal) -> None:
     shape = modality.shape(signal.meta)
     require(shape == signal.shape, f"shape(meta) is the signal's {signal.shape}, not {shape}")
     count = modality.num_units(shape)
-    require(type(count) is int and count > 0, f"count(shape) is a positive int, not {count!r}")
+    require(type(count) is int and count > 0, f"num_units(shape) is a positive int, not {count!r}")
 
 
 def check_measure(measures: Mapping[str, float], where: str) -> None:
