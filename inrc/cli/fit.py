@@ -36,6 +36,7 @@ NOISE = (  # messages of libraries to each other, which a user cannot act on
     ".*isinstance\\(treespec, LeafSpec\\).*",
     ".*smaller than the logging interval.*",
     ".*torch.jit.*",
+    ".*callbacks used to create the checkpoint.*",
 )
 
 
