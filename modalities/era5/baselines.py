@@ -21,6 +21,7 @@ from inrc.signal import Baseline
 from inrc_modalities.era5 import masks, reading, sphere, storage
 from inrc_modalities.era5.copying import copy
 from inrc_modalities.era5.header import LIMIT
+from inrc_modalities.era5.reading import Options
 from inrc_modalities.era5.slices import CODECS, SliceCodec
 from inrc_modalities.era5.survey import survey
 from inrc_modalities.era5.values import Packing
@@ -38,12 +39,12 @@ class Sliced:
     Args:
         codec: of one slice.
         variables: names of the fields; None takes those of most dimensions.
-        vertical: levels are told apart from other dimensions.
+        options: how files are read.
     """
 
     codec: SliceCodec
     variables: tuple[str, ...] | None
-    vertical: bool
+    options: Options
 
     def encode(self, original: Path, share: float) -> bytes:
         """All fields of a file, with errors up to a share of their range.
@@ -51,11 +52,11 @@ class Sliced:
         Raises:
             SignalError: a file that the model could not read either.
         """
-        with storage.opened(original) as dataset:
-            name = survey(dataset, original, self.vertical).lon
+        with storage.opened(original, groups=True) as dataset:
+            name = survey(dataset, original).lon
             around = sphere.wraps(storage.raw(dataset[name]).astype(np.float64))
         out = []
-        for layer in reading.layers(original, self._names(), self.vertical):
+        for layer in reading.layers(original, self._names(), self.options):
             parts, levels = layer.values.shape[:2]
             out.append(_masked(layer))
             known = np.where(layer.unknown, np.nan, layer.values)
@@ -88,10 +89,10 @@ class Sliced:
 
     def _decoded(self, data: "_Bytes", original: Path) -> dict[str, NDArray[Any]]:
         fields = {}
-        with storage.opened(original) as dataset:
-            found = survey(dataset, original, self.vertical)
-            chosen = reading.chosen(found, self._names(), original)
-            grid = [dataset[name].dimensions[0] for name in (found.lat, found.lon)]
+        with storage.opened(original, groups=True) as dataset:
+            surveyed = survey(dataset, original, self.options.vertical)
+            chosen = reading.chosen(surveyed, self._names(), original, self.options)
+            grid = [dataset[name].dimensions[0] for name in (surveyed.lat, surveyed.lon)]
             for field in chosen:
                 variable = dataset[field.name]
                 level = [] if field.level is None else [field.level]
@@ -133,15 +134,15 @@ class Sliced:
         return None if self.variables is None else list(self.variables)
 
 
-def baselines(variables: Sequence[str] | None, vertical: bool) -> list[Baseline]:
+def baselines(variables: Sequence[str] | None, options: Options) -> list[Baseline]:
     """JPEG 2000, zfp, SZ3 and SPERR.
 
     Args:
         variables: names of the fields of the model; None takes those of most dimensions.
-        vertical: levels are told apart from other dimensions, as the model does.
+        options: how the model reads files.
     """
     names = None if variables is None else tuple(variables)
-    made = [Sliced(codec, names, vertical) for codec in CODECS]
+    made = [Sliced(codec, names, options) for codec in CODECS]
     return [
         Baseline(
             each.codec.name, "of the range", COARSE.get(each.codec.name, ()) + SHARES,

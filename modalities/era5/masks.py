@@ -13,7 +13,7 @@ from scipy.ndimage import distance_transform_edt
 from inrc.errors import SignalError
 from inrc_modalities.era5.packing import squeeze, unsqueeze
 
-_MOST = 255  # kinds of missing values that a byte can tell apart
+_MAX_KINDS = 255  # of missing values, which a byte tells apart
 
 
 def codes(
@@ -26,11 +26,33 @@ def codes(
     """
     bits = stored.view(f"u{stored.dtype.itemsize}")
     kinds, number = np.unique(bits[unknown], return_inverse=True)
-    if len(kinds) > _MOST:
-        raise SignalError(f"{where}: {len(kinds)} different missing values; {_MOST} at most")
+    if len(kinds) > _MAX_KINDS:
+        raise SignalError(f"{where}: {len(kinds)} different missing values; {_MAX_KINDS} at most")
     found = np.zeros(stored.shape, np.uint8)
     found[unknown] = number + 1
     return [each.astype(each.dtype.newbyteorder("<")).tobytes() for each in kinds], found
+
+
+def merge(
+    stored: NDArray[Any], outside: NDArray[np.bool_], unknown: NDArray[np.bool_]
+) -> tuple[NDArray[Any], int]:
+    """Give all numbers outside the valid range the most frequent of them, if they are too many.
+
+    Args:
+        stored: numbers as they are stored.
+        outside: where they lie outside the valid range, and mark nothing else.
+        unknown: where values are missing, those outside included.
+
+    Returns:
+        The stored numbers, and how many have changed.
+    """
+    bits = stored.view(f"u{stored.dtype.itemsize}")
+    if not outside.any() or len(np.unique(bits[unknown])) <= _MAX_KINDS:
+        return stored, 0
+    kinds, counts = np.unique(bits[outside], return_counts=True)
+    merged = bits.copy()
+    merged[outside] = kinds[counts.argmax()]
+    return merged.view(stored.dtype), int(counts.sum() - counts.max())
 
 
 def restore(stored: NDArray[Any], kinds: list[bytes], found: NDArray[np.uint8]) -> NDArray[Any]:
@@ -64,7 +86,7 @@ def unpack(
         ValueError: it is none, or does not fit the shape.
     """
     kinds, (parts, levels) = list(plain["kinds"]), plain["shared"]
-    if not 1 <= len(kinds) <= _MOST or any(len(kind) != itemsize for kind in kinds):
+    if not 1 <= len(kinds) <= _MAX_KINDS or any(len(kind) != itemsize for kind in kinds):
         raise ValueError("missing values of another type")
     size = (1 if parts else shape[0], 1 if levels else shape[1], shape[2])
     count = size[0] * size[1] * size[2]

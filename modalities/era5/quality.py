@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from inrc import metrics
 from inrc.errors import SignalError
 from inrc_modalities.era5 import reading, storage
-from inrc_modalities.era5.reading import Layer
+from inrc_modalities.era5.reading import Layer, Options
 from inrc_modalities.era5.survey import survey
 
 
@@ -30,7 +30,7 @@ def measure(
     Raises:
         SignalError: other grids, parts or levels.
     """
-    found: dict[str, float] = {}
+    measures: dict[str, float] = {}
     scaled = [scale(read, path) for read, path in ((first, original), (second, decoded))]
     at = 0
     for one, two in zip(first, second, strict=True):
@@ -42,24 +42,24 @@ def measure(
             )
         channels = slice(at, at + one.values.shape[1])
         at = channels.stop
-        found[f"rmse_{name}"] = metrics.rmse(one.known, two.known)
+        measures[f"rmse_{name}"] = metrics.rmse(one.known, two.known)
         if not np.array_equal(one.unknown, two.unknown):
-            found |= {f"max_error_{name}": np.inf, f"psnr_{name}": -np.inf}
+            measures |= {f"max_error_{name}": np.inf, f"psnr_{name}": -np.inf}
             continue
-        found[f"max_error_{name}"] = metrics.max_error(one.known, two.known)
-        found[f"psnr_{name}"] = metrics.psnr(scaled[0][channels], scaled[1][channels], 1.0)
-    psnr = [value for key, value in found.items() if key.startswith("psnr_")]
+        measures[f"max_error_{name}"] = metrics.max_error(one.known, two.known)
+        measures[f"psnr_{name}"] = metrics.psnr(scaled[0][channels], scaled[1][channels], 1.0)
+    psnr = [value for key, value in measures.items() if key.startswith("psnr_")]
     # a lost mask is infinitely bad, whatever the others are
-    found["psnr"] = -np.inf if -np.inf in psnr else float(np.mean(psnr))
-    return found
+    measures["psnr"] = -np.inf if -np.inf in psnr else float(np.mean(psnr))
+    return measures
 
 
-def picture(path: Path, names: list[str] | None) -> dict[str, Any]:
+def picture(path: Path, names: list[str] | None, options: Options) -> dict[str, Any]:
     """One map, `image` (H W, north up, east to the right, NaN where unknown) in `unit`."""
-    layer = reading.layers(path, names, vertical=True)[0]
-    with storage.opened(path) as dataset:
-        found = survey(dataset, path)
-        lat, lon = (storage.raw(dataset[name]) for name in (found.lat, found.lon))
+    layer = reading.layers(path, names, options)[0]
+    with storage.opened(path, groups=True) as dataset:
+        grid = survey(dataset, path)
+        lat, lon = (storage.raw(dataset[name]) for name in (grid.lat, grid.lon))
     image: NDArray[np.float64] = layer.known[0, 0]
     image = image[::-1] if lat[0] < lat[-1] else image
     return {"image": image if lon[0] < lon[-1] else image[:, ::-1], "unit": layer.field.unit}
