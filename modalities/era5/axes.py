@@ -33,10 +33,7 @@ def find(dataset: netCDF4.Dataset, path: Path) -> tuple[str, str]:
     }
     flat = {axis: [v for v in some if len(v.dimensions) == 1] for axis, some in named.items()}
     grids = [
-        (lat, lon)
-        for lat in flat["lat"]
-        for lon in flat["lon"]
-        if lat.dimensions != lon.dimensions
+        (lat, lon) for lat in flat["lat"] for lon in flat["lon"] if lat.dimensions != lon.dimensions
     ]
     if grids:
         best = max(grids, key=lambda grid: _users(dataset, grid[0], grid[1]))

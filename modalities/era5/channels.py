@@ -11,7 +11,6 @@ from inrc_modalities.era5 import masks
 from inrc_modalities.era5.reading import Layer
 from inrc_modalities.era5.units import conversion
 
-
 Channel = tuple[NDArray[np.float64], NDArray[np.bool_]]
 """Values in the model's unit, and where they are missing; P H W each."""
 

@@ -8,7 +8,8 @@ import numpy as np
 
 FILTERS = ("zlib", "zstd", "bzip2")
 """Lossless filters of the NetCDF library that every build has; others become zlib."""
-_KEYS = {"contiguous", "chunks", "filter", "shuffle", "fletcher32", "endian", "fill"}
+_SWITCHES = {"contiguous", "shuffle", "fletcher32", "fill"}
+_KEYS = {*_SWITCHES, "chunks", "filter", "endian"}
 _MAX_LEVEL = 22  # of zstd; those of zlib and bzip2 end at 9
 _MAX_CHUNK = 1 << 28
 """Largest chunk in bytes, which the library holds in memory: 64 times its default of 4 MiB."""
@@ -58,7 +59,9 @@ def check(entry: Mapping[str, Any], dims: Mapping[str, int]) -> None:
     store = entry["store"]
     if not isinstance(store, Mapping) or not set(store) <= _KEYS:
         raise ValueError("layout")
-    if any(type(store.get(key, True)) is not bool for key in _KEYS - {"chunks", "filter", "endian"}):
+    if any(
+        type(store.get(key, True)) is not bool for key in _KEYS - {"chunks", "filter", "endian"}
+    ):
         raise ValueError("layout")
     if store.get("endian", "big") != "big":
         raise ValueError("byte order")

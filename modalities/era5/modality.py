@@ -15,14 +15,22 @@ from torch import Tensor
 from inrc.errors import SignalError
 from inrc.signal import Ask, Baseline, Modality, Signal, View, flat
 from inrc_modalities.era5 import (
-    baselines, quality, reading, regridding, sample, sphere, storage, views, writing,
+    baselines,
+    quality,
+    reading,
+    regridding,
+    sample,
+    sphere,
+    storage,
+    views,
+    writing,
 )  # fmt: skip
 from inrc_modalities.era5.channels import scale
 from inrc_modalities.era5.describing import Carrying, describe
 from inrc_modalities.era5.header import Header
 from inrc_modalities.era5.pinned import Pinned
 from inrc_modalities.era5.reading import Layer, Options, layers
-from inrc_modalities.era5.survey import Survey, survey
+from inrc_modalities.era5.survey import survey
 
 MAX_CARRIED = 64 * 1024
 """Most bytes that a variable costs in a header unless told: about what a globe costs."""
@@ -176,7 +184,9 @@ class ERA5(Modality):
         header = Header.of(meta)
         features, unknown = scale(pinned.channels(read, path), pinned.ranges, header.wraps)
         if unknown.all():
-            raise SignalError(f"{path}: nothing but missing values in {', '.join(pinned.variables)}")
+            raise SignalError(
+                f"{path}: nothing but missing values in {', '.join(pinned.variables)}"
+            )
         return Signal(
             sphere.vectors(header.lat, header.lon)[None],
             torch.from_numpy(features),

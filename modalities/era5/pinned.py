@@ -18,7 +18,7 @@ from inrc_modalities.era5.reading import Layer, Options, layers
 
 @dataclass(frozen=True)
 class Pinned:
-    """The variables of a model: for each its levels and its unit, and for each channel its range."""
+    """The variables of a model, each with its levels and unit, and the range of each channel."""
 
     variables: list[str]
     levels: list[list[float]]

@@ -13,8 +13,8 @@ import xarray as xr
 
 from inrc.errors import SignalError
 from inrc_modalities.era5 import sources, storage
-from inrc_modalities.era5.presets import Preset
 from inrc_modalities.era5.axes import NAMES
+from inrc_modalities.era5.presets import Preset
 
 TIMES = ("time", "valid_time", "forecast_reference_time")
 """What archives call the dimension along which they are cut, the first that is there."""

@@ -13,6 +13,11 @@ from inrc_modalities.era5 import masks, packing, storage
 from inrc_modalities.era5.header import Header, coordinate
 from inrc_modalities.era5.values import Packing
 
+_IMPOSSIBLE = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError,
+)  # fmt: skip
+"""What the library raises for a file that NetCDF cannot hold."""
+
 
 def write(header: Header, fields: Mapping[str, NDArray[np.float64]] | None, path: Path) -> None:
     """Write a file as its header says.
@@ -40,10 +45,7 @@ def write(header: Header, fields: Mapping[str, NDArray[np.float64]] | None, path
         problem = storage.one_line(error)
         if isinstance(error, OSError | RuntimeError):  # the library raises either for a full disk
             raise SignalError(f"{path}: cannot be written ({problem})") from None
-        if isinstance(
-            error,
-            LookupError | TypeError | ValueError | AttributeError | ArithmeticError | AssertionError,
-        ):
+        if isinstance(error, _IMPOSSIBLE):
             raise SignalError(f"{path}: a header that NetCDF cannot hold ({problem})") from None
         raise
 
