@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inrc import registry
-from inrc.cli import methods, screen
+from inrc.cli import methods, renaming, screen
 from inrc.errors import InrcError, UsageError
 from inrc.files import atomic_write, check_writable
 
@@ -36,6 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", dest="force", action="store_true", help="overwrite OUT")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quiet", action="store_true", help="print nothing, measure nothing")
+    renaming.add(parser)
     methods.add(parser)
 
 
@@ -67,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"-q {args.quality}: this model has quality levels 0 to {model.num_qualities - 1}"
         )
-    card = model.card["modality"]
-    modality = registry.find(card["name"])(**card["settings"])
+    model = renaming.renamed(model, args.rename)
+    modality = model.modality
     paths = files_in(args.inputs, modality)
     with screen.progress("compressing", args.quiet) as report:
         made = codec.compress(paths, model, args.quality, args.steps, report, effort)

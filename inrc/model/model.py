@@ -5,7 +5,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,15 @@ class Model:
         }
         card = json.loads(json.dumps(card))
         return Model(network, modality, card, default, _identity(network, card, default), 0)
+
+    def renamed(self, names: Mapping[str, str]) -> "Model":
+        """The same model for files whose variables have other names; see `Modality.renamed`.
+
+        Raises:
+            UsageError: data without named variables.
+            SignalError: a name that the model does not have.
+        """
+        return replace(self, modality=self.modality.renamed(names))
 
     def save(self, path: Path) -> None:
         """Write the model file."""

@@ -15,7 +15,7 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 from xarray.core import indexing
 
 from inrc.container import peek
-from inrc.errors import SignalError
+from inrc.errors import ModelError, SignalError
 
 if TYPE_CHECKING:
     from inrc.codec import Opened
@@ -170,4 +170,10 @@ def _open(path: Path, model: Path | None) -> "Opened":
         data = path.read_bytes()
     except OSError as error:
         raise SignalError(f"{path}: cannot be read ({error.strerror})") from error
-    return open_archive(data, Model.of(peek(data)) if model is None else Model.load(model))
+    seen = peek(data)
+    chosen = Model.of(seen) if model is None else Model.load(model)
+    if chosen.id != seen.model_id:
+        raise ModelError(
+            f"{path}: needs model {seen.model_id.hex()}, and {model} is model {chosen.id.hex()}"
+        )
+    return open_archive(data, chosen)
