@@ -79,8 +79,9 @@ class LazyItem:
             with closing(NetCDF4DataStore.open(path)) as store:
                 stored, attrs = store.load()
                 encoding = store.get_encoding()
+                kept = _Kept({str(name): _loaded(stored[name]) for name in set(stored) - set(names)})
                 variables = {
-                    str(name): self._lazy(str(name), each) if name in names else each.load()
+                    str(name): _lazy(self if name in names else kept, str(name), each)
                     for name, each in stored.items()
                 }
         for each in variables.values():
@@ -110,11 +111,7 @@ class LazyItem:
             with NETCDF4_PYTHON_LOCK:
                 modality.write(signal, path)
             with closing(NetCDF4DataStore.open(path)) as store:
-                return {str(name): np.asarray(each.values) for name, each in store.load()[0].items()}
-
-    def _lazy(self, name: str, like: xr.Variable) -> xr.Variable:
-        data = indexing.LazilyIndexedArray(_Values(self, name, like))
-        return xr.Variable(like.dims, data, like.attrs, like.encoding)
+                return {str(name): _loaded(each) for name, each in store.load()[0].items()}
 
     def __getstate__(self) -> tuple[Path, Path | None, int]:
         return self.path, self.model, self.number
@@ -144,11 +141,22 @@ class _Outline(AbstractDataStore):
         """Nothing is open."""
 
 
-class _Values(BackendArray):
-    """The stored values of one field."""
+class _Kept:
+    """Values that are known from the beginning: coordinates, and what is carried along."""
 
-    def __init__(self, item: LazyItem, name: str, like: xr.Variable) -> None:
-        self.item = item
+    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._arrays = arrays
+
+    def values(self, name: str) -> NDArray[Any]:
+        """The stored values of a variable."""
+        return self._arrays[name]
+
+
+class _Values(BackendArray):
+    """The stored values of one variable, in the dtype that its file declares."""
+
+    def __init__(self, source: LazyItem | _Kept, name: str, like: xr.Variable) -> None:
+        self.source = source
         self.name = name
         self.shape = like.shape
         self.dtype = like.dtype
@@ -158,8 +166,19 @@ class _Values(BackendArray):
             key,
             self.shape,
             indexing.IndexingSupport.BASIC,
-            lambda index: self.item.values(self.name)[index],
+            lambda index: self.source.values(self.name)[index],
         )
+
+
+def _lazy(source: LazyItem | _Kept, name: str, like: xr.Variable) -> xr.Variable:
+    data = indexing.LazilyIndexedArray(_Values(source, name, like))
+    return xr.Variable(like.dims, data, like.attrs, like.encoding)
+
+
+def _loaded(variable: xr.Variable) -> NDArray[Any]:
+    """All values; strings as objects, of any length."""
+    values = np.asarray(variable.values)
+    return values.astype(object) if variable.dtype == object else values
 
 
 def _open(path: Path, model: Path | None) -> "Opened":
