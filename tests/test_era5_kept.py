@@ -178,7 +178,9 @@ def test_cells_follow_views_or_are_left_out(tmp_path: Path) -> None:
         assert not {"geospatial_lat_min", "geospatial_lon_max"} & set(file.ncattrs())
     with decoded(View(scale=2.0)) as file:
         assert not {"lat_bnds", "lon_bnds", "areacella"} & set(file.variables)
-        assert "bounds" not in file["lat"].ncattrs() and "cell_measures" not in file["t2m"].ncattrs()
+        assert (
+            "bounds" not in file["lat"].ncattrs() and "cell_measures" not in file["t2m"].ncattrs()
+        )
         assert file["t2m"].grid_mapping == "crs" and file["height"][...] == 2.0
         assert file["lon"].valid_range.tolist() == [0, 360]
     coarse = make(tmp_path / "coarse.nc", LAT[1:-1:2] + 1, LON[::3] + 2)

@@ -61,7 +61,7 @@ def bad(folder: Path, kind: str) -> Path:
         ("unknown", "nothing but missing values in t2m"),
         ("unit", "t2m is in degrees, which cannot be converted to K of the model's t2m"),
         ("group", r"has groups \(inner\)"),
-        ("nolat", "no latitude found"),
+        ("nolat", "no latitude; it must be"),
         ("renamed", "has t, z; the model needs t2m: .*--rename NAME=t2m"),
         ("jumbled", "lat: must rise or fall all the way"),
         ("degrees", "lat: 180 to -180 are not degrees"),

@@ -123,7 +123,9 @@ def test_names_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SignalError, match="give each variable one name"):
         model.renamed({"a": "t2m", "b": "t2m"})
     path = make(tmp_path / "a.nc", units="W m-2")
-    with pytest.raises(SignalError, match=r"a\.nc: t2m is in W m-2, which cannot be converted to K"):
+    with pytest.raises(
+        SignalError, match=r"a\.nc: t2m is in W m-2, which cannot be converted to K"
+    ):
         model.read(path)
 
 

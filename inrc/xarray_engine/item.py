@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from inrc.codec import Opened
     from inrc.signal import Signal
 
+
 class LazyItem:
     """The native file that an item decodes to.
 
@@ -79,7 +80,9 @@ class LazyItem:
             with closing(NetCDF4DataStore.open(path)) as store:
                 stored, attrs = store.load()
                 encoding = store.get_encoding()
-                kept = _Kept({str(name): _loaded(stored[name]) for name in set(stored) - set(names)})
+                kept = _Kept(
+                    {str(name): _loaded(stored[name]) for name in set(stored) - set(names)}
+                )
                 variables = {
                     str(name): _lazy(self if name in names else kept, str(name), each)
                     for name, each in stored.items()

@@ -26,7 +26,7 @@ def find(dataset: netCDF4.Dataset, path: Path) -> tuple[str, str]:
     Of several grids in one file, the one of most variables.
 
     Raises:
-        SignalError: there are none, or they do not make a grid.
+        SignalError: they are missing, or do not make a grid.
     """
     named = {
         axis: [v for v in dataset.variables.values() if _is(v, axis)] for axis in ("lat", "lon")
@@ -59,7 +59,7 @@ def find(dataset: netCDF4.Dataset, path: Path) -> tuple[str, str]:
     if named[axis]:
         raise SignalError(f"{path}: only one {word}; a grid needs two or more points along it")
     raise SignalError(
-        f"{path}: no {word} found; it must be a coordinate called {axis} or {word}, or have units "
+        f"{path}: no {word}; it must be a coordinate called {axis} or {word}, or have units "
         f"{'degrees_north' if axis == 'lat' else 'degrees_east'}"
     )
 

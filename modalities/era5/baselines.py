@@ -2,7 +2,7 @@
 
 One slice is one variable at one time on one level. The bytes are, for each variable in the order
 of the model: what is missing (one byte 0 if nothing is), and for each slice its length as a varint
-and its stream. A slice of which nothing is known has length 0. Coordinates, attributes and names
+and its stream. A slice without any known value has length 0. Coordinates, attributes and names
 are not counted and come from the original, as nothing else does: none of these codecs keeps them.
 """
 
@@ -121,7 +121,7 @@ class Sliced:
         values = np.zeros(shape)
         for level in range(levels):
             for part in range(parts):
-                stream = data.take(data.number())
+                stream = data.read(data.number())
                 if stream:
                     values[part, level] = self.codec.decode(stream, (height, width))
         stored = packing.pack(values).reshape(size)
@@ -167,15 +167,15 @@ def _masked(layer: reading.Layer) -> bytes:
 def _missing(
     data: "_Bytes", size: tuple[int, int, int], itemsize: int
 ) -> tuple[list[bytes], NDArray[np.uint8]] | None:
-    count = data.take(1)[0]
+    count = data.read(1)[0]
     if not count:
         return None
-    flags = data.take(1)[0]
-    kinds = [data.take(itemsize) for _ in range(count)]
+    flags = data.read(1)[0]
+    kinds = [data.read(itemsize) for _ in range(count)]
     packed = {
         "kinds": kinds,
         "shared": [bool(flags & 1), bool(flags & 2)],
-        "rows": data.take(data.number()),
+        "rows": data.read(data.number()),
     }
     return masks.unpack(packed, size, itemsize)
 
@@ -190,27 +190,27 @@ def _varint(number: int) -> bytes:
 
 
 class _Bytes:
-    """Bytes that are taken from the front; running out of them is a ValueError."""
+    """Bytes that are read from the front; ValueError if they end too early."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
-    def take(self, count: int) -> bytes:
-        taken = self.data[self.at : self.at + count]
-        if len(taken) < count:
+    def read(self, count: int) -> bytes:
+        part = self.data[self.at : self.at + count]
+        if len(part) < count:
             raise ValueError("they end too early")
         self.at += count
-        return taken
+        return part
 
     def number(self) -> int:
         """A varint of up to 35 bits."""
-        found = 0
+        number = 0
         for shift in range(0, 35, 7):
-            byte = self.take(1)[0]
-            found |= (byte % 128) << shift
+            byte = self.read(1)[0]
+            number |= (byte % 128) << shift
             if byte < 128:
-                return found
-        raise ValueError("a length beyond all bounds")
+                return number
+        raise ValueError("a length of more than 35 bits")
 
     def end(self) -> None:
         if self.at != len(self.data):

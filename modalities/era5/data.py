@@ -127,9 +127,9 @@ def hold(path: Path, dim: str, last: int, folder: Path) -> tuple[Path, Path]:
         for target, part in ((train, slice(0, size - last)), (held, slice(size - last, size))):
             if not target.is_file():
                 # other processes may write the same
-                lent = target.with_name(f"{target.name}.{os.getpid()}.part")
-                _copy(dataset, lent, dim, part)
-                os.replace(lent, target)
+                part_path = target.with_name(f"{target.name}.{os.getpid()}.part")
+                _copy(dataset, part_path, dim, part)
+                os.replace(part_path, target)
     return train, held
 
 

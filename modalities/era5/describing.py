@@ -11,8 +11,8 @@ import netCDF4
 from inrc.errors import SignalError
 from inrc_modalities.era5 import layout, masks, packing, references, storage
 from inrc_modalities.era5.header import LIMIT
-from inrc_modalities.era5.reading import Layer
-from inrc_modalities.era5.survey import Survey
+from inrc_modalities.era5.reading import Layer, Options, chosen, layer
+from inrc_modalities.era5.survey import Survey, survey
 
 
 @dataclass(frozen=True)
@@ -28,27 +28,43 @@ class Carrying:
     drop: bool
 
 
-def describe(
+@dataclass(frozen=True)
+class File:
+    """What a file holds for a model."""
+
+    layers: list[Layer]
+    """The fields of the model, in its order."""
+    meta: dict[str, Any]
+    """Everything else; see `inrc_modalities.era5.header`."""
+    losses: list[str]
+    """What the meta does not keep, as short phrases."""
+
+
+def read_file(
+    path: Path, variables: list[str] | None, options: Options, carrying: Carrying
+) -> File:
+    """Read the fields of a model, and describe everything else.
+
+    Raises:
+        SignalError: what `survey`, `chosen` and `layer` refuse, or something that cannot be kept,
+            unless `carrying.drop`.
+    """
+    with storage.opened(path, groups=carrying.drop) as dataset:
+        grid = survey(dataset, path, options.vertical)
+        fields = chosen(grid, variables, path, options)
+        read = [layer(dataset, grid, field, fields[0].lead, path, options) for field in fields]
+        names = {field.name: options.model_name(field.name) for field in fields}
+        return File(read, *_describe(dataset, grid, read, path, names, carrying))
+
+
+def _describe(
     dataset: netCDF4.Dataset,
-    survey: Survey,
+    grid: Survey,
     read: list[Layer],
     path: Path,
     names: Mapping[str, str],
     carrying: Carrying,
 ) -> tuple[dict[str, Any], list[str]]:
-    """The meta of a file (see `inrc_modalities.era5.header`), and what it does not keep.
-
-    Args:
-        dataset: the open file.
-        survey: its grid and fields.
-        read: the fields of the model.
-        path: of the file.
-        names: for each field of the model by its name in the file, the model's name.
-        carrying: what happens to other variables.
-
-    Raises:
-        SignalError: something that cannot be kept, unless `carrying.drop`.
-    """
     fields = {each.field.name: each for each in read}
     variables: dict[str, Any] = {}
     losses = [f"group {name}" for name in dataset.groups]
@@ -66,7 +82,7 @@ def describe(
             named = {} if names[name] == name else {"of": names[name]}
             variables[name] = entry | _masked(fields[name], variables) | named
             continue
-        axis = name in dataset.dimensions or name in (survey.lat, survey.lon)
+        axis = name in dataset.dimensions or name in (grid.lat, grid.lon)
         data = _carried(variable, f"{path}: {name}", axis, carrying)
         if data is None:
             losses.append(f"variable {name} (larger than {carrying.max_bytes} bytes)")
@@ -81,8 +97,8 @@ def describe(
         "dims": {name: len(dim) for name, dim in dataset.dimensions.items()},
         "unlimited": [name for name, dim in dataset.dimensions.items() if dim.isunlimited()],
         "attrs": storage.attributes(dataset, str(path)),
-        "lat": survey.lat,
-        "lon": survey.lon,
+        "lat": grid.lat,
+        "lon": grid.lon,
         "lead": list(read[0].field.lead),
         "variables": variables,
     }

@@ -39,12 +39,14 @@ class Header:
         """Check a meta.
 
         Raises:
-            SignalError: it is none of a NetCDF file, or larger than LIMIT.
+            SignalError: it does not describe a NetCDF file, or one larger than LIMIT.
         """
         try:
             return cls._of(meta)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise SignalError(f"era5: a header that no grid can have ({error!r:.120})") from None
+            raise SignalError(
+                f"era5: a header that does not describe a grid ({error!r:.120})"
+            ) from None
 
     @classmethod
     def _of(cls, meta: Mapping[str, Any]) -> "Header":
@@ -100,7 +102,7 @@ class Header:
         """The description of a field.
 
         Raises:
-            SignalError: the file has none of this name.
+            SignalError: the file has no field of this name.
         """
         entry = self.meta["variables"].get(name)
         if entry is None or "data" in entry:
@@ -151,7 +153,7 @@ class Header:
         return [*self.meta["lead"], *([] if level is None else [level]), *self.grid]
 
     def mask(self, name: str) -> tuple[list[bytes], NDArray[np.uint8]] | None:
-        """Kinds of missing values and codes P L M of a field; None where all is known.
+        """Kinds of missing values and codes P L M of a field; None without missing values.
 
         Raises:
             SignalError: it cannot be read.
@@ -164,10 +166,10 @@ class Header:
             return None
         size = (self.parts, self.levels(name), len(self.lat) * len(self.lon))
         try:
-            kinds, found = masks.unpack(packed, size, np.dtype(entry["dtype"]).itemsize)
+            kinds, codes = masks.unpack(packed, size, np.dtype(entry["dtype"]).itemsize)
         except (KeyError, TypeError, ValueError) as error:
             raise SignalError(f"era5: a mask that cannot be read ({error!r:.80})") from None
-        return kinds, np.broadcast_to(found, size)
+        return kinds, np.broadcast_to(codes, size)
 
 
 def coordinate(entry: Mapping[str, Any], dims: Mapping[str, int]) -> NDArray[Any]:

@@ -1,7 +1,6 @@
 """The era5 plugin: physical fields as answers at unit vectors on the sphere."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,26 +13,16 @@ from torch import Tensor
 
 from inrc.errors import SignalError
 from inrc.signal import Baseline, Modality, QueryPlan, Signal, View, flat
-from inrc_modalities.era5 import (
-    baselines,
-    quality,
-    reading,
-    regridding,
-    sample,
-    sphere,
-    storage,
-    views,
-    writing,
-)  # fmt: skip
+from inrc_modalities.era5 import baselines, quality, regridding, sample, sphere, storage
 from inrc_modalities.era5.channels import scale
-from inrc_modalities.era5.describing import Carrying, describe
+from inrc_modalities.era5.describing import Carrying, File, read_file
 from inrc_modalities.era5.header import Header
-from inrc_modalities.era5.pinned import Pinned
-from inrc_modalities.era5.reading import Layer, Options, layers
-from inrc_modalities.era5.survey import survey
+from inrc_modalities.era5.pinned import Pinned, check
+from inrc_modalities.era5.reading import Options, layers
+from inrc_modalities.era5.views import axes
+from inrc_modalities.era5.writing import write
 
-MAX_CARRIED = 64 * 1024
-"""Most bytes that a variable costs in a header unless told: about what a globe costs."""
+MAX_CARRIED = 64 * 1024  # bytes: a few times what the fields of a file take
 
 
 class ERA5(Modality):
@@ -63,9 +52,6 @@ class ERA5(Modality):
         exclude_outliers: treat values far outside all others as missing, instead of an error.
         max_carried: packed size in bytes up to which a variable that is not a field is kept.
         rename: for names in files, the names of the model: {"t2m": "TS"}.
-
-    Raises:
-        SignalError: settings that contradict each other.
     """
 
     name: ClassVar[str] = "era5"
@@ -86,21 +72,7 @@ class ERA5(Modality):
         max_carried: int = MAX_CARRIED,
         rename: dict[str, str] | None = None,
     ) -> None:
-        if variables is not None and (not variables or len(set(variables)) < len(variables)):
-            raise SignalError(f"era5: variables {variables}: name each once, or give none")
-        width = 1 if variables is None else len(variables)
-        if levels is not None:
-            width = sum(max(1, len(each)) for each in levels)
-        if ranges is not None and (
-            not (variables and levels and units)
-            or not len(variables) == len(levels) == len(units)
-            or len(ranges) != width
-            or not all(len(r) == 2 and -np.inf < r[0] < r[1] < np.inf for r in ranges)
-        ):
-            raise SignalError(
-                "era5: ranges need variables, levels and units beside them, and a low and a "
-                "higher end for every channel"
-            )
+        width = check(variables, levels, units, ranges)
         if rename and len(set(rename.values())) < len(rename):
             raise SignalError(f"era5: rename {rename}: give each variable one name")
         self.variables = variables
@@ -112,19 +84,14 @@ class ERA5(Modality):
         self.drop = drop
         self.exclude_outliers = exclude_outliers
         self.max_carried = max_carried
-        self.rename = rename
+        self.rename = rename or None
         self.query_dim = self.point_dim = 3
         self.value_dim = self.feature_dim = width
         self._options = Options(levels_as_channels, exclude_outliers, rename)
 
     def settings(self) -> dict[str, Any]:
         """The arguments that make an equal modality, without rare ones that are the default."""
-        rare = {
-            "exclude_outliers": (self.exclude_outliers, False),
-            "max_carried": (self.max_carried, MAX_CARRIED),
-            "rename": (self.rename or None, None),
-        }
-        return {
+        settings = {
             "variables": self.variables,
             "levels": self.levels,
             "units": self.units,
@@ -132,8 +99,10 @@ class ERA5(Modality):
             "levels_as_channels": self.levels_as_channels,
             "area_weights": self.area_weights,
             "drop": self.drop,
-            **{key: value for key, (value, default) in rare.items() if value != default},
         }
+        rare = {"exclude_outliers": False, "max_carried": MAX_CARRIED, "rename": None}
+        own = {key: getattr(self, key) for key in rare}
+        return settings | {key: each for key, each in own.items() if each != rare[key]}
 
     def resolve(self, paths: Sequence[Path]) -> "ERA5":
         """The modality whose settings are pinned to these (training) files; reads all of them.
@@ -154,12 +123,7 @@ class ERA5(Modality):
         Raises:
             SignalError: a name that the model does not have.
         """
-        for name, target in names.items():
-            if target not in self._pinned().variables:
-                raise SignalError(
-                    f"era5: cannot rename {name} to {target}; the model has "
-                    f"{', '.join(self._pinned().variables)}"
-                )
+        self._pinned().check_names(names)
         return ERA5(**{**self.settings(), "rename": {**(self.rename or {}), **names}})
 
     def read(self, path: Path) -> Signal:
@@ -173,16 +137,9 @@ class ERA5(Modality):
                 outliers, something that cannot be kept, or no known value at all.
         """
         pinned = self._pinned()
-        with storage.opened(path, groups=self.drop) as dataset:
-            grid = survey(dataset, path, self.levels_as_channels)
-            fields = reading.chosen(grid, pinned.variables, path, self._options)
-            lead = fields[0].lead
-            read = [
-                reading.layer(dataset, grid, field, lead, path, self._options) for field in fields
-            ]
-            meta, _ = describe(dataset, grid, read, path, self._names(read), self._carrying())
-        header = Header.of(meta)
-        features, unknown = scale(pinned.channels(read, path), pinned.ranges, header.wraps)
+        file = self._file(path)
+        header = Header.of(file.meta)
+        features, unknown = scale(pinned.channels(file.layers, path), pinned.ranges, header.wraps)
         if unknown.all():
             raise SignalError(
                 f"{path}: nothing but missing values in {', '.join(pinned.variables)}"
@@ -196,19 +153,8 @@ class ERA5(Modality):
         )
 
     def losses(self, path: Path) -> list[str]:
-        """What a file loses beside the precision of its fields, as short phrases.
-
-        Raises:
-            SignalError: a file that cannot be read.
-        """
-        with storage.opened(path, groups=self.drop) as dataset:
-            grid = survey(dataset, path, self.levels_as_channels)
-            fields = reading.chosen(grid, self.variables, path, self._options)
-            lead = fields[0].lead
-            read = [
-                reading.layer(dataset, grid, field, lead, path, self._options) for field in fields
-            ]
-            return describe(dataset, grid, read, path, self._names(read), self._carrying())[1]
+        """What a file loses beside the precision of its fields, as short phrases."""
+        return self._file(path).losses
 
     def write(self, signal: Signal, path: Path) -> None:
         """Write a joined signal as NetCDF; packed variables are rounded to what they can hold.
@@ -216,7 +162,7 @@ class ERA5(Modality):
         Raises:
             SignalError: unknown suffix, features that do not fit, or a failing disk.
         """
-        writing.write(Header.of(signal.meta), self.physical(signal), path)
+        write(Header.of(signal.meta), self.physical(signal), path)
 
     def outline(self, meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
         """Write a NetCDF file without the values of the fields, and return their names.
@@ -224,8 +170,7 @@ class ERA5(Modality):
         Raises:
             SignalError: unknown suffix, or a failing disk.
         """
-        header = Header.of(meta)
-        writing.write(header, None, path)
+        write(Header.of(meta), None, path)
         return tuple(name for name, entry in meta["variables"].items() if "data" not in entry)
 
     def physical(self, signal: Signal) -> dict[str, NDArray[np.float64]]:
@@ -257,14 +202,14 @@ class ERA5(Modality):
         header = Header.of(meta)
         lat, lon = header.lat, header.lon
         if view:
-            lat, lon = (axis.values.astype(np.float64) for axis in views.axes(header, view))
+            lat, lon = (axis.values.astype(np.float64) for axis in axes(header, view))
         return QueryPlan(sphere.vectors(lat, lon)[None], tuple(range(header.parts)))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The signal of the features decoded at `plan_queries(meta, view)`; its meta is the result's."""
+        """The signal of the features decoded at `plan_queries(meta, view)`, with its own meta."""
         header = Header.of(meta)
         if view:
-            header = Header.of(regridding.regrid(header, *views.axes(header, view)))
+            header = Header.of(regridding.regrid(header, *axes(header, view)))
         queries = sphere.vectors(header.lat, header.lon)[None]
         return Signal(queries, flat(features), header.shape, header.meta)
 
@@ -287,11 +232,7 @@ class ERA5(Modality):
     def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         """The first level and part of the first variable of both files, north up."""
         names = None if self.variables is None else self.variables[:1]
-        first, second = (
-            quality.picture(path, names, replace(self._options, vertical=True))
-            for path in (original, decoded)
-        )
-        return first, second
+        return quality.pictures(original, decoded, names, self._options)
 
     def _pinned(self) -> Pinned:
         if self.variables is None or self.ranges is None:
@@ -301,9 +242,6 @@ class ERA5(Modality):
             )
         return Pinned(self.variables, self.levels or [], self.units or [], self.ranges)
 
-    def _names(self, read: Sequence[Layer]) -> dict[str, str]:
-        """What the model calls each field of a file."""
-        return {each.field.name: self._options.model_name(each.field.name) for each in read}
-
-    def _carrying(self) -> Carrying:
-        return Carrying(self.max_carried, self.drop)
+    def _file(self, path: Path) -> File:
+        carrying = Carrying(self.max_carried, self.drop)
+        return read_file(path, self.variables, self._options, carrying)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 _FACTOR = 2.0**20
 """How many times wider than nearly all values a range may be: float32 has 24 bits, so with an
-outlier beyond it fewer than 16 numbers are left to tell all other values apart."""
+outlier beyond it fewer than 16 numbers remain to tell all other values apart."""
 _SAMPLE = 1_000_000  # values that are enough for percentiles
 
 
@@ -15,8 +15,8 @@ def find(
     """Find infinite values, and finite ones beyond all bounds of the others.
 
     A finite value is an outlier if its distance from the median is more than 2^20 times the larger
-    of the median, the range from the 1st to the 99th percentile, and 1. Fill values that nobody
-    declared (1e20, 9.99e8 among kelvins) are; the heaviest rain of a desert is not.
+    of the median, the range from the 1st to the 99th percentile, and 1. Undeclared fill
+    values (1e20, or 9.99e8 among kelvins) are outliers; the heaviest rain of a desert is not.
 
     Args:
         values: values of a variable; any shape.

@@ -1,6 +1,6 @@
 """What a model's channels are, as found in its training files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -14,6 +14,35 @@ from inrc.errors import SignalError
 from inrc_modalities.era5.channels import Channel, Ranges, channels, converted, label, order
 from inrc_modalities.era5.header import Header
 from inrc_modalities.era5.reading import Layer, Options, layers
+
+
+def check(
+    variables: list[str] | None,
+    levels: list[list[float]] | None,
+    units: list[str] | None,
+    ranges: list[list[float]] | None,
+) -> int:
+    """The number of channels that these settings have.
+
+    Raises:
+        SignalError: they contradict each other.
+    """
+    if variables is not None and (not variables or len(set(variables)) < len(variables)):
+        raise SignalError(f"era5: variables {variables}: name each once, or give none")
+    width = 1 if variables is None else len(variables)
+    if levels is not None:
+        width = sum(max(1, len(each)) for each in levels)
+    if ranges is not None and (
+        not (variables and levels and units)
+        or not len(variables) == len(levels) == len(units)
+        or len(ranges) != width
+        or not all(len(r) == 2 and -np.inf < r[0] < r[1] < np.inf for r in ranges)
+    ):
+        raise SignalError(
+            "era5: ranges need variables, levels and units beside them, and a low and a higher end "
+            "for every channel"
+        )
+    return width
 
 
 @dataclass(frozen=True)
@@ -60,6 +89,17 @@ class Pinned:
                 "other training file; leave it out of the variables"
             )
         return cls(names, heights, measures, ranges.pairs())
+
+    def check_names(self, names: Mapping[str, str]) -> None:
+        """Refuse names of files that stand for variables that the model does not have.
+
+        Raises:
+            SignalError: a name that the model does not have.
+        """
+        for name, target in names.items():
+            if target not in self.variables:
+                known = ", ".join(self.variables)
+                raise SignalError(f"era5: cannot rename {name} to {target}; the model has {known}")
 
     def channels(self, read: list[Layer], path: Path) -> list[Channel]:
         """The channels of a file in the model's order and units.

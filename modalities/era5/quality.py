@@ -1,6 +1,7 @@
 """How good a decoded NetCDF file is beside its original."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,15 @@ def measure(
     return measures
 
 
-def picture(path: Path, names: list[str] | None, options: Options) -> dict[str, Any]:
-    """One map, `image` (H W, north up, east to the right, NaN where unknown) in `unit`."""
+def pictures(
+    original: Path, decoded: Path, names: list[str] | None, options: Options
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two maps, `image` (H W, north up, east to the right, NaN where missing) in `unit`."""
+    apart = replace(options, vertical=True)
+    return _picture(original, names, apart), _picture(decoded, names, apart)
+
+
+def _picture(path: Path, names: list[str] | None, options: Options) -> dict[str, Any]:
     layer = reading.layers(path, names, options)[0]
     with storage.opened(path, groups=True) as dataset:
         grid = survey(dataset, path)

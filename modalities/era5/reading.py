@@ -54,15 +54,15 @@ class Layer:
         return np.where(self.unknown, np.nan, self.values)
 
 
-def chosen(survey: Survey, wanted: list[str] | None, path: Path, options: Options) -> list[Field]:
+def chosen(grid: Survey, wanted: list[str] | None, path: Path, options: Options) -> list[Field]:
     """The fields of a model, in its order; without names, the quantities of most dimensions.
 
     Raises:
         SignalError: one is absent or categorical, or they differ in their leading dimensions.
     """
-    fields = survey.fields
+    fields = grid.fields
     if not fields:
-        raise SignalError(f"{path}: no variable on the grid of {survey.lat} and {survey.lon}")
+        raise SignalError(f"{path}: no variable on the grid of {grid.lat} and {grid.lon}")
     if wanted is None:
         quantities = [field for field in fields.values() if field.learnable]
         if not quantities:
@@ -101,7 +101,7 @@ def chosen(survey: Survey, wanted: list[str] | None, path: Path, options: Option
 
 def layer(
     dataset: netCDF4.Dataset,
-    survey: Survey,
+    grid: Survey,
     field: Field,
     lead: tuple[str, ...],
     path: Path,
@@ -120,8 +120,8 @@ def layer(
             raise SignalError(f"{where}: dimension {dim} is empty; there is nothing to compress")
     if prod(variable.shape) > LIMIT:
         raise SignalError(f"{where}: {prod(variable.shape)} values; {LIMIT} at most, cut the file")
-    grid = [dataset[name].dimensions[0] for name in (survey.lat, survey.lon)]
-    order = [*lead, *([] if field.level is None else [field.level]), *grid]
+    axes = [dataset[name].dimensions[0] for name in (grid.lat, grid.lon)]
+    order = [*lead, *([] if field.level is None else [field.level]), *axes]
     stored = storage.raw(variable).transpose([variable.dimensions.index(dim) for dim in order])
     sizes = stored.shape
     levels = len(field.levels) if field.level is not None else 1
@@ -148,7 +148,7 @@ def layer(
             )
         unknown |= strange
     stored, merged = masks.merge(stored, packing.outside(stored) & ~packing.marked(stored), unknown)
-    kinds, codes = masks.codes(stored, unknown, where)
+    kinds, codes = masks.encode(stored, unknown, where)
     return Layer(field, values, unknown, kinds, codes, merged)
 
 
