@@ -48,14 +48,14 @@ def weights() -> Tensor:
 
 
 def predictor(field: Siren) -> Predict:
-    return lambda latent, points: field(points, field.bend(latent))
+    return lambda latent, points: field.condition(latent)(points)
 
 
 def adapter(
-    steps: int = 3, context: float = 1.0, recompute: bool = False, rate: float = 0.3
+    steps: int = 3, context: float = 1.0, recompute: bool = False, lr: float = 0.3
 ) -> MetaSGD:
-    """An adapter whose start and rates differ from latent to latent."""
-    made = MetaSGD(K, steps, rate, context=context, recompute=recompute).double()
+    """An adapter whose start and learning rates differ from latent to latent."""
+    made = MetaSGD(K, steps, lr, context=context, recompute=recompute).double()
     with torch.no_grad():
         made.start += torch.linspace(-0.2, 0.3, K)
         made.lrs *= torch.linspace(0.5, 1.5, K)
@@ -90,7 +90,7 @@ def by_hand(
         w = None if weights is None else weights[b % len(weights)]
         for _ in range(steps):
             z = z.requires_grad_()
-            values = field(x[None], field.bend(z[None]))[0]
+            values = field.condition(z[None])(x[None])[0]
             score = (values - y).square().sum(1) * (1.0 if w is None else w)
             best = sorted(range(M), key=lambda m: -float(score[m].detach()))[:keep]
             loss = loss_of(values[best], y[best], None if w is None else w[best])

@@ -77,7 +77,7 @@ class LazyItem:
             path = Path(folder) / "outline.nc"
             with NETCDF4_PYTHON_LOCK:
                 names = opened.model.modality.outline(meta, path)
-            with closing(NetCDF4DataStore.open(path)) as store:
+            with closing(_store(path)) as store:
                 stored, attrs = store.load()
                 encoding = store.get_encoding()
                 kept = _Kept(
@@ -113,7 +113,7 @@ class LazyItem:
             path = Path(folder) / "decoded.nc"
             with NETCDF4_PYTHON_LOCK:
                 modality.write(signal, path)
-            with closing(NetCDF4DataStore.open(path)) as store:
+            with closing(_store(path)) as store:
                 return {str(name): _loaded(each) for name, each in store.load()[0].items()}
 
     def __getstate__(self) -> tuple[Path, Path | None, int]:
@@ -171,6 +171,11 @@ class _Values(BackendArray):
             indexing.IndexingSupport.BASIC,
             lambda index: self.source.values(self.name)[index],
         )
+
+
+def _store(path: Path) -> AbstractDataStore:
+    opened: AbstractDataStore = NetCDF4DataStore.open(path)  # type: ignore[no-untyped-call]
+    return opened
 
 
 def _lazy(source: LazyItem | _Kept, name: str, like: xr.Variable) -> xr.Variable:

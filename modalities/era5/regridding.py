@@ -27,7 +27,7 @@ def regrid(header: Header, lat: Axis, lon: Axis) -> dict[str, Any]:
     indices = dict(zip(header.grid, (lat.nearest, lon.nearest), strict=True))
     dims = {**meta["dims"], **{dim: len(index) for dim, index in indices.items()}}
     subset = lat.subset and lon.subset
-    turns = {meta["lon"]: _turns(header, lon)} if subset else {}
+    turns = _turns(header, lon)
     gone = set() if subset else _cells(header)
     variables = {}
     for name, entry in meta["variables"].items():
@@ -46,10 +46,11 @@ def regrid(header: Header, lat: Axis, lon: Axis) -> dict[str, Any]:
             for axis, dim in enumerate(entry["dims"]):
                 values = values.take(indices[dim], axis) if dim in indices else values
             if name == _bounds_of(meta, "lon") and subset:
-                values = _turned(values, entry["dims"].index(header.grid[1]), turns[meta["lon"]])
-                if values is None:  # integers that cannot hold the shifted bounds
+                turned = _turned(values, entry["dims"].index(header.grid[1]), turns)
+                if turned is None:  # integers that cannot hold the shifted bounds
                     gone.add(name)
                     continue
+                values = turned
             entry["data"] = packing.pack(values)
         if "chunks" in entry["store"]:
             sizes = [

@@ -10,8 +10,7 @@ from typing import Any
 
 import xarray as xr
 
-from inrc.errors import SignalError
-from inrc_modalities.era5.storage import one_line
+from inrc.errors import SignalError, one_line
 
 GRIB = (".grib", ".grib1", ".grib2", ".grb", ".grb1", ".grb2")
 _STORES = ("zarr.json", ".zmetadata", ".zgroup")

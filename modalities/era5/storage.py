@@ -9,7 +9,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.era5 import layout, packing
 
 if TYPE_CHECKING:
@@ -152,8 +152,3 @@ def is_plain(variable: Variable) -> bool:
     if not isinstance(variable.datatype, np.dtype | netCDF4.EnumType):
         return False
     return np.dtype(variable.dtype).str[1:] in packing.DTYPES
-
-
-def one_line(error: BaseException) -> str:
-    """The message of another library's error, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
