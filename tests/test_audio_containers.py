@@ -10,7 +10,7 @@ from audio_files import make, tone
 
 from inrc.errors import SignalError
 from inrc_modalities.audio import Audio, flac
-from inrc_modalities.audio.reading import load, look
+from inrc_modalities.audio.reading import load, read_header
 
 SOUND = (np.sin(np.arange(2001) / 9) * 9000).astype("<i2")
 SOME = bytes(range(8))
@@ -43,7 +43,7 @@ def wav(path: Path, *chunks: bytes, size: int | None = None, magic: bytes = b"RI
 def test_a_wav_from_a_pipe_is_read_to_its_end(tmp_path: Path, declared: int, whole: int) -> None:
     path = wav(tmp_path / "a.wav", form(), chunk(b"data", SOUND.tobytes(), declared), size=whole)
     header, samples = load(path)
-    assert header == look(path) and header.frames == 2001
+    assert header == read_header(path) and header.frames == 2001
     assert np.array_equal(samples[0], SOUND / np.float32(32768))
 
 
@@ -80,7 +80,7 @@ def test_a_flac_from_a_pipe_is_read_whole(tmp_path: Path, frames: int, subtype: 
     sound = np.random.default_rng(0).normal(0, 0.1, (frames, 2))
     piped(tmp_path / "a.flac", sound, subtype, 44100)
     soundfile.write(tmp_path / "b.flac", sound, 44100, subtype)
-    assert look(tmp_path / "a.flac") == look(tmp_path / "b.flac")
+    assert read_header(tmp_path / "a.flac") == read_header(tmp_path / "b.flac")
     assert np.array_equal(load(tmp_path / "a.flac")[1], load(tmp_path / "b.flac")[1])
 
 

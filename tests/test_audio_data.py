@@ -16,8 +16,8 @@ from inrc.errors import SignalError
 from inrc_modalities.audio import Audio, AudioDataModule, LibriSpeech, librispeech, views
 from inrc_modalities.audio.data import draw
 from inrc_modalities.audio.formats import Header
-from inrc_modalities.audio.reading import load, look
-from inrc_modalities.audio.rows import TurnedRows
+from inrc_modalities.audio.reading import load, read_header
+from inrc_modalities.audio.rows import AugmentedRows
 from inrc_modalities.audio.writing import save
 
 
@@ -143,7 +143,14 @@ def test_librispeech_is_unpacked_cut_and_keeps_its_splits(speech: Path) -> None:
     data.setup("fit")
     assert [p.name for p in data.train_paths] == [f"19-198-{i:04d}.flac" for i in range(6)]
     assert [p.parent.name for p in data.val_paths] == ["test-clean-0.75s"] * 2
-    assert [look(p).frames for p in data.train_paths] == [8000, 10240, 12000, 12000, 12000, 12000]
+    assert [read_header(p).frames for p in data.train_paths] == [
+        8000,
+        10240,
+        12000,
+        12000,
+        12000,
+        12000,
+    ]
     recording = speech / "LibriSpeech" / "train-clean-100" / "19" / "198" / "19-198-0005.flac"
     assert np.array_equal(load(data.train_paths[5])[1], load(recording)[1][:, :12000])
     assert data.train_rows is not None and data.val_rows is not None
@@ -158,7 +165,7 @@ def test_librispeech_whole_recordings_and_some_of_them(speech: Path) -> None:
     data = FakeLibriSpeech(speech, seconds=None, train_files=3, val_files=1, rows=20, patch=100)
     data.setup("fit")
     assert [p.name[-6] for p in data.train_paths] == ["0", "2", "4"]
-    assert look(data.train_paths[2]).frames == 8000 + 4 * 2240
+    assert read_header(data.train_paths[2]).frames == 8000 + 4 * 2240
     assert len(data.val_paths) == 1 and data.train_rows is not None
     assert len(data.train_rows) == 20
 
@@ -254,7 +261,7 @@ def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None
 def test_training_rows_are_turned_in_four_ways() -> None:
     torch.manual_seed(0)
     features = torch.rand(5, 6, 1)
-    rows = TurnedRows(views.local(6), features)
+    rows = AugmentedRows(views.local(6), features)
     ways = torch.stack([features, features.flip(1), 1 - features, 1 - features.flip(1)])
     queries, found, weights = rows.select(torch.tensor([4, 1]))
     assert torch.equal(found.unflatten(0, (4, 2)), ways[:, [4, 1]])

@@ -13,7 +13,7 @@ from inrc.errors import SignalError
 from inrc.signal import View
 from inrc_modalities.audio import Audio
 from inrc_modalities.audio.quality import LIMIT, spectrogram
-from inrc_modalities.audio.reading import load, look
+from inrc_modalities.audio.reading import load, read_header
 
 SPEECH = sorted((Path(__file__).parents[2] / "shared" / "data" / "audio" / "speech").glob("*.flac"))
 
@@ -116,7 +116,7 @@ def test_baselines_come_back_aligned_and_at_their_volume(
         codec.decode(data, path, out)
         sizes.append(len(data))
         quality.append(Audio().measure(path, out)["snr"])
-        assert look(out) == look(path)
+        assert read_header(out) == read_header(path)
     assert sizes[0] < sizes[1] and quality[0] < quality[1] and quality[1] > 28
     with av.open(io.BytesIO(data)) as source:
         assert source.streams.audio[0].codec_context.name.startswith(codec.name.lower())
@@ -130,7 +130,7 @@ def test_baselines_refuse_what_they_cannot(tmp_path: Path) -> None:
     with pytest.raises(SignalError, match="at most 2 channels"):
         mp3.encode(path, 64)
     opus.decode(opus.encode(path, 256), path, tmp_path / "b.wav")
-    assert look(tmp_path / "b.wav") == look(path)
+    assert read_header(tmp_path / "b.wav") == read_header(path)
 
 
 @pytest.mark.skipif(not SPEECH, reason="no speech at hand")

@@ -36,7 +36,9 @@ def patches(file: BinaryIO, size: int) -> Mapping[int, bytes]:
     file.seek(max(0, size - _TAIL))
     samples = _samples(file.read(), int.from_bytes(head[10:12], "big"))
     if not 0 < samples <= _SAMPLES:
-        raise SignalError("cut short or damaged; its last frame is not whole")
+        raise SignalError(
+            "cut short or damaged, its last frame is not whole; fetch or make it again"
+        )
     return {_INFO: (packed | samples).to_bytes(8, "big")}
 
 

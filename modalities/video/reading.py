@@ -1,4 +1,4 @@
-"""Video files to clips, through FFmpeg (PyAV), believing nothing that a header says."""
+"""Video files to clips, through FFmpeg (PyAV)."""
 
 import io
 import itertools
@@ -21,7 +21,7 @@ from inrc_modalities.video.clip import (
     LAYOUTS,
     MAX_PIXELS,
     MAX_SIDE,
-    WORD,
+    MAX_TERM,
     Clip,
     Colour,
     Layout,
@@ -32,15 +32,15 @@ from inrc_modalities.video.siting import CENTRE, chroma_siting
 from inrc_modalities.video.structure import cut_short, sound_ffv1
 
 ASPECT = "PIXEL_ASPECT"
-"""Tag of a Matroska stream with the aspect of a pixel, which PyAV cannot put where it belongs."""
+"""Tag of a Matroska stream with the aspect of a pixel; PyAV cannot set the element of Matroska."""
 
 READ_ONLY = (".mov", ".m4v", ".avi", ".webm")
 """Common suffixes of files that are read but not written."""
 
-# the formats that FFmpeg may take a file for: none that names other files or addresses
+# formats that FFmpeg may read a file as; those that name other files or addresses are left out
 _FORMATS = "matroska,webm,mov,mp4,yuv4mpegpipe,avi,mpegts,mpeg,ivf,h264,hevc,obu"
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-# FFmpeg's names to ours; the j of old stands for the full range
+# FFmpeg's names to ours; the j of the deprecated names means the full range
 _NAMES = {
     **{name: name for name in LAYOUTS if name != "rgb"},
     **{f"yuvj{n}p": f"yuv{n}p" for n in (420, 422, 440, 444)},
@@ -48,6 +48,7 @@ _NAMES = {
 }
 # ISO/IEC 23091-2: YCgCo, Y'D'ZDX, constant luminance, ICtCp and later need other formulas than ours
 _MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)
+_MILLISECOND = Fraction(1, 1000)
 _PROGRESSIVE = 1  # AV_FIELD_PROGRESSIVE; 0 is unknown, all others are interlaced
 _DEINTERLACE = "deinterlace it first (ffmpeg -vf bwdif)"
 
@@ -82,7 +83,7 @@ def opened(path: Path | io.BytesIO) -> Iterator[tuple[InputContainer, VideoStrea
             return
         with path.open("rb") as file:
             if not file.read(1):
-                raise SignalError("an empty file, not a video")
+                raise SignalError("an empty file; make it again")
             file.seek(0)
             short = cut_short(file)
             if short is not None:
@@ -145,15 +146,20 @@ def _clip(container: InputContainer, stream: VideoStream, limit: int | None) -> 
 def _shown(container: InputContainer, stream: VideoStream) -> int:
     """How many frames a file declares; 0 if it does not.
 
-    In the index of MP4, edit lists are applied: what they hide is marked.
+    The index of MP4 and AVI is exact where a count in the header is not: frames that an edit list
+    hides are marked in it, and pauses of AVI, which repeat a frame, are absent.
     """
-    if "mp4" in container.format.name:
+    if {"mp4", "avi"} & set(container.format.name.split(",")):
         return sum(not entry.is_discard for entry in stream.index_entries)
     return 0 if stream.codec.name == "rawvideo" else stream.frames
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Frames in the order of their times, none of them with concealed errors."""
+    """Frames in the order of their times.
+
+    Raises:
+        SignalError: a damaged packet or frame, whose errors FFmpeg would conceal.
+    """
     checked = stream.codec.name == "ffv1"
     for number, packet in enumerate(container.demux(stream)):
         if packet.is_corrupt or (checked and not sound_ffv1(bytes(packet))):
@@ -161,7 +167,7 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
         for frame in packet.decode():
             assert isinstance(frame, VideoFrame)
             if frame.is_corrupt:
-                raise SignalError("a frame is damaged; fetch or make the file again")
+                raise SignalError("a damaged frame; fetch or make the file again")
             yield frame
 
 
@@ -174,9 +180,11 @@ def _stream(container: InputContainer) -> VideoStream:
     streams = [stream for stream in container.streams.video if not is_picture(stream)]
     if not streams:
         kinds = sorted({stream.type for stream in container.streams})
-        raise SignalError(f"no video in it (only: {', '.join(kinds) or 'nothing'})")
+        raise SignalError(
+            f"no video in it (only: {', '.join(kinds) or 'nothing'}); name a video file"
+        )
     if len(streams) > 1:
-        raise SignalError(f"{len(streams)} videos in one file; save the one you want by itself")
+        raise SignalError(f"{len(streams)} videos in one file; extract one of them")
     (stream,) = streams
     # VP8 and VP9 keep opacity in a second stream that FFmpeg's own decoders do not read
     if {key.lower(): value for key, value in stream.metadata.items()}.get("alpha_mode") == "1":
@@ -214,12 +222,14 @@ def layout_of(frame: VideoFrame) -> str:
     if frame.width * frame.height > MAX_PIXELS:
         check_size((1, frame.height, frame.width))
     if int(frame.colorspace) not in _MATRICES:
-        raise SignalError(f"colours of kind {int(frame.colorspace)} (ISO/IEC 23091-2) are unknown")
+        raise SignalError(
+            f"colour matrix {int(frame.colorspace)} (ISO/IEC 23091-2) is not supported; convert it first"
+        )
     return _NAMES[name]
 
 
 def _planes(frame: VideoFrame, layout: str) -> list[NDArray[np.uint8]]:
-    """Copies of the planes, without the bytes that align them."""
+    """Copies of the planes, without padding."""
     form: Layout = LAYOUTS[layout]
     if layout == "rgb":
         if frame.format.name != "gbrp":
@@ -240,23 +250,29 @@ def _plane(frame: VideoFrame, number: int, height: int, width: int) -> NDArray[n
 def _timing(
     stream: VideoStream, times: list[int | None]
 ) -> tuple[Fraction, Fraction, list[int] | None]:
-    """Frame rate and time base, and the times of frames that no rate explains."""
+    """Frame rate and time base, and the times of frames that have no constant rate."""
     base = Fraction(stream.time_base or Fraction(1, 1000))
     rates = [
-        Fraction(rate).limit_denominator(WORD - 1)
+        Fraction(rate).limit_denominator(MAX_TERM - 1)
         for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate)
-        if rate is not None and 0 < rate < WORD
+        if rate is not None and 0 < rate < MAX_TERM
     ]
     known = [time for time in times if time is not None]
-    if len(known) < len(times):  # bare streams have no times, only a rate
+    if len(known) < len(times):  # bare streams have a rate only
         return (rates or [Fraction(25)])[0], base, None
     ticks = [time - known[0] for time in known]
     for rate in rates:
         # a container rounds to its time base, up or down
         if all(abs(tick * base - k / rate) <= base for k, tick in enumerate(ticks)):
             return rate, base, None
-    if any(a >= b for a, b in itertools.pairwise(ticks)):
+    steps = [(b - a) * base for a, b in itertools.pairwise(ticks)]
+    if any(step <= 0 for step in steps):
         raise SignalError("its frames are not in the order of their times; remux it first")
+    if any(step < _MILLISECOND for step in steps):
+        raise SignalError(
+            "frames at uneven times less than a millisecond apart, which Matroska cannot hold; "
+            "convert it to a constant rate first (ffmpeg -fps_mode cfr)"
+        )
     mean = (len(ticks) - 1) / (ticks[-1] * base) if len(ticks) > 1 else Fraction(25)
     return mean.limit_denominator(1000), base, ticks
 
@@ -282,14 +298,14 @@ def _aspect(stream: VideoStream, turned: bool) -> Fraction:
     height = height or "1"
     if all(word.isdecimal() and len(word) <= 10 for word in (width, height)) and int(height):
         aspect = Fraction(int(width), int(height))
-    if not (aspect > 0 and max(aspect.numerator, aspect.denominator) < WORD):
+    if not (aspect > 0 and max(aspect.numerator, aspect.denominator) < MAX_TERM):
         aspect = Fraction(1)
     return 1 / Fraction(aspect) if turned else Fraction(aspect)
 
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Turn whatever FFmpeg raises into one line that names the file."""
+    """Turn errors of FFmpeg into one line that names the file."""
     try:
         yield
     except SignalError as error:
@@ -297,9 +313,11 @@ def _explained(name: str) -> Iterator[None]:
     except FileNotFoundError:
         raise SignalError(f"{name}: no such file") from None
     except IsADirectoryError:
-        raise SignalError(f"{name}: a folder, not a video file") from None
+        raise SignalError(f"{name}: a folder; name a video file") from None
     except PermissionError:
-        raise SignalError(f"{name}: may not be read (permission denied)") from None
+        raise SignalError(f"{name}: permission denied; change who may read it") from None
     except (av.error.FFmpegError, OSError, ValueError, ZeroDivisionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise SignalError(f"{name}: not a video, or damaged ({reason})") from None
+        raise SignalError(
+            f"{name}: not a video, or damaged ({reason}); convert or fetch it again"
+        ) from None
