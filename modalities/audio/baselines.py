@@ -43,7 +43,8 @@ class Lossy:
         header, samples = load(original)
         if header.channels > self.channels:
             raise SignalError(
-                f"{original}: {header.channels} channels; {self.encoder} encodes at most {self.channels}"
+                f"{original}: {header.channels} channels, {self.encoder} has {self.channels}; "
+                "remix it"
             )
         rate = next((r for r in self.rates if r >= header.rate), self.rates[-1])
         buffer = io.BytesIO()

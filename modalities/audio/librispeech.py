@@ -133,7 +133,7 @@ class LibriSpeech(AudioDataModule):
 
     @staticmethod
     def fetch(url: str, path: str, sha256: str) -> None:
-        """Download a file with a progress bar; it appears once it is complete and its sum correct."""
+        """Download a file with a progress bar; it appears once its sum is right."""
         download_url_to_file(url, path, hash_prefix=sha256)
 
     def _clips(self, split: str, count: int | None) -> list[Path]:
@@ -143,7 +143,7 @@ class LibriSpeech(AudioDataModule):
         ids = _spread(range(len(recordings)), count)
         if not ids:
             raise SignalError(
-                f"{self.speech_root}/LibriSpeech/{split}: no recordings here; unpack the archive again"
+                f"{self.speech_root}/LibriSpeech/{split}: no recordings; unpack it again"
             )
         folder = self.speech_root / "LibriSpeech"
         paths = [folder / recordings.get_metadata(number)[0] for number in ids]

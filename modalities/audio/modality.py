@@ -15,8 +15,8 @@ from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
 from inrc_modalities.audio import baselines, quality, sample, stereo, views
-from inrc_modalities.audio.formats import BITS, MAX_RATE, READ_ONLY, SUFFIXES, Header
-from inrc_modalities.audio.reading import BLOCK, load, read_header, losses
+from inrc_modalities.audio.formats import BITS, READ_ONLY, SUFFIXES, Header
+from inrc_modalities.audio.reading import BLOCK, load, losses
 from inrc_modalities.audio.writing import save
 
 MAX_PEAK = 2.0
@@ -237,25 +237,8 @@ class Audio(Modality):
                     f"region: axis {name!r} is unknown or given twice; use t, in seconds"
                 )
             region = (low, high)
-        rate = self._rate(meta["rate"], view)
+        rate = views.target_rate(meta["rate"], view)
         frames = self.shape(meta)[1]
         excerpt = views.excerpt(frames, meta["rate"], self.patch, rate, region)
         Header.of({**meta, "frames": excerpt.last - excerpt.first, "rate": rate})  # checks its size
         return excerpt
-
-    @staticmethod
-    def _rate(rate: int, view: View) -> int:
-        """Sampling rate of a view."""
-        if view.at is not None:
-            if view.scale is not None:
-                raise SignalError("scale and at: give one of them, not both")
-            return read_header(view.at).rate
-        scale = 1.0 if view.scale is None else view.scale
-        if not (math.isfinite(scale) and scale > 0):
-            raise SignalError(f"scale {scale}: give a number above 0")
-        target = round(rate * min(scale, 2.0 * MAX_RATE))
-        if not 1 <= target <= MAX_RATE:
-            raise SignalError(
-                f"scale {scale}: gives {target} Hz; choose one that gives 1 to {MAX_RATE} Hz"
-            )
-        return target

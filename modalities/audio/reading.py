@@ -50,7 +50,8 @@ def blocks(path: Path, block: int = BLOCK) -> Iterator[NDArray[np.float32]]:
             yield part
     if done != header.frames:
         raise SignalError(
-            f"{path}: damaged or cut short ({done} of {header.frames} samples); fetch or make it again"
+            f"{path}: damaged or cut short ({done} of {header.frames} samples); "
+            "fetch or make it again"
         )
 
 

@@ -2,8 +2,8 @@
 
 The field is evaluated where it was trained, and samples in between come from band-limited
 interpolation across patches: sampled sound has no content above half its rate, but a field that is
-evaluated between samples has, above all where patches meet. Sample i of a sound at rate r is the cell from
-i / r to (i + 1) / r seconds, with its value in the middle, whatever r is.
+evaluated between samples has, above all where patches meet. Sample i of a sound at rate r is the
+cell from i / r to (i + 1) / r seconds, with its value in the middle, for any r.
 """
 
 import math
@@ -17,6 +17,9 @@ from torch import Tensor
 
 from inrc import grid
 from inrc.errors import SignalError
+from inrc.signal import View
+from inrc_modalities.audio.formats import MAX_RATE
+from inrc_modalities.audio.reading import read_header
 
 REACH = 5.0
 """Local coordinates of a patch go from -5 to 5, as in COIN++ (arXiv:2201.12904, appendix)."""
@@ -35,7 +38,7 @@ def local(patch: int) -> Float[Tensor, "1 M 1"]:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Samples `first` to `last` (half-open) of a sound of `frames` at `rate`, resampled to `target`.
+    """Samples `first` to `last` (half-open) of `frames` at `rate`, resampled to `target`.
 
     `patch` is in samples of the original.
     """
@@ -49,7 +52,7 @@ class Excerpt:
 
     @property
     def patches(self) -> range:
-        """Patches that are decoded: those of the excerpt, and those that its interpolation reads."""
+        """Patches that are decoded: those of the excerpt and of its interpolation."""
         margin = 0 if self.rate == self.target else math.ceil(_half(self.rate, self.target)) + 1
         begin = self.first * self.rate // self.target - margin
         end = -(-self.last * self.rate // self.target) + margin
@@ -89,14 +92,33 @@ def excerpt(
     return Excerpt(frames, rate, patch, target, first, last)
 
 
+def target_rate(rate: int, view: View) -> int:
+    """Sampling rate of a view of a sound at `rate`.
+
+    Raises:
+        SignalError: both scale and at, or a rate out of range.
+    """
+    if view.at is not None:
+        if view.scale is not None:
+            raise SignalError("scale and at: give one of them, not both")
+        return read_header(view.at).rate
+    scale = 1.0 if view.scale is None else view.scale
+    if not (math.isfinite(scale) and scale > 0):
+        raise SignalError(f"scale {scale}: give a number above 0")
+    target = round(rate * min(scale, 2.0 * MAX_RATE))
+    if not 1 <= target <= MAX_RATE:
+        raise SignalError(f"scale {scale}: gives {target} Hz; choose one of 1 to {MAX_RATE} Hz")
+    return target
+
+
 def interpolate(
     samples: Float[Tensor, "channels n"], rate: int, target: int, first: int, last: int, start: int
 ) -> Float[Tensor, "channels m"]:
     """Samples `first` to `last` of a sound at rate `target`, from those at `rate`.
 
     `samples` begin with number `start`. The filter is a sinc with a Hann window and a cutoff below
-    half of the lower rate. Its weights sum to 1, so that silence stays silence. Beyond both ends the
-    outermost sample is repeated.
+    half of the lower rate. Its weights sum to 1, so that silence stays silence. Beyond both ends
+    the outermost sample is repeated.
     """
     common = math.gcd(rate, target)
     up, down = target // common, rate // common

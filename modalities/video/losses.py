@@ -13,8 +13,9 @@ from av.video.stream import VideoStream
 
 from inrc.errors import SignalError
 from inrc_modalities.video.clip import LAYOUTS
+from inrc_modalities.video.frames import ASPECT, layout_of
 from inrc_modalities.video.orientation import Orientation
-from inrc_modalities.video.reading import ASPECT, is_picture, layout_of, opened
+from inrc_modalities.video.reading import is_picture, opened
 from inrc_modalities.video.siting import CENTRE, chroma_siting
 
 _KINDS = {

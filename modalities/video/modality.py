@@ -32,9 +32,9 @@ class Video(Modality):
 
     Args:
         patch: frames, height and width in pixels of the blocks that are encoded one by one.
-        chroma: factor of the difference of Cb and Cr from grey. At 1 the error of features is nearly
-            that of R, G and B; at 0.5 it is that of the samples of a 4:2:0 file, where a chroma
-            sample stands for four pixels.
+        chroma: factor of the difference of Cb and Cr from grey. At 1 the error of features is
+            nearly that of R, G and B; at 0.5 it is that of the samples of a 4:2:0 file, where a
+            chroma sample stands for four pixels.
     """
 
     name: ClassVar[str] = "video"
@@ -119,8 +119,8 @@ class Video(Modality):
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Queries of the parts of `split`, or of those that a view needs.
 
-        `View.scale` multiplies width, height and frame rate. `View.at` takes width, height and frame
-        rate of another clip, over the time of this one. `View.region` is in seconds (t) and
+        `View.scale` multiplies width, height and frame rate. `View.at` takes width, height and
+        frame rate of another clip, over the time of this one. `View.region` is in seconds (t) and
         pixels (y, x) of the original; only the patches that it touches are decoded.
 
         Raises:

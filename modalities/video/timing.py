@@ -1,10 +1,13 @@
-"""Times of frames in views, at even and uneven intervals."""
+"""Times of frames in files and in views, at even and uneven intervals."""
 
+import itertools
 import math
 from bisect import bisect_left
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
+
+from av.video.stream import VideoStream
 
 from inrc.errors import SignalError
 from inrc.grid import Axis
@@ -14,6 +17,8 @@ MAX_DENOMINATOR = 1000
 """Largest denominator of a scale, so that frame rates remain short fractions."""
 MAX_SCALE = 64
 """Largest scale."""
+
+_MILLISECOND = Fraction(1, 1000)  # in which Matroska counts
 
 
 def scaled(meta: Mapping[str, Any], scale: float) -> Fraction:
@@ -71,3 +76,33 @@ def seen(meta: Mapping[str, Any], t: Axis) -> dict[str, Any]:
             f"scale: a rate of {rate} frames a second cannot be written; choose another"
         )
     return {"rate": pair(rate), "base": pair(1 / rate)}
+
+
+def even_or_ticks(
+    stream: VideoStream, times: list[int | None]
+) -> tuple[Fraction, Fraction, list[int] | None]:
+    """Frame rate and time base, and the times of frames that have no constant rate."""
+    base = Fraction(stream.time_base or Fraction(1, 1000))
+    rates = [
+        Fraction(rate).limit_denominator(MAX_TERM - 1)
+        for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate)
+        if rate is not None and 0 < rate < MAX_TERM
+    ]
+    known = [time for time in times if time is not None]
+    if len(known) < len(times):  # bare streams have a rate only
+        return (rates or [Fraction(25)])[0], base, None
+    ticks = [time - known[0] for time in known]
+    for rate in rates:
+        # a container rounds to its time base, up or down
+        if all(abs(tick * base - k / rate) <= base for k, tick in enumerate(ticks)):
+            return rate, base, None
+    steps = [(b - a) * base for a, b in itertools.pairwise(ticks)]
+    if any(step <= 0 for step in steps):
+        raise SignalError("its frames are not in the order of their times; remux it first")
+    if any(step < _MILLISECOND for step in steps):
+        raise SignalError(
+            "frames at uneven times less than a millisecond apart, which Matroska cannot hold; "
+            "convert it to a constant rate first (ffmpeg -fps_mode cfr)"
+        )
+    mean = (len(ticks) - 1) / (ticks[-1] * base) if len(ticks) > 1 else Fraction(25)
+    return mean.limit_denominator(1000), base, ticks

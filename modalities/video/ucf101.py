@@ -27,9 +27,9 @@ LISTS = ("ucfTrainTestlist", ".")
 class UCF101(VideoDataModule):
     """UCF101: trains and validates on its authors' own splits, in the protocol of the papers.
 
-    Videos are read once and kept as lossless RGB clips in `root`/ucf101-24x128x128. They are resized
-    bilinearly with antialiasing; the papers do not say how. Nothing is downloaded: the authors
-    publish a RAR archive of 6.5 GB without a checksum.
+    Videos are read once and kept as lossless RGB clips in `root`/ucf101-24x128x128. They are
+    resized bilinearly with antialiasing; the papers do not say how. Nothing is downloaded: the
+    authors publish a RAR archive of 6.5 GB without a checksum.
 
     Licence: none is stated; the videos are from YouTube, collected for research. Citation: K.
     Soomro, A. R. Zamir and M. Shah, "UCF101: A dataset of 101 human action classes from videos in
@@ -137,8 +137,8 @@ def protocol(path: Path) -> Clip:
     frames, height, width = clip.shape
     if frames < FRAMES or min(height, width) < CROP:
         raise SignalError(
-            f"{path}: {frames} frames of {height} by {width} pixels, fewer than {FRAMES} of {CROP} by "
-            f"{CROP}; remove it from the lists"
+            f"{path}: {frames} frames of {height} by {width} pixels, fewer than {FRAMES} of "
+            f"{CROP} by {CROP}; remove it from the lists"
         )
     top, left = (height - CROP) // 2, (width - CROP) // 2
     square = np.stack([rgb(clip, k)[top : top + CROP, left : left + CROP] for k in range(FRAMES)])

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from inrc.errors import SignalError
 from inrc_modalities.video.clip import LAYOUTS, Clip
+from inrc_modalities.video.frames import ASPECT
 from inrc_modalities.video.pixels import as_yuv
-from inrc_modalities.video.reading import ASPECT
 from inrc_modalities.video.siting import NAMES as SITINGS
 
 CRF = 6
