@@ -82,9 +82,17 @@ def test_a_second_folder_one_file_and_no_folder(tmp_path: Path) -> None:
 
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for wrong in (tmp_path / "empty", tmp_path / "nowhere"):
-        with pytest.raises(SignalError, match="no sounds here"):
-            AudioDataModule(wrong).setup("fit")
+    for wrong, reason in (("empty", "no sounds here"), ("nowhere", "no such file or folder")):
+        with pytest.raises(SignalError, match=rf"{wrong}: {reason}"):
+            AudioDataModule(tmp_path / wrong).setup("fit")
+        with pytest.raises(SignalError, match=rf"{wrong}: {reason}"):
+            AudioDataModule(folder(tmp_path / wrong[0], 2), val_root=tmp_path / wrong).files()
+    bad = folder(tmp_path / "bad", 3) / "0" / "00.wav"
+    bad.write_bytes(bad.read_bytes()[:-20])
+    for rows in (None, 5):
+        with pytest.raises(SignalError, match=r"00\.wav: cut short") as caught:
+            AudioDataModule(tmp_path / "bad", rows=rows).setup("fit")
+        assert "\n" not in str(caught.value)
     with pytest.raises(SignalError, match="rows"):
         AudioDataModule(tmp_path, rows=0)
 
@@ -244,7 +252,7 @@ def test_a_broken_torchaudio_fails_librispeech_only(
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("Sounds", {"root": "a", "patch": 64, "rows": 3}), ("LibriSpeech", {"root": "a"})],
+    [("AudioDataModule", {"root": "a", "patch": 64, "rows": 3}), ("LibriSpeech", {"root": "a"})],
 )
 def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:
     parser = ArgumentParser(exit_on_error=False)

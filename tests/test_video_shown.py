@@ -44,7 +44,9 @@ def mirrored(data: bytes, matrix: tuple[int, ...]) -> bytes:
 
 @pytest.mark.parametrize("name", ["yuv420p", "yuv422p", "yuv444p"])
 @pytest.mark.parametrize("turn", SHOWN)
-def test_right_angles_and_mirrors(tmp_path: Path, turn: tuple[int, ...], name: str) -> None:
+def test_right_angles_and_mirrors(
+    tmp_path: Path, turn: tuple[int, int, int, int], name: str
+) -> None:
     upright = encoded(tmp_path / "a.mp4", plain(name), "libx264", options={"qp": "0"})
     a, b, c, d = (ONE * n for n in turn)
     path = tmp_path / "b.mp4"

@@ -67,8 +67,9 @@ def losses(path: Path) -> list[str]:
         frames: list[VideoFrame] = list(islice(container.decode(stream), _FIRST))
         if not frames:
             raise SignalError("a video without frames; check it with ffprobe")
-        kinds = {_EXTRAS.get(each.type) for frame in frames for each in frame.side_data}
-        lost += sorted(kind for kind in kinds if kind is not None)
+        metadata = [frame.side_data for frame in frames]
+        extras = [name for kind, name in _EXTRAS.items() if any(kind in each for each in metadata)]
+        lost += dict.fromkeys(extras)
         if (
             Orientation.of(frames[0]) != Orientation()
             and max(LAYOUTS[layout_of(frames[0])].down) > 1

@@ -40,9 +40,9 @@ class UCF101(VideoDataModule):
         split: 1, 2 or 3.
         train_clips: of the training list, spread evenly over it; None for all. RECOMBINER: 75.
         val_clips: of the test list, likewise. RECOMBINER: 16, at random.
-        patch: as in `Clips`; RECOMBINER's is [24, 16, 16].
-        chroma: as in `Clips`.
-        random_patches: as in `Clips`.
+        patch: as in `VideoDataModule`; RECOMBINER's is [24, 16, 16].
+        chroma: as in `VideoDataModule`.
+        random_patches: as in `VideoDataModule`.
         batch_size: blocks per step and process.
         workers: processes that read ahead.
 
