@@ -82,9 +82,12 @@ def losses(path: Path) -> list[str]:
     """
     read_header(path)
     with path.open("rb") as file:
-        chunks = riff.read(file, path.stat().st_size)
+        size = path.stat().st_size
+        chunks = riff.read(file, size)
         lost = (
-            chunks.losses(file) if chunks is not None else [*flac.losses(file), *ogg.losses(file)]
+            chunks.losses(file)
+            if chunks is not None
+            else [*flac.losses(file, size), *ogg.losses(file)]
         )
     return list(dict.fromkeys(lost))
 
@@ -170,8 +173,9 @@ def _patches(path: Path, file: BinaryIO) -> Mapping[int, bytes]:
         if chunks.cut:
             raise SignalError(f"{path}: cut short, its end is missing; fetch or make it again")
         return chunks.patches
-    if not ogg.whole(file, size):
-        raise SignalError(f"{path}: cut short, its end is missing; fetch or make it again")
+    reason = ogg.unsupported(file, size)
+    if reason is not None:
+        raise SignalError(f"{path}: {reason}")
     try:
         return flac.patches(file, size)
     except SignalError as error:

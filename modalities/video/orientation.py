@@ -1,6 +1,7 @@
 """How the display matrix of a file turns and mirrors its pictures."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from av.sidedata.sidedata import Type
@@ -38,7 +39,7 @@ class Orientation:
             SignalError: a matrix that scales, shears, projects or turns by another angle.
         """
         try:
-            side_data = frame.side_data
+            side_data: Any = frame.side_data  # its annotation knows motion vectors only
         except ValueError as error:  # of a kind that PyAV has no name for
             raise SignalError(
                 f"pictures with metadata of an unknown kind ({error}); "
