@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch.hub import download_url_to_file
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.audio.data import AudioDataModule
 from inrc_modalities.audio.reading import blocks, read_header
 from inrc_modalities.audio.writing import save
@@ -169,9 +169,8 @@ def _torchaudio() -> Any:
     try:
         return import_module("torchaudio.datasets")
     except (ImportError, OSError) as error:
-        reason = " ".join(str(error).split())
         raise SignalError(
-            f"LibriSpeech: torchaudio cannot be imported ({reason:.200}); "
+            f"LibriSpeech: torchaudio cannot be imported ({one_line(error):.200}); "
             "install the version that fits the installed torch"
         ) from None
 

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.video.boxes import unsupported
 from inrc_modalities.video.clip import MAX_SIDE, Clip, check_size
 from inrc_modalities.video.frames import aspect_of, colour_of, layout_of, planes_of
@@ -197,7 +197,6 @@ def _explained(name: str) -> Iterator[None]:
     except PermissionError:
         raise SignalError(f"{name}: permission denied; change who may read it") from None
     except (av.error.FFmpegError, OSError, ValueError, ZeroDivisionError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise SignalError(
-            f"{name}: not a video, or damaged ({reason}); convert or fetch it again"
+            f"{name}: not a video, or damaged ({one_line(error)}); convert or fetch it again"
         ) from None

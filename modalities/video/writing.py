@@ -46,9 +46,8 @@ def save(clip: Clip, path: Path) -> None:
         raise SignalError(f"{path}: {error}") from None
     except (av.error.FFmpegError, OSError, ValueError) as error:
         path.unlink(missing_ok=True)
-        reason = " ".join(str(error).split())
         raise SignalError(
-            f"{path}: cannot be written ({reason}); check the folder and the disk"
+            f"{path}: cannot be written ({one_line(error)}); check the folder and the disk"
         ) from None
 
 
