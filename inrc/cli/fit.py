@@ -18,7 +18,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from inrc import registry
-from inrc.cli import TRAINING, failures, screen
+from inrc.cli import failures, screen
 from inrc.cli.checkpoints import AtomicCheckpointIO, Last, check_checkpoint
 from inrc.cli.export import Export, check_no_codec
 from inrc.cli.progress import Steps
@@ -210,7 +210,7 @@ def run(argv: list[str], program: str = "inrc") -> int:
             save_config_kwargs={"overwrite": True},
             parser_kwargs={
                 "prog": f"{program} {verb}",
-                "description": TRAINING[verb],
+                "description": COMMANDS[verb].__doc__,
                 "exit_on_error": False,
             },
             trainer_defaults={
