@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import torch
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from inrc.errors import InrcError, SignalError, UsageError
 
