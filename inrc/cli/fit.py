@@ -23,6 +23,7 @@ from inrc.cli.checkpoints import AtomicCheckpointIO, Last, check_checkpoint
 from inrc.cli.export import Export, check_no_codec
 from inrc.cli.progress import Steps
 from inrc.cli.tested import Tested
+from inrc.cli.verbs import TRAINING
 from inrc.data import SignalDataModule
 from inrc.errors import InrcError, UsageError
 from inrc.module import Compressor
