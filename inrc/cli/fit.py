@@ -211,7 +211,7 @@ def run(argv: list[str], program: str = "inrc") -> int:
             save_config_kwargs={"overwrite": True},
             parser_kwargs={
                 "prog": f"{program} {verb}",
-                "description": COMMANDS[verb].__doc__,
+                "description": TRAINING[verb],
                 "exit_on_error": False,
             },
             trainer_defaults={
