@@ -237,7 +237,7 @@ def test_the_metric_of_a_linear_field_is_that_of_all_points(
     signals = smooth(points, 60)[..., [0, 1, 0]]
     assert isinstance(net.field, BasisField) and net.field.linear
     net.field.start(points, signals, weights)
-    monkeypatch.setattr(network, "PROBED", 2 * 6 * 400)  # enough for every point of one signal
+    monkeypatch.setattr(network, "MAX_PROBE_POINTS", 2 * 6 * 400)  # enough for every point of one signal
     latents = torch.randn(50, 6, generator=torch.Generator().manual_seed(2))
     found = net.metric(latents, points, weights).double().numpy()
     slope = answers(net.field, torch.eye(6), points) - answers(
