@@ -97,22 +97,22 @@ class Outside(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.references: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
             loads = name in ("src", "srcset", "href", "xlink:href", "data", "poster", "action")
             for text in [value or ""] if loads else re.findall(r"url\(([^)]*)", value or ""):
                 if not text.strip("'\" ").startswith(("#", "data:")):
-                    self.found.append(f"{tag} {name}={text}")
+                    self.references.append(f"{tag} {name}={text}")
 
 
 def test_the_page_loads_nothing(tmp_path: Path) -> None:
     parser = Outside()
     parser.feed(page(pair(0.5), "psnr", published("kodak")))
-    assert not parser.found
+    assert not parser.references
     parser.feed('<img src="http://x/y.png"><p style="background: url(y.png)">')
-    assert len(parser.found) == 2  # it would have seen them
+    assert len(parser.references) == 2  # it would have seen them
 
 
 BROWSER = next(
@@ -223,9 +223,11 @@ def test_a_codec_goes_on_with_all_files_until_each_is_past_ours(
     monkeypatch.setattr(sys.modules["inrc.evaluation.evaluate"], "Workers", Here)
     for files, last in (([fast], 2.0), ([slow, fast], 3.0)):
         plan = Plan(files, run / "codec.safetensors", [0], ["Made"], repeats=0)
-        found = list(evaluate(plan, tmp_path / f"{len(files)}.jsonl"))
+        results = list(evaluate(plan, tmp_path / f"{len(files)}.jsonl"))
         for file in files:
-            tried = [row.setting for row in found if row.codec == "Made" and row.file == str(file)]
+            tried = [
+                row.setting for row in results if row.codec == "Made" and row.file == str(file)
+            ]
             assert tried == [each for each in made.qualities if each <= last]
 
 
