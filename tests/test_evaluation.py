@@ -82,7 +82,7 @@ def test_codecs_are_compared_with_an_anchor() -> None:
         each for each in pair(0.5) if each.file_id == ("a" if each.codec == "inrc basis" else "b")
     ]
     (delta,) = compare(rows, "JPEG 2000")
-    assert "other files" in delta["why"]
+    assert "no files in common" in delta["why"]
     with pytest.raises(SignalError, match="WebP"):
         compare(rows, "WebP")
 

@@ -207,7 +207,7 @@ def test_a_codec_that_is_not_installed_is_named_with_its_extra(
     assert missing(plain) is None
     monkeypatch.setattr("inrc.evaluation.baselines.find_spec", lambda name: None)
     assert missing(replace(plain, name="Draco", needs="DracoPy")) == (
-        "Draco: needs DracoPy, which is not installed: pip install 'inrc[mesh]'"
+        "Draco: needs DracoPy, which is not installed; run pip install 'inrc[mesh]'"
     )
     vvc = replace(plain, name="VVC intra", needs="a PyAV with libvvenc")
     assert missing(vvc) == "VVC intra: needs a PyAV with libvvenc, which is not installed"
