@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inrc.cli import screen
-from inrc.cli.compress import files_in
+from inrc.cli.inputs import files_in
 from inrc.errors import SignalError, UsageError
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from inrc.entropy.coder import Tables, decode, encode
 from inrc.entropy.contexts import Contexts
 from inrc.entropy.permutation import PatchPermutation, groups
+from inrc.errors import ContainerError
 
 Distort = Callable[[Tensor], Tensor]
 """Latents B K, as the decoder will have them, to each row's distortion B, differentiably."""
@@ -138,7 +139,10 @@ class Bottleneck(nn.Module, ABC):
         return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
 
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
-        """Restore the tables."""
+        """Restore the tables.
+
+        Raises ContainerError for malformed tables, or tables of another number of symbols.
+        """
         if state:
             arrays: dict[str, NDArray[np.int32]] = {
                 name: tensor.cpu().numpy().astype(np.int32) for name, tensor in state.items()
@@ -150,3 +154,6 @@ class Bottleneck(nn.Module, ABC):
                     arrays["thresholds"], arrays.get("beside", empty), arrays["choice"]
                 )
             self.tables = Tables(arrays["counts"], arrays["lengths"], arrays["offsets"], contexts)
+            rows = len(arrays["lengths"]) if contexts is None else len(contexts.choice)
+            if rows != self.symbols and (contexts is not None or rows != 1):
+                raise ContainerError(f"probability tables: {rows} for {self.symbols} symbols")

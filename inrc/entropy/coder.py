@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrc.entropy.contexts import MAX_SIZE, Contexts, Trail, sizes
-from inrc.errors import ContainerError
+from inrc.errors import ContainerError, ModelError
 
 PRECISION = 16
 """Bits of the probabilities of a table, as in CompressAI."""
 TOTAL = 1 << PRECISION
+MAX_BITS = 15
+"""Levels of a quantiser as a power of two: each has at least 2^-16 of a table."""
 _OUTSIDE = 1 << 24
 """Larger than any symbol of a table."""
 
@@ -88,6 +90,13 @@ class Tables:
         """Cost of every row in bits, P: the cross-entropy under the tables."""
         chosen = self.chosen(symbols)
         return self.costs[chosen, self.index(symbols, chosen)].astype(np.float64).sum(1)
+
+
+def levels(bits: int) -> int:
+    """Number of levels of a quantiser. Raises ModelError for bits that no table has."""
+    if not 1 <= bits <= MAX_BITS:
+        raise ModelError(f"a quantiser of {bits:.3g} bits; give 1 to {MAX_BITS}")
+    return 1 << bits
 
 
 def tabulate(weights: list[NDArray[np.float64]], offsets: list[int]) -> Tables:

@@ -176,11 +176,18 @@ class RelativeBottleneck(Bottleneck):
         }
 
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
-        """Restore the blocks."""
+        """Restore the blocks.
+
+        Raises ContainerError for blocks of weights that the network does not have.
+        """
         if state:
-            sizes = [int(size) for size in state["sizes"]]
-            self.blocks = list(state["order"].long().split(sizes))
-            self.max_group = int(state["max_group"])
+            sizes, order = state["sizes"].long(), state["order"].long()
+            max_group = int(state["max_group"])
+            inside = (order >= 0) & (order < self.count)
+            if (sizes < 1).any() or not inside.all() or not 1 <= max_group <= MAX_GROUP:
+                raise ContainerError("blocks of weights that the network does not have")
+            self.blocks = list(order.split(sizes.tolist()))
+            self.max_group = max_group
 
 
 def _stacked(symbols: list[Int[Tensor, "B"]], like: Float[Tensor, "B W"]) -> Int[Tensor, "B L"]:

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inrc.entropy.bottleneck import Bottleneck, Distort
-from inrc.entropy.coder import tabulate
+from inrc.entropy.coder import levels, tabulate
 
 OPEN_LOG_ALPHA = 10.0
 """Value of log alpha of an open gate, beyond the range of hard-concrete gates."""
@@ -35,7 +35,7 @@ class SparseBottleneck(Bottleneck):
         super().__init__(latent_dim)
         self.changes = latent_dim // 2
         self.keep = min(keep, self.changes)
-        self.levels = 2**bits
+        self.levels = levels(bits)
         self.refine = refine
         self.lmbda = 0.0
         self.register_buffer("step", torch.ones(()))

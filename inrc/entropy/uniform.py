@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inrc.entropy.bottleneck import Distort
-from inrc.entropy.coder import tabulate
+from inrc.entropy.coder import levels, tabulate
 from inrc.entropy.rounding import FIRST_STEP, Rounding
 
 STEP_SHARE = 0.2
@@ -34,7 +34,7 @@ class UniformBottleneck(Rounding):
         self, latent_dim: int, bits: int, deviations: float = 3.0, per_dim: bool = True
     ) -> None:
         super().__init__(latent_dim)
-        self.levels = 2**bits
+        self.levels = levels(bits)
         self.deviations = deviations
         self.per_dim = per_dim
         self.lmbda = 0.0

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from inrc.container import Archive, Item, pack_archive, unpack_archive
 from inrc.entropy.coder import Tables
-from inrc.errors import ContainerError, ModelError, SignalError
+from inrc.errors import ContainerError, ModelError, SignalError, one_line
 from inrc.evaluation.components import Components, components
 from inrc.evaluation.histograms import Histograms, histograms
 from inrc.files import atomic_write
@@ -218,9 +218,8 @@ def load(path: Path) -> Linear:
             coders.append(Histograms(float(step), tables, low[number].astype(np.int64)))
         return Linear(grid, basis, tuple(coders))
     except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile, ContainerError) as error:
-        reason = " ".join(str(error).split())
         raise ModelError(
-            f"{path}: damaged components ({reason:.80}); train or evaluate again"
+            f"{path}: damaged components ({one_line(error):.80}); train or evaluate again"
         ) from error
 
 

@@ -8,6 +8,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
+from inrc.errors import one_line
+
 START_TIMEOUT = 300.0
 """Maximum seconds that a new process takes for its imports."""
 
@@ -125,6 +127,6 @@ def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
         try:
             result = work(task)
         except Exception as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             result = Failed(reason or type(error).__name__)
         pipe.send(result)

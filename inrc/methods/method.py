@@ -57,12 +57,9 @@ class Method(ABC):
         raise UsageError(f"method {name!r} {reason}; methods without a model: {others}")
 
     @classmethod
-    def named(cls, name: str, settings: dict[str, Any]) -> "Method":
-        """The method of a model's card. Raises ModelError if it is unknown."""
+    def kind(cls, name: str) -> "type[Method]":
+        """The class of a method. Raises ModelError if the name is unknown."""
         methods = {method.name: method for method in Method.__subclasses__()}
         if name not in methods:
             raise ModelError(f"unknown method {name!r}; use one of {', '.join(sorted(methods))}")
-        try:
-            return methods[name](**settings)
-        except TypeError as error:
-            raise ModelError(f"method {name}: {error}") from error
+        return methods[name]
