@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrc.errors import SignalError
+from inrc.lossless import deflated_size
 
 CONTRACT = 1
 """Version of this contract; a plugin states the one that it was written for."""
@@ -284,6 +285,39 @@ class Modality(ABC):
     def num_units(self, shape: tuple[int, ...]) -> int:
         """Number of `unit`s in a signal of this shape: what a rate is divided by."""
         return prod(shape)
+
+    def memory(self, meta: Mapping[str, Any], view: View) -> int:
+        """Bytes of memory that decoding a file of this meta takes, about; nothing is allocated.
+
+        Default: `query_memory` of one query for each value of `shape(meta)`, and `scale` times as
+        many along every axis. A modality whose `plan_queries` makes more queries overrides it.
+        """
+        shape = self.shape(meta)
+        scale = min(max(1.0, view.scale or 1.0), 1e6)
+        return self.query_memory(int(prod(shape) * scale ** len(shape)))
+
+    def query_memory(self, queries: int) -> int:
+        """Bytes for so many queries: their coordinates, and features as decoded, joined, written.
+
+        Coordinates and features take 4 bytes each; writers convert features to 8 bytes.
+        """
+        return queries * (4 * self.query_dim + 16 * self.feature_dim)
+
+    def lossless_size(self, path: Path, signal: Signal) -> int:
+        """Bytes that a lossless coding of the file's values takes, about.
+
+        An archive that is larger is not written. Default: deflate of the signal's features, see
+        `inrc.lossless`. A modality whose features are not the values of the file overrides it.
+        """
+        return deflated_size(signal.features)
+
+    def losses(self, path: Path) -> list[str]:
+        """What compressing this file loses besides precision, a few words each; default: nothing.
+
+        For example `EXIF`, `16 of 20 tags`, `the second audio track`: contents of the file that
+        are neither in the signal nor in its meta.
+        """
+        return []
 
 
 def flat(tensor: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def weights() -> Tensor:
 
 
 def predictor(field: Siren) -> Predict:
-    return lambda latent, points: field(points, field.bend(latent))
+    return lambda latent, points: field.condition(latent)(points)
 
 
 def adapter(
@@ -90,7 +90,7 @@ def by_hand(
         w = None if weights is None else weights[b % len(weights)]
         for _ in range(steps):
             z = z.requires_grad_()
-            values = field(x[None], field.bend(z[None]))[0]
+            values = field.condition(z[None])(x[None])[0]
             score = (values - y).square().sum(1) * (1.0 if w is None else w)
             best = sorted(range(M), key=lambda m: -float(score[m].detach()))[:keep]
             loss = loss_of(values[best], y[best], None if w is None else w[best])

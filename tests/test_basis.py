@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrc.adapt import GaussNewton, distortion
-from inrc.basis import BasisField
-from inrc.basis import field as basis
-from inrc.basis.field import SMOOTH
+from inrc.basis import BasisField, closed_form, trunks
+from inrc.basis.closed_form import BENDING_SHARE
 from inrc.fields import Layer, affine
 from inrc.grid import coordinates
 from inrc.methods import Basis, network
@@ -37,13 +36,12 @@ def smooth(points: Tensor, rows: int, seed: int = 1) -> Tensor:
 
 
 def answers(one: BasisField, latent: Tensor, points: Tensor) -> Tensor:
-    return one(points, one.bend(latent))
+    return one.condition(latent)(points)
 
 
 def trunk(one: BasisField, points: Tensor) -> Doubles:
     """Phi, M H of the first row."""
-    bent = one.bend(torch.zeros(1, one.latent_dim))
-    return one.features(points, bent)[0].double().numpy()
+    return one.trunk(points)[0].double().numpy()
 
 
 def jacobian(one: BasisField, points: Tensor) -> Doubles:
@@ -80,7 +78,7 @@ def test_the_axes_of_a_grid_are_its_principal_components() -> None:
 def test_the_trunk_is_orthonormal_over_the_training_points(weighted: bool) -> None:
     points = coordinates((20, 20))[None]
     weights = torch.rand(1, 400, generator=torch.Generator().manual_seed(0)) if weighted else None
-    # few sines: directions near the credit that `KEEP` gives are shorter than 1 on purpose
+    # few sines: directions near `MIN_ENERGY` are shorter than 1 on purpose
     one = field(points, 8, num_frequencies=12, basis_size=12)
     one.start(points, smooth(points, 100), weights)
     share = torch.ones(400) / 400 if weights is None else weights[0] / weights.sum()
@@ -114,8 +112,8 @@ def test_as_many_sines_as_observations_do_not_run_wild_between_them(
     coarse, fine = coordinates((12, 12))[None], coordinates((24, 24))[None]
     rough = torch.rand(200, 144, 2, generator=torch.Generator().manual_seed(0))
     excess = []
-    for share in (0.0, SMOOTH):
-        monkeypatch.setattr(basis, "SMOOTH", share)
+    for share in (0.0, BENDING_SHARE):
+        monkeypatch.setattr(closed_form, "BENDING_SHARE", share)
         one = field(coarse, 100, num_frequencies=144, basis_size=144)
         one.start(coarse, rough, None)
         latents = torch.eye(100)
@@ -252,20 +250,19 @@ def test_the_metric_of_a_linear_field_is_that_of_all_points(
     assert not Basis(latent_dim=6, field_hidden=8).build(2, 3, observer).field.linear
 
 
-def test_trunks_are_kept_for_chunks_and_made_anew_for_other_weights(
+def test_trunks_are_cached_for_chunks_and_evaluated_again_for_other_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     points = coordinates((12, 12))[None]
     one, other = (field(points, 4, num_frequencies=24, basis_size=12) for _ in range(2))
     one.start(points, smooth(points, 40), None)
     other.start(points, smooth(points, 40, seed=9), None)
-    layers = one.bend(torch.zeros(1, 4))
     parts = [points[:, :70], points[:, 70:]]
-    first = [one.features(part, layers) for part in parts]
-    assert all(one.features(q, layers) is kept for q, kept in zip(parts, first, strict=True))
-    monkeypatch.setattr(basis, "HELD", 70 * 12)  # room for one of them
-    one.features(points, layers)
-    assert one.features(parts[0], layers) is not first[0]
+    first = [one.trunk(part) for part in parts]
+    assert all(one.trunk(q.clone()) is cached for q, cached in zip(parts, first, strict=True))
+    monkeypatch.setattr(trunks, "MAX_CACHED_VALUES", 70 * 12)  # room for one of them
+    one.trunk(points)
+    assert one.trunk(parts[0]) is not first[0]
     one.load_state_dict(other.state_dict())
     latent = torch.ones(1, 4)
     for part in parts:

@@ -5,6 +5,7 @@ import hashlib
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -15,14 +16,20 @@ from combiner_models import trained
 from torch.distributions import Normal, kl_divergence
 
 from inrc import codec
-from inrc.adapt import Prior
-from inrc.adapt.gaussian import NATS, deviation, divergence, inverse_deviation, temper
-from inrc.adapt.posterior import Posterior
-from inrc.entropy import Candidates, RelativeBottleneck
+from inrc.entropy import Candidates, RelativeBottleneck, Schedule
 from inrc.entropy.candidates import COUNT, choose
 from inrc.entropy.philox import inverse_normal, logarithm, normals, philox, uniforms
 from inrc.errors import ContainerError
 from inrc.fields import BayesianSiren
+from inrc.gaussian import (
+    NATS,
+    Posterior,
+    Prior,
+    deviation,
+    divergence,
+    inverse_deviation,
+    temper,
+)  # fmt: skip
 from inrc.signal import View
 from inrc_modalities.audio import AudioDataModule
 from inrc_modalities.image import ImageDataModule
@@ -135,7 +142,7 @@ def test_tempering_ends_in_the_range_and_leaves_alone_what_is_in_it() -> None:
     before = divergence(*q).sum(1)
     low, high = 25.0, 60.0
     assert (before > high).any() and (before < low).any()
-    mean, sigma = temper(*q, low, high, most=1e3)
+    mean, sigma = temper(*q, low, high, max_t=1e3)
     after = divergence(mean, sigma, *q[2:]).sum(1)
     assert after.min() > low - 1e-4 and after.max() < high + 1e-4
     inside = (before >= low) & (before <= high)
@@ -184,7 +191,9 @@ def fitted() -> tuple[RelativeBottleneck, torch.Tensor, torch.Tensor]:
     prior = Prior(torch.randn(90), 0.5, 0.1)
     means = prior.mean.detach() + 0.5 * torch.randn(300, 90)
     prior.update(means, inverse_deviation(torch.full((300, 90), 0.25)))
-    bottleneck = RelativeBottleneck(90, 0, 1, prior, 0.1, fit=500, candidates=SHARED)
+    bottleneck = RelativeBottleneck(
+        90, 0, 1, prior, 0.1, schedule=Schedule(500, 800, 2e-2), candidates=SHARED
+    )
     bottleneck.calibrate(torch.zeros(0, 270), torch.zeros(0, 0), 100)
     return bottleneck, means[:24], torch.linspace(0.5, 2.0, 90)
 
@@ -199,14 +208,14 @@ def test_blocks_are_as_training_said_and_end_at_16_bits() -> None:
     assert filled.max() <= 16.0 and filled[:-1].min() > 16.0 - cost.max()
 
     seen: list[torch.Tensor] = []
-    code = bottleneck._code
+    encode = bottleneck._coder.encode
 
     def coded(mean: torch.Tensor, sigma: torch.Tensor, block: torch.Tensor) -> torch.Tensor:
         prior = bottleneck.prior.mean.detach()[block], bottleneck.prior.sigma[block]
         seen.append(divergence(mean[:, block], sigma[:, block], *prior).sum(1) * NATS)
-        return code(mean, sigma, block)
+        return encode(mean, sigma, block)
 
-    bottleneck._code = coded  # type: ignore[method-assign]
+    bottleneck._coder.encode = coded  # type: ignore[method-assign]
     prior = bottleneck.prior
     latents = torch.cat([prior.mean.detach().expand(24, -1).repeat(1, 2),
                          prior.typical.expand(24, -1)], 1)  # fmt: skip
@@ -232,7 +241,7 @@ def test_refinement_makes_up_for_what_candidates_miss() -> None:
     errors = []
     for refine in (0, 120):
         bottleneck, optimum, _ = fitted()
-        bottleneck.refine = refine
+        bottleneck.schedule = replace(bottleneck.schedule, refine=refine)
         torch.manual_seed(1)
         mixture = torch.randn(90, 40) / 9.5
         prior = bottleneck.prior
@@ -270,7 +279,7 @@ def test_the_field_is_the_network_of_its_weights() -> None:
     field = BayesianSiren(2, 3, 2, width=5, depth=2, embedding=8, finest=4.0)
     assert field.weight_count == 9 * 5 + 6 * 5 + 6 * 3 and field.latent_dim == 3 * 93
     latent, points = torch.randn(4, field.latent_dim), torch.rand(1, 11, 2)
-    found = field(points, field.bend(latent))
+    found = field.condition(latent)(points)
     for row in range(4):
         w = latent[row, :93].split([45, 30, 18])
         angle = (points[0, :, :, None] * math.pi * torch.tensor([1.0, 4.0])).flatten(1)
@@ -281,7 +290,7 @@ def test_the_field_is_the_network_of_its_weights() -> None:
         last = w[2].view(6, 3) * math.sqrt(6 / 5) / 30
         torch.testing.assert_close(found[row], h @ last[:5] + last[5] + 0.5, rtol=1e-4, atol=1e-5)
     mixed = BayesianSiren(2, 3, 2, width=5, depth=2, embedding=8, finest=4.0, mixed=True)
-    torch.testing.assert_close(mixed(points, mixed.bend(latent)), found)
+    torch.testing.assert_close(mixed.condition(latent)(points), found)
 
 
 DECODE = """

@@ -128,12 +128,12 @@ def test_rows_come_back_and_an_unfinished_line_is_passed_over(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("nonsense", "line 1 is no row"),
-        ("[]", "line 1 is no row"),
-        ('{"codec": "x"}', "line 1 is no row"),
-        (json.dumps({**vars(row("x", 0, 1, 30)), "protocol": 99}), "protocol 99"),
-        (json.dumps({**vars(row("x", 0, 1, 30)), "rate": "1"}), "line 1 is no row"),
-        (json.dumps({**vars(row("x", 0, 1, 30)), "measures": {}}), "line 1 is no row"),
+        ("nonsense", "line 1 is not a result"),
+        ("[]", "line 1 is not a result"),
+        ('{"codec": "x"}', "line 1 is not a result"),
+        (json.dumps({**vars(row("x", 0, 1, 30)), "protocol": 99}), "version 99 of the protocol"),
+        (json.dumps({**vars(row("x", 0, 1, 30)), "rate": "1"}), "line 1 is not a result"),
+        (json.dumps({**vars(row("x", 0, 1, 30)), "measures": {}}), "line 1 is not a result"),
     ],
 )
 def test_what_is_no_row_is_refused(line: str, says: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from inrc.evaluation import linear, load
 from inrc.evaluation.baselines import baseline, missing
 from inrc.evaluation.components import components
 from inrc.evaluation.histograms import histograms
-from inrc.evaluation.rows import sound
+from inrc.evaluation.results import sound
 from inrc.model import Model
 from inrc.signal import Baseline
 from inrc_modalities.image import ImageDataModule

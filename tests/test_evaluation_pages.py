@@ -52,7 +52,7 @@ def test_figures_have_every_codec_and_no_overlapping_names(tmp_path: Path) -> No
         assert (tmp_path / f"rd{suffix}").stat().st_size > 1000
     with pytest.raises(UsageError, match="cannot draw"):
         save(figure, tmp_path / "rd.doc")
-    with pytest.raises(SignalError, match="no measure 'ms_ssim'; there are psnr"):
+    with pytest.raises(SignalError, match="no measure 'ms_ssim'; use psnr"):
         draw(whole, "ms_ssim")
 
 

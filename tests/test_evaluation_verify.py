@@ -18,7 +18,7 @@ from inrc_modalities.audio import Audio
 from inrc_modalities.image import Image
 from inrc_modalities.video import Video
 
-MODEL = Path(__file__).parent / "golden/v2/image/codec.safetensors"
+MODEL = Path(__file__).parent / "golden/v1/contexts/codec.safetensors"
 DATA = Path(os.environ.get("INRC_DATA", Path(__file__).parents[2] / "shared/data"))
 KODAK = sorted((DATA / "images/kodak").glob("*.png"))
 kodak = pytest.mark.skipif(not KODAK, reason="no Kodak images here (INRC_DATA/images/kodak)")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inrc.adapt import GaussNewton
 from inrc.basis import BasisField
-from inrc.basis.residual_table import RIDGE, ResidualTable, regression, useful
+from inrc.basis.residual_table import RIDGE, ResidualTable, best_columns, regression
 from inrc.grid import coordinates
 from inrc.methods import Basis
 from inrc.model import Model
@@ -41,7 +41,7 @@ def error(one: BasisField, points: Tensor, signals: Tensor, weights: Tensor | No
     """Squared error of signals in their best codes, summed."""
 
     def predict(z: Tensor, q: Tensor) -> Tensor:
-        return one(q, one.bend(z))
+        return one.condition(z)(q)
 
     z = GaussNewton(one.latent_dim, steps=2)(predict, points, signals, weights)
     left = (predict(z, points) - signals).double().square()
@@ -70,12 +70,12 @@ def test_functions_are_as_many_as_help() -> None:
     noise = 0.05 * draw(60, 40, 2, seed=5)
     for columns in (0, 1, 2, 3):
         left = torch.einsum("nt,tmf->nmf", design[:, :columns], table[:columns])
-        assert useful(left + noise, share, design) == columns
-    assert useful(noise[:1], share, design[:1]) == 0  # nothing to judge it by
+        assert best_columns(left + noise, share, design) == columns
+    assert best_columns(noise[:1], share, design[:1]) == 0  # nothing to judge it by
     # a part of the second half that counts for nothing says nothing
     broken = noise.clone()
     broken[30:, 7:] += 100.0
-    assert useful(broken, torch.where(torch.arange(40) < 7, share, 0.0), design) == 0
+    assert best_columns(broken, torch.where(torch.arange(40) < 7, share, 0.0), design) == 0
 
 
 def test_the_regression_is_least_squares() -> None:
@@ -151,7 +151,7 @@ def test_a_start_forgets_the_one_before() -> None:
     twice.frequencies.copy_(frequencies)
     twice.start(points, rough(points, 40), None)
     latent = draw(3, 6)
-    torch.testing.assert_close(one(points, one.bend(latent)), twice(points, twice.bend(latent)))
+    torch.testing.assert_close(one.condition(latent)(points), twice.condition(latent)(points))
 
 
 def test_a_model_takes_it_along(tmp_path: Path) -> None:

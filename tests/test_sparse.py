@@ -11,7 +11,7 @@ from small_runs import fitted
 from inrc.adapt import MetaSGD
 from inrc.cli import main
 from inrc.entropy import SparseBottleneck
-from inrc.fields import Siren, SparseSiren, SparseWeightSiren
+from inrc.fields import SineLayers, SparseSiren, SparseWeightSiren
 from inrc.fields.sparse import hard_concrete, open_share
 from inrc.grid import coordinates
 from inrc.methods import MSCN, Functa
@@ -43,8 +43,8 @@ def test_shut_gates_leave_the_shared_network(kind: type[SparseSiren]) -> None:
     points = coordinates((5, 5))[None]
     latent = torch.randn(2, field.latent_dim)
     latent[:, field.changes :] = -20.0
-    plain = Siren.forward(field, points, field.straight())
-    torch.testing.assert_close(field(points, field.bend(latent)), plain.expand(2, -1, -1))
+    plain = SineLayers(tuple(field.shared_layers()))(points)
+    torch.testing.assert_close(field.condition(latent)(points), plain.expand(2, -1, -1))
 
 
 def test_an_open_gate_moves_one_weight_and_nothing_else() -> None:
@@ -55,10 +55,10 @@ def test_an_open_gate_moves_one_weight_and_nothing_else() -> None:
     latent[0, field.changes :] = -20.0
     number = 2 * 3 + 3 + 4  # the fifth weight of the second layer
     latent[0, number], latent[0, field.changes + number] = 0.25, 20.0
-    changed = field(points, field.bend(latent))
+    changed = field.condition(latent)(points)
     with torch.no_grad():
         field.weights[1].view(-1)[4] += 0.25
-    torch.testing.assert_close(changed, Siren.forward(field, points, field.straight()))
+    torch.testing.assert_close(changed, SineLayers(tuple(field.shared_layers()))(points))
 
 
 def test_the_inner_loop_is_plain_descent_on_values_and_gates() -> None:
@@ -70,7 +70,7 @@ def test_the_inner_loop_is_plain_descent_on_values_and_gates() -> None:
         adapter.start.copy_(torch.randn(20).double() * 0.3)
 
     def predict(z: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-        return field(q, field.bend(z))
+        return field.condition(z)(q)
 
     expected = adapter.start.detach().expand(2, -1).clone()
     for _ in range(3):

@@ -10,7 +10,7 @@ from torch import Tensor
 MOMENTS = (0.9, 0.99)
 """Decay of the moments and of the factors. Measured on CIFAR-10 and Kodak: 0.95 in the place of
 either is as good or worse, 0.999 of the second 0.4 to 0.9 dB worse."""
-REFRESH = 10
+REFRESH_INTERVAL = 10
 """Steps from one basis to the next: the authors' own; 3 and 30 are as good here."""
 EPSILON = 1e-8
 
@@ -79,7 +79,7 @@ class _Block:
         g = gradient[:, self.part].view_as(self.matrix)
         self.left.lerp_(g @ g.mT, 1.0 - MOMENTS[1])
         self.right.lerp_(g.mT @ g, 1.0 - MOMENTS[1])
-        if count % REFRESH == 0:
+        if count % REFRESH_INTERVAL == 0:
             self._turn()
         turned = self.u.mT @ g @ self.v
         self.first.lerp_(turned, 1.0 - MOMENTS[0])

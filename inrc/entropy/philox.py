@@ -15,7 +15,7 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
-CACHED = 1 << 14
+NUM_CACHED = 1 << 14
 """Numbers that are made at once: 128 KiB of float64, so that all steps stay in a core's cache."""
 LANES = 4
 """Integers of one counter."""
@@ -61,19 +61,19 @@ def uniforms(index: NDArray[np.int64], dims: int, stream: int) -> Floats:
     counter = np.zeros((*index.shape, groups, LANES), np.uint32)
     counter[..., 0] = index[..., None]
     counter[..., 1] = np.arange(groups)
-    found = philox(counter, (stream, 0))
-    flat = found.reshape(*index.shape, groups * LANES)[..., :dims]
+    integers = philox(counter, (stream, 0))
+    flat = integers.reshape(*index.shape, groups * LANES)[..., :dims]
     return (flat.astype(np.float64) + 0.5) * 2.0**-32
 
 
 def normals(index: NDArray[np.int64], dims: int, stream: int) -> Floats:
     """Standard normal numbers of a stream, `dims` for every index, all within +-6.4."""
-    found = np.empty((*index.shape, dims))
-    size = max(1, CACHED // max(dims, 1))
+    values = np.empty((*index.shape, dims))
+    size = max(1, NUM_CACHED // max(dims, 1))
     for start in range(0, len(index), size):
         part = slice(start, start + size)
-        found[part] = inverse_normal(uniforms(index[part], dims, stream))
-    return found
+        values[part] = inverse_normal(uniforms(index[part], dims, stream))
+    return values
 
 
 def logarithm(x: Floats) -> Floats:

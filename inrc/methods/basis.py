@@ -45,7 +45,7 @@ class Basis(Method):
     residual_table: int = 0
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         return Network(
             BasisField(
                 point_dim,

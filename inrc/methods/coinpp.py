@@ -49,7 +49,7 @@ class COINPP(Method):
     per_dim: bool = True
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         return Network(
             ShiftSiren(point_dim, value_dim, self.latent_dim, self.width, self.depth, self.w0),
             MetaSGD(

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from inrc.adapt import Prior, Variational
-from inrc.entropy import Candidates, RelativeBottleneck
+from inrc.adapt import Variational
+from inrc.entropy import Candidates, RelativeBottleneck, Schedule
 from inrc.fields import BayesianSiren
+from inrc.gaussian import Prior
 from inrc.methods.method import Method
 from inrc.methods.network import Network, Observer
 
@@ -66,7 +67,7 @@ class COMBINER(Method):
     refine: int = 800
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         siren = BayesianSiren(
             point_dim, value_dim, 2 * len(self.betas), self.width, self.depth, self.embedding,
             self.finest, self.w0, self.mixed,
@@ -79,9 +80,8 @@ class COMBINER(Method):
         candidates = Candidates()
         bottlenecks = [
             RelativeBottleneck(
-                siren.weight_count, quality, len(priors), priors[quality], beta, self.limit, self.fit,
-                self.refine, self.encode_lr,
-                candidates=candidates,
+                siren.weight_count, quality, len(priors), priors[quality], beta, self.limit,
+                Schedule(self.fit, self.refine, self.encode_lr), candidates=candidates,
             )
             for quality, beta in enumerate(self.betas)
         ]  # fmt: skip

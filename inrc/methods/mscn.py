@@ -49,7 +49,7 @@ class MSCN(Method):
     refine: int = 3
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         kind = SparseSiren if self.structured else SparseWeightSiren
         sparse = kind(point_dim, value_dim, self.width, self.depth, self.w0, self.price)
         adapter = MetaSGD(sparse.latent_dim, self.steps, self.lr, penalty=sparse.penalty)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inrc.adapt import Adapter, Distortion
+from inrc.adapt import Adapter, Distortion, Problem
 from inrc.entropy import Bottleneck, PatchPermutation, groups
 from inrc.fields import Field
 
@@ -64,9 +65,9 @@ class Network(nn.Module):
     def predict(
         self, latent: Float[Tensor, "B K"], queries: Float[Tensor, "#B M Q"]
     ) -> Float[Tensor, "B M C"]:
-        """What a signal with this latent answers at the queries."""
+        """Features of the signals with these latents at the queries."""
         points = self.observer.points(queries)  # B M S D
-        values = self.field(points.flatten(1, 2), self.field.bend(latent))
+        values = self.field.condition(latent)(points.flatten(1, 2))
         values = values.unflatten(1, points.shape[1:3])  # B M S F
         return self.observer.observe(values, queries.expand(values.shape[0], -1, -1))
 
@@ -80,11 +81,12 @@ class Network(nn.Module):
         """Latents of signals, without a graph, in chunks of bounded memory."""
         size, points = self._plan(ENCODE_CHUNK, queries, features.shape[0], self.adapter.window)
         latents = []
-        with _quiet(self):
+        steps = self.adapter.steps if steps is None else steps
+        with _encoding(self):
+            problem = self._problem(queries, features, weights, points)
             for start in range(0, features.shape[0], size):
-                part = _part(start, size, queries, features, weights)
-                latents.append(self.adapter(self.predict, *part, steps, chunk=points))
-        return torch.cat(latents)
+                latents.append(self.adapter.solve(_rows_of(problem, start, size), steps))
+            return torch.cat(latents)
 
     def encode(
         self,
@@ -110,35 +112,26 @@ class Network(nn.Module):
             ENCODE_CHUNK, queries, features.shape[0], self.adapter.window, max(sizes)
         )
         symbols = []
-        with _quiet(self):
+        with _encoding(self):
+            problem = self._problem(queries, features, weights, points)
             for start, inside in _chunks(sizes, size):
-                part = _part(start, sum(inside), queries, features, weights)
-                share = len(part[1]) / len(features)
+                part = _rows_of(problem, start, sum(inside))
+                share = len(part.features) / len(features)
                 with self.adapter.watched(watch, start / len(features), share):
-                    latents = self.adapter(self.predict, *part, steps, chunk=points)
+                    latents = self.adapter.solve(part, steps)
                 permutation = bottleneck.permutation(inside)
-                distort = self._distortion(points, permutation, *part)
+                distort = _distortion(part, permutation)
                 symbols.append(bottleneck.search(permutation.apply(latents), distort, effort))
                 if watch is not None:
                     watch(start / len(features) + share)
-        return torch.cat(symbols)
+            return torch.cat(symbols)
 
-    def _distortion(
-        self,
-        chunk: int,
-        permutation: PatchPermutation,
-        queries: Tensor,
-        features: Tensor,
-        weights: Tensor | None,
-    ) -> Callable[[Tensor], Tensor]:
-        """Latents in slots to the distortion of each row, with a graph, a chunk at a time."""
-
-        def distort(latent: Tensor) -> Tensor:
-            return Distortion.apply(  # type: ignore[no-untyped-call]
-                permutation.invert(latent), self.predict, queries, features, weights, chunk
-            )
-
-        return distort
+    def _problem(
+        self, queries: Tensor, features: Tensor, weights: Tensor | None, chunk: int
+    ) -> Problem:
+        """The problem of all rows, in tensors that autograd can save."""
+        known = weights if weights is None else _recordable(weights)
+        return Problem(self.predict, _recordable(queries), _recordable(features), known, chunk)
 
     @torch.no_grad()
     def decode(
@@ -210,31 +203,47 @@ class Network(nn.Module):
 
 
 @contextmanager
-def _quiet(network: nn.Module) -> Iterator[None]:
-    """Nothing is drawn at random within the block, as it may be in training."""
-    training = network.training
+def _encoding(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode, with gradients available even under `torch.inference_mode`."""
+    training, gradients = network.training, torch.is_grad_enabled()
     network.eval()
     try:
-        yield
+        with torch.inference_mode(False), torch.set_grad_enabled(gradients):
+            yield
     finally:
         network.train(training)
 
 
-def _part(
-    start: int, size: int, queries: Tensor, features: Tensor, weights: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    return (
-        _rows(queries, start, size),
-        features[start : start + size],
-        None if weights is None else _rows(weights, start, size),
+def _recordable(tensor: Tensor) -> Tensor:
+    """The tensor, or a copy of an inference tensor, which autograd cannot save."""
+    return tensor.clone() if tensor.is_inference() else tensor
+
+
+def _distortion(problem: Problem, permutation: PatchPermutation) -> Callable[[Tensor], Tensor]:
+    """Latents in slots to the distortion of each row, differentiable, a chunk at a time."""
+
+    def distort(latent: Tensor) -> Tensor:
+        return Distortion.apply(permutation.invert(latent), problem)  # type: ignore[no-untyped-call]
+
+    return distort
+
+
+def _rows_of(problem: Problem, start: int, size: int) -> Problem:
+    """The problem of `size` rows from `start` on."""
+    weights = problem.weights
+    return replace(
+        problem,
+        queries=_rows(problem.queries, start, size),
+        features=problem.features[start : start + size],
+        weights=weights if weights is None else _rows(weights, start, size),
     )
 
 
-def _chunks(sizes: Sequence[int], most: int) -> Iterator[tuple[int, list[int]]]:
-    """Groups of rows in chunks of `most` rows at most: where each starts, and its groups."""
+def _chunks(sizes: Sequence[int], max_rows: int) -> Iterator[tuple[int, list[int]]]:
+    """Groups of rows in chunks of at most `max_rows` rows: where each starts, and its groups."""
     start, inside = 0, list[int]()
     for size in sizes:
-        if inside and sum(inside) + size > most:
+        if inside and sum(inside) + size > max_rows:
             yield start, inside
             start, inside = start + sum(inside), []
         inside.append(size)

@@ -9,7 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc.signal import Baseline
 from inrc_modalities.audio.formats import Header
 from inrc_modalities.audio.reading import load, look
@@ -60,7 +60,7 @@ class Lossy:
                     output.mux(stream.encode(frame))
                 output.mux(stream.encode(None))
         except (av.FFmpegError, ValueError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise SignalError(f"{original}: {self.encoder} at {quality:g}: {reason}") from None
         return buffer.getvalue()
 

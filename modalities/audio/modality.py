@@ -161,6 +161,12 @@ class Audio(Modality):
             raise SignalError(f"audio: a header that no sound can have ({dict(meta)!r:.120})")
         return header.channels, header.frames
 
+    def memory(self, meta: Mapping[str, Any], view: View) -> int:
+        """Bytes that decoding takes: the last patch may reach beyond the sound."""
+        channels, frames = self.shape(meta)
+        padded = channels * -(-frames // self.patch) * self.patch
+        return max(super().memory(meta, view), self.query_memory(padded))
+
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: the parts of `split`, or what a view needs of them.
 

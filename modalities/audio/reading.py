@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.audio import flac, ogg, riff
 from inrc_modalities.audio.formats import CHANNELS, RATE, SAMPLES, STORED, Header
 
@@ -130,7 +130,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         ):
             yield sound
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(getattr(error, "error_string", error)).split())
+        reason = one_line(getattr(error, "error_string", error))
         raise SignalError(
             f"{path}: not a WAV, FLAC or Ogg file, or damaged ({reason or 'no reason given'})"
         ) from None

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.audio.formats import BITS, Header
 
 
@@ -31,7 +31,7 @@ def save(header: Header, blocks: Iterable[NDArray[np.float64]], path: Path) -> N
     except (soundfile.SoundFileError, OSError, RuntimeError, AssertionError, ValueError) as error:
         if path.is_file():
             path.unlink()
-        reason = " ".join(str(getattr(error, "error_string", error)).split())
+        reason = one_line(getattr(error, "error_string", error))
         raise SignalError(f"{path}: cannot be written ({reason})") from None
     except BaseException:
         path.unlink(missing_ok=True)

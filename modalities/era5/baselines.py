@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc.signal import Baseline
+from inrc.varint import read_varint, write_varint
 from inrc_modalities.era5 import masks, reading, sphere, storage
 from inrc_modalities.era5.copying import copy
 from inrc_modalities.era5.header import LIMIT
@@ -67,7 +68,7 @@ class Sliced:
                     field = np.ascontiguousarray(filled[part, level], np.float32)
                     empty = layer.unknown[part, level].all()
                     data = b"" if empty else self.codec.encode(field, share * (width or 1.0))
-                    out.append(_varint(len(data)) + data)
+                    out.append(write_varint(len(data)) + data)
         return b"".join(out)
 
     def decode(self, data: bytes, original: Path, decoded: Path) -> None:
@@ -82,7 +83,7 @@ class Sliced:
             raise
         except Exception as error:
             # decoders raise almost anything on damaged bytes
-            reason = storage.one_line(error)
+            reason = one_line(error)
             raise SignalError(f"{decoded}: the bytes are damaged ({reason:.80})") from None
         copy(original, decoded, fields)
 
@@ -160,7 +161,7 @@ def _masked(layer: reading.Layer) -> bytes:
     shared = packed["shared"]
     head = struct.pack("<BB", len(layer.kinds), shared[0] + 2 * shared[1])
     rows = bytes(packed["rows"])
-    return head + b"".join(layer.kinds) + _varint(len(rows)) + rows
+    return head + b"".join(layer.kinds) + write_varint(len(rows)) + rows
 
 
 def _missing(
@@ -179,15 +180,6 @@ def _missing(
     return masks.unpack(packed, size, itemsize)
 
 
-def _varint(number: int) -> bytes:
-    """LEB128: seven bits a byte, the lowest first."""
-    out = bytearray()
-    while number >= 128:
-        out.append(number % 128 + 128)
-        number //= 128
-    return bytes([*out, number])
-
-
 class _Bytes:
     """Bytes that are taken from the front; running out of them is a ValueError."""
 
@@ -203,13 +195,8 @@ class _Bytes:
 
     def number(self) -> int:
         """A varint of up to 35 bits."""
-        found = 0
-        for shift in range(0, 35, 7):
-            byte = self.take(1)[0]
-            found |= (byte % 128) << shift
-            if byte < 128:
-                return found
-        raise ValueError("a length beyond all bounds")
+        number, self.at = read_varint(self.data, self.at)
+        return number
 
     def end(self) -> None:
         if self.at != len(self.data):

@@ -7,7 +7,7 @@ from typing import Any
 import netCDF4
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.era5 import storage
 
 
@@ -28,7 +28,7 @@ def copy(original: Path, target: Path, replaced: Mapping[str, NDArray[Any]]) -> 
         raise
     except (OSError, RuntimeError) as error:
         target.unlink(missing_ok=True)
-        reason = storage.one_line(error)
+        reason = one_line(error)
         raise SignalError(f"{target}: cannot be written ({reason})") from None
 
 

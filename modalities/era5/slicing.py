@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from inrc.errors import SignalError
-from inrc_modalities.era5 import sources, storage
+from inrc.errors import SignalError, one_line
+from inrc_modalities.era5 import sources
 from inrc_modalities.era5.presets import Preset
 from inrc_modalities.era5.survey import NAMES
 
@@ -78,7 +78,7 @@ def slices(source: str, choice: Choice, folder: Path, preset: Preset | None = No
             raise
         except Exception as error:
             # a store may be cut short, a connection may break, a disk may be full
-            reason = storage.one_line(error)
+            reason = one_line(error)
             raise SignalError(f"{source}: cannot be read or copied ({reason:.120})") from None
     return paths
 
@@ -105,7 +105,7 @@ def _chosen(data: xr.Dataset, choice: Choice, preset: Preset | None, where: str)
                 {time: slice(None, None, choice.every)}
             )
     except (KeyError, ValueError, TypeError) as error:
-        reason = storage.one_line(error)
+        reason = one_line(error)
         raise SignalError(f"{where}: cannot select that ({reason:.120})") from None
     rows, columns = choice.thin, choice.thin
     if preset is not None:

@@ -9,7 +9,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.era5 import packing
 
 if TYPE_CHECKING:
@@ -147,11 +147,6 @@ def is_text(variable: Variable) -> bool:
     """A variable of texts of any length, which has no numpy dtype."""
     kind: Any = variable.dtype
     return kind is str
-
-
-def one_line(error: BaseException) -> str:
-    """What an error of another library says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _storage(variable: Variable) -> dict[str, Any]:

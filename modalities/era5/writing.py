@@ -8,7 +8,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.era5 import masks, packing, storage
 from inrc_modalities.era5.header import Header, coordinate
 from inrc_modalities.era5.values import Packing
@@ -31,7 +31,7 @@ def write(header: Header, fields: Mapping[str, NDArray[np.float64]], path: Path)
     except BaseException as error:
         if path.exists() and path.stat().st_mtime_ns != before:  # an open file may be refused
             path.unlink()
-        problem = storage.one_line(error)
+        problem = one_line(error)
         if isinstance(error, OSError | RuntimeError):  # the library raises either for a full disk
             raise SignalError(f"{path}: cannot be written ({problem})") from None
         if isinstance(error, KeyError | TypeError | ValueError | AttributeError | IndexError):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.mri.header import EXTRA_LIMIT, SIZES, Header, kind
 
 _GZIP = b"\x1f\x8b"
@@ -139,5 +139,5 @@ def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, int]]:
     except PermissionError:
         raise SignalError(f"{path}: may not be read (permission denied)") from None
     except (EOFError, zlib.error, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise SignalError(f"{path}: damaged or cut short ({reason})") from None

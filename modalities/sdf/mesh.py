@@ -1,7 +1,6 @@
 """Triangle meshes: files to vertices and faces, and back."""
 
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
+from inrc.files import atomic_write
 
 SUFFIXES = (".ply", ".obj", ".stl", ".off")
 
@@ -65,7 +65,7 @@ def load(path: Path) -> Mesh:
         scene = trimesh.load_scene(io.BytesIO(content), file_type=suffix[1:], process=False)
         found = scene.to_mesh() if scene.geometry else None
     except Exception as error:  # whatever trimesh's parsers trip over is the file's fault
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = one_line(error)[:120]
         raise SignalError(
             f"{path}: cannot be read as {suffix[1:].upper()} ({reason}); damaged, or not triangles"
         ) from None
@@ -131,12 +131,10 @@ def save(mesh: Mesh, path: Path) -> None:
         made = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
         export: Any = made.export(file_type=suffix[1:])
         content = export.encode() if isinstance(export, str) else bytes(export)
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(content)
-        os.replace(part, path)
+        with atomic_write(path, overwrite=True) as part:
+            part.write_bytes(content)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise SignalError(f"{path}: cannot be written ({error})") from None
 
 

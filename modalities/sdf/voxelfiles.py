@@ -2,7 +2,6 @@
 
 import io
 import math
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
+from inrc.files import atomic_write
 
 SUFFIXES = (".npy", ".npz", ".binvox")
 MOST = 1 << 27
@@ -57,7 +57,7 @@ def load(path: Path) -> Grid:
     except SignalError as error:
         raise SignalError(f"{path}: {error}") from None
     except (OSError, ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = one_line(error)[:120]
         raise SignalError(f"{path}: cannot be read as {suffix[1:]} ({reason})") from None
     raise SignalError(f"{path}: not a grid of voxels; use one of {', '.join(SUFFIXES)}")
 
@@ -120,12 +120,10 @@ def save(grid: Grid, path: Path) -> None:
         buffer.write(_runs(grid))
     else:
         raise SignalError(f"{path}: cannot write {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(buffer.getvalue())
-        os.replace(part, path)
+        with atomic_write(path, overwrite=True) as part:
+            part.write_bytes(buffer.getvalue())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise SignalError(f"{path}: cannot be written ({error})") from None
 
 

@@ -114,6 +114,11 @@ class Video(Modality):
         """
         return checked(meta)
 
+    def memory(self, meta: Mapping[str, Any], view: View) -> int:
+        """Bytes that decoding takes: patches may reach beyond the clip."""
+        padded = grid.padded(self.shape(meta), self.patch)
+        return max(super().memory(meta, view), self.query_memory(padded))
+
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: the parts of `split`, or what a view needs of them.
 

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.video.boxes import unsupported
 from inrc_modalities.video.clip import (
     LAYOUTS,
@@ -301,5 +301,5 @@ def _explained(name: str) -> Iterator[None]:
     except PermissionError:
         raise SignalError(f"{name}: may not be read (permission denied)") from None
     except (av.error.FFmpegError, OSError, ValueError, ZeroDivisionError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         raise SignalError(f"{name}: not a video, or damaged ({reason})") from None
