@@ -108,7 +108,7 @@ def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
     assert path.read_bytes() == b"all"
     with pytest.raises(InrcError, match="a name of 256 bytes, and the file system allows 255"):
         check_writable(path.with_name("y" + path.name), False)
-    deep = tmp_path.joinpath(*["d" * 200] * 20, "x.png")
+    deep = tmp_path.joinpath(*["d" * 200] * 21, "x.png")
     with pytest.raises(InrcError, match="bytes is too long to write to"):
         refuse_many([deep], False)
 
