@@ -257,7 +257,7 @@ def run(cases: int, number: int, log: Callable[[str], None] = lambda line: None)
             outcome.slowest = max(outcome.slowest, seconds)
             outcome.ends[end] += 1
             outcome.cases += 1
-            if at % 10_000 == 9_999:
+            if at % 1000 == 999:
                 outcome.growth = peak() - start
                 log(f"{outcome.cases} cases, {len(outcome.failures)} failures, "
                     f"slowest {outcome.slowest:.1f} s, grown by {outcome.growth >> 20} MiB, "
