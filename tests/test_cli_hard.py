@@ -205,28 +205,30 @@ def test_networks_of_a_card_are_limited_too(
 
 def test_a_failed_allocation_is_one_line(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
-    data = edited(
-        coin(Image(), tmp_path / "a.png"), lambda rows: rows[0][1].update(shape=[9000, 9000])
+    small, large = tmp_path / "small.inrc", tmp_path / "large.inrc"
+    small.write_bytes(coin(Image(), tmp_path / "a.png"))
+    large.write_bytes(
+        edited(small.read_bytes(), lambda rows: rows[0][1].update(shape=[5000, 5000]))
     )
-    file = tmp_path / "f.inrc"
-    file.write_bytes(data)
     program = """
 import resource, sys
 from pathlib import Path
 from inrc import cli
-cli.main(["decompress", sys.argv[1], "-o", sys.argv[1] + ".exe"])  # imports what is needed
+cli.main(["decompress", sys.argv[1], "-o", sys.argv[1] + ".png"])  # imports what is needed
 pages = int(Path("/proc/self/statm").read_text().split()[0])
-limit = pages * resource.getpagesize() + (int(sys.argv[2]) << 20)
+limit = pages * resource.getpagesize() + (int(sys.argv[3]) << 20)
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-sys.exit(cli.main(["decompress", sys.argv[1], "-o", sys.argv[1] + ".png", "-f", *sys.argv[3:]]))
+sys.exit(cli.main(["decompress", sys.argv[2], "-o", sys.argv[2] + ".png", *sys.argv[4:]]))
 """
-    for more, limit in (("400", []), ("700", ["--max-memory", "100G"])):
+    for more, options in (("400", []), ("300", ["--max-memory", "100G"])):
         done = subprocess.run(
-            [sys.executable, "-c", program, str(file), more, *limit],
+            [sys.executable, "-c", program, str(small), str(large), more, *options],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 1
         assert "memory" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+        assert "large.inrc" in done.stderr.splitlines()[-1]
+        (tmp_path / "small.inrc.png").unlink()
 
 
 def bomb(rows: Any) -> bytes:
