@@ -73,8 +73,11 @@ def test_a_name_that_cannot_be_written_is_told_before_the_first_file(
         picture(path, phase=number)
     file = tmp_path / "f.inrc"
     for name, said in (("\ud800.png", "not a valid file name"), ("x" * 300, "name of 300 bytes")):
-        renamed = edited(coin(Image(), *paths), lambda rows, name=name: rows[1].__setitem__(0, name))
-        file.write_bytes(renamed)
+
+        def renamed(rows: list[Any], name: str = name) -> None:
+            rows[1][0] = name
+
+        file.write_bytes(edited(coin(Image(), *paths), renamed))
         assert run("decompress", file, "-o", tmp_path / "out") == 1
         assert said in capsys.readouterr().err
         assert not (tmp_path / "out").exists()
