@@ -68,7 +68,7 @@ class Seed:
     """A sound archive taken apart."""
 
     name: str
-    model: Model | None
+    model: Model
     model_id: bytes
     quality: int
     card: list[Any] | None
@@ -119,8 +119,7 @@ def _apart(name: str, model: Model, archive: Archive) -> Seed:
     if card is not None:
         row = [card.modality, dict(card.modality_settings), card.method, dict(card.method_settings)]
     rows = [[item.name, dict(item.meta), item.parts] for item in archive.items]
-    kept = None if card is not None else model
-    return Seed(name, kept, archive.model_id, archive.quality, row, rows, archive.payload)
+    return Seed(name, model, archive.model_id, archive.quality, row, rows, archive.payload)
 
 
 def sealed(body: bytes) -> bytes:
@@ -203,17 +202,18 @@ def case(seed: Seed, draw: random.Random) -> bytes:
     return data
 
 
-def read(data: bytes, model: Model | None, folder: Path, draw: random.Random) -> str:
-    """What `info` and `decompress` do, decoding and writing in some cases; how far it came."""
+def read(data: bytes, model: Model, folder: Path, draw: random.Random) -> str:
+    """What `info` and `decompress` do, decoding and writing in some cases; how far it came.
+
+    A network is built only for a card that is not the one of the model.
+    """
     seen = peek(data, 20)
     for entry in seen.entries:
         printable(entry.name)
     seen = peek(data)
     describe(seen, len(data))
-    if seen.card is not None or model is None:
-        model = Model.of(seen, 64 << 20) if seen.card is not None else model
-    if model is None:
-        return "peeked"
+    if seen.card is not None and seen.card != model.own:
+        model = Model.of(seen, 64 << 20)
     opened = codec.open_archive(data, model, MAX_MEMORY)
     if draw.random() > 0.1:
         return "opened"
