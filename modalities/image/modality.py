@@ -15,10 +15,14 @@ from torch import Tensor
 from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import Ask, Baseline, Modality, Signal, View
-from inrc_modalities.image import autoencoders, baselines, quality, sample
-from inrc_modalities.image.pixels import ICC_LIMIT, LAYOUTS, MODES, Pixels, loss, peak, recast
+from inrc_modalities.image import autoencoders, baselines, losses, quality, sample
+from inrc_modalities.image.colour import CHUNKS, MAX_PROFILE_BYTES
+from inrc_modalities.image.pixels import LAYOUTS, MODES, Pixels, missing_in, peak, recast
 from inrc_modalities.image.reading import load
-from inrc_modalities.image.writing import FORMATS, save
+from inrc_modalities.image.writing import FORMATS, check_writable, save
+
+MAX_PATCH = 8192
+"""Side of the largest patch in pixels: of 2^26 pixels, three quarters of Pillow's limit."""
 
 
 class Image(Modality):
@@ -26,13 +30,16 @@ class Image(Modality):
 
     A file with other channels than the model is converted where that loses nothing (grey to RGB,
     opaque RGBA to RGB, colourless RGB to grey) and written back as it was. The picture is turned
-    as its EXIF orientation says; EXIF and text are not kept, a colour profile is unless it is sRGB
-    or large.
+    as its EXIF orientation says. How its colours look (profile, gamma, primaries) is kept; `losses`
+    lists what is not.
 
     Args:
         patch: side in pixels of the squares that are encoded one by one; None encodes the whole
             image as one part.
         channels: of the model: 1 grey, 2 grey and opacity, 3 RGB, 4 RGB and opacity.
+
+    Raises:
+        SignalError: settings of another type, or a patch larger than the largest image.
     """
 
     name: ClassVar[str] = "image"
@@ -41,10 +48,10 @@ class Image(Modality):
     axes: ClassVar[tuple[str, ...]] = ("y", "x")
 
     def __init__(self, patch: int | None = None, channels: int = 3) -> None:
-        if patch is not None and patch < 1:
-            raise SignalError(f"image: a patch of {patch} pixels; give 1 or more, or none")
-        if channels not in LAYOUTS:
-            raise SignalError(f"image: {channels} channels; give 1, 2, 3 or 4")
+        if patch is not None and (type(patch) is not int or not 1 <= patch <= MAX_PATCH):
+            raise SignalError(f"image: patch {patch!r:.40}; give 1 to {MAX_PATCH} pixels, or null")
+        if type(channels) is not int or channels not in LAYOUTS:
+            raise SignalError(f"image: channels {channels!r:.40}; give 1, 2, 3 or 4")
         self.patch = patch
         self.channels = channels
         self.query_dim = self.point_dim = 2
@@ -58,25 +65,30 @@ class Image(Modality):
         """Read an image file as one part of H*W observations.
 
         Raises:
-            SignalError: what `load` refuses, or channels that the model cannot represent.
+            SignalError: what `load` refuses, channels that the model cannot represent, or pixels
+                that cannot be written under the suffix of the file.
         """
         pixels = load(path)
         layout = LAYOUTS[self.channels]
-        lost = loss(pixels, layout)
-        if lost is not None:
+        missing = missing_in(pixels, layout)
+        if missing is not None:
             raise SignalError(
-                f"{path}: {pixels.mode} pixels would lose their {lost} in a model of "
+                f"{path}: {pixels.mode} pixels would lose their {missing} in a model of "
                 f"{self.channels} channel(s); use a model of more channels, or convert the file"
             )
+        if path.suffix.lower() in FORMATS:
+            check_writable(pixels, path)
         array = recast(pixels.array, pixels.mode, layout, pixels.peak)
         height, width = array.shape[:2]
-        meta = {
+        meta: dict[str, Any] = {
             "shape": [height, width],
             "mode": pixels.mode,
             "depth": pixels.depth,
             "suffix": path.suffix.lower(),
             "icc": pixels.icc,
         }
+        if pixels.colour:
+            meta["colour"] = dict(pixels.colour)
         features = torch.from_numpy(array.astype(np.float32) / np.float32(pixels.peak))
         return self._whole(features, meta)
 
@@ -95,7 +107,8 @@ class Image(Modality):
         if mode == "1":
             array = np.floor(array + 0.5)
         levels = np.floor(array * peak(depth) + 0.5).astype(np.uint16 if depth == 16 else np.uint8)
-        save(Pixels(levels, mode, signal.meta["icc"]), path)
+        icc, colour = signal.meta.get("icc"), signal.meta.get("colour", {})
+        save(Pixels(levels, mode, icc, colour), path)
 
     def split(self, signal: Signal) -> Signal:
         """Cut the image into patches that share one local grid; padded by reflection."""
@@ -113,7 +126,7 @@ class Image(Modality):
         Raises:
             SignalError: a meta that no image can have, or larger than Pillow would open.
         """
-        size, icc = meta.get("shape"), meta.get("icc")
+        size = meta.get("shape")
         if (
             not isinstance(size, list | tuple)
             or len(size) != 2
@@ -121,9 +134,9 @@ class Image(Modality):
             or meta.get("mode") not in list(MODES)  # a list: it may be unhashable
             or meta.get("depth") not in (8, 16)
             or (meta["mode"] == "1" and meta["depth"] != 8)
-            or not (icc is None or (isinstance(icc, bytes) and len(icc) <= ICC_LIMIT))
+            or not _are_colours(meta.get("icc"), meta.get("colour", {}))
         ):
-            raise SignalError(f"image: a header that no image can have ({dict(meta)!r:.80})")
+            raise SignalError(f"image: impossible header ({dict(meta)!r:.80}); get the file again")
         height, width = size
         _check_size(height, width)
         return height, width
@@ -160,8 +173,16 @@ class Image(Modality):
         return quality.measure(original, decoded)
 
     def exact(self, suffix: str) -> str:
-        """PNG for what JPEG and WebP would lose again."""
-        return ".png" if suffix.lower() in (".jpg", ".jpeg", ".webp") else suffix
+        """PNG, which holds all pixels: JPEG would lose a second time, other suffixes are read only."""
+        return ".png"
+
+    def losses(self, path: Path) -> list[str]:
+        """What a file holds that its decoded file will lack, in short phrases such as "EXIF".
+
+        Raises:
+            SignalError: what `load` refuses.
+        """
+        return losses.losses(path)
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
         """Write `count` seeded PNGs of 64 by 64 pixels in the layout of the model."""
@@ -215,6 +236,14 @@ class Image(Modality):
         height, width = (max(1, round(min(n * scale, 2.0**31))) for n in shape)
         _check_size(height, width)
         return height, width
+
+
+def _are_colours(icc: object, colour: object) -> bool:
+    """Whether both are what `read` puts into a meta."""
+    return (icc is None or (isinstance(icc, bytes) and len(icc) <= MAX_PROFILE_BYTES)) and (
+        isinstance(colour, Mapping)
+        and all(isinstance(c, bytes) and CHUNKS.get(n) == len(c) for n, c in colour.items())
+    )
 
 
 def _check_size(height: int, width: int) -> None:
