@@ -154,7 +154,7 @@ def test_several_pictures_are_refused_and_overviews_are_not(tmp_path: Path) -> N
     for second in (0, 4):  # a page, a transparency mask
         with tifffile.TiffWriter(path) as writer:
             writer.write(RGB, photometric="rgb")
-            writer.write(RGB[..., 0], photometric="minisblack", subfiletype=second)
+            writer.write(RGB[..., 0] > 9, photometric="minisblack", subfiletype=second)
         refused(path, "2 pictures in one file; save the one you want")
     with tifffile.TiffWriter(path) as writer:
         writer.write(RGB, photometric="rgb")

@@ -124,11 +124,12 @@ def _profile(icc: bytes | None) -> Iterator[str]:
 
 
 def _label_map(pixels: Pixels) -> bool:
-    """Whether a grey picture has few values in large areas, as classes and masks have."""
-    if MODES[pixels.mode][0] != 1 or pixels.mode == "1" or min(pixels.array.shape[:2]) < 2:
+    """Whether a picture has few colours in large areas, as classes and masks have."""
+    array = pixels.array[..., : MODES[pixels.mode][0]].astype(np.int64)
+    if min(array.shape[:2]) < 2:
         return False
-    grey = pixels.array[..., 0]
-    if not 1 < np.count_nonzero(np.bincount(grey.ravel())) <= MAX_LABELS:
+    same = [(np.diff(array, axis=axis) == 0).all(axis=-1).mean() for axis in (0, 1)]
+    if min(same) < MIN_LABEL_RUNS:
         return False
-    runs = [float((np.diff(grey.astype(np.int32), axis=axis) == 0).mean()) for axis in (0, 1)]
-    return min(runs) >= MIN_LABEL_RUNS
+    values = sum(array[..., i] << (16 * i) for i in range(array.shape[2]))
+    return 1 < np.unique(values).size <= MAX_LABELS

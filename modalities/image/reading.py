@@ -45,7 +45,8 @@ def load(path: Path) -> Pixels:
             pixels = tiff.load(path)
             if pixels is not None:
                 return pixels
-        with PIL.Image.open(path, formats=FORMATS) as image:
+        # a file and not a path: Pillow maps paths into memory, and then turns grey TIFFs wrongly
+        with path.open("rb") as file, PIL.Image.open(file, formats=FORMATS) as image:
             if image.format != "MPO":  # what Pillow calls a JPEG with extras, from phones
                 _check_single(path, getattr(image, "n_frames", 1))
             icc, colour = image.info.get("icc_profile"), {}

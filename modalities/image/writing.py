@@ -154,6 +154,7 @@ def _deep_tiff(pixels: Pixels) -> bytes:
         compression="zlib",
         iccprofile=pixels.icc,
         metadata=None,
+        software=False,
     )
     return buffer.getvalue()
 
