@@ -190,7 +190,11 @@ def test_colours_in_the_header_of_a_bmp(tmp_path: Path) -> None:
 
 def test_a_header_declares_possible_colours_only() -> None:
     meta = {"shape": [4, 4], "mode": "RGB", "depth": 8, "suffix": ".png"}
-    whole = {**meta, "icc": bytes(MAX_PROFILE_BYTES), "colour": {n: bytes(s) for n, s in CHUNKS.items()}}
+    whole = {
+        **meta,
+        "icc": bytes(MAX_PROFILE_BYTES),
+        "colour": {n: bytes(s) for n, s in CHUNKS.items()},
+    }
     assert Image().shape(meta) == Image().shape(whole) == (4, 4)
     for wrong in (
         {"icc": "text"}, {"icc": bytes(MAX_PROFILE_BYTES + 1)}, {"colour": []},

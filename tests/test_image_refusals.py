@@ -76,7 +76,7 @@ def test_bombs_are_refused_before_they_are_decoded(
     with pytest.raises(SignalError, match="limit"):
         modality.shape({**meta, "shape": [1 << 40, 1 << 40]})
     with pytest.raises(SignalError, match="limit"):
-        modality.ask(meta, View(scale=1e300))
+        modality.plan_queries(meta, View(scale=1e300))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,8 @@ def test_writing_fails_cleanly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"patch": n} for n in (0, -3, True, 1 << 62)] + [{"channels": n} for n in (0, 5, True)]
+    "wrong",
+    [{"patch": n} for n in (0, -3, True, 1 << 62)] + [{"channels": n} for n in (0, 5, True)],
 )
 def test_impossible_settings_are_refused(wrong: dict[str, int]) -> None:
     (name,) = wrong

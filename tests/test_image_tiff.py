@@ -83,7 +83,11 @@ def test_bands_beside_the_colours_are_refused(
 ) -> None:
     array = np.full((5, 6, channels), 7, np.uint8 if depth == 8 else np.uint16)
     tifffile.imwrite(
-        tmp_path / "a.tif", array, photometric=photometric, planarconfig="contig", extrasamples=extra
+        tmp_path / "a.tif",
+        array,
+        photometric=photometric,
+        planarconfig="contig",
+        extrasamples=extra,
     )
     refused(tmp_path / "a.tif", f"{channels} samples per pixel, {len(extra)} of them neither")
 
@@ -143,7 +147,9 @@ def test_other_colours_and_numbers_are_refused(tmp_path: Path, mode: str, reason
     refused(tmp_path / "a.tif", reason)
 
 
-@pytest.mark.parametrize("kind", [np.int8, np.int16, np.uint32, np.float16, np.float32, np.complex64])
+@pytest.mark.parametrize(
+    "kind", [np.int8, np.int16, np.uint32, np.float16, np.float32, np.complex64]
+)
 def test_samples_of_other_types_are_refused(tmp_path: Path, kind: type) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 6), kind), photometric="minisblack")
     refused(tmp_path / "a.tif", f"samples of type {np.dtype(kind)} are not supported; convert")

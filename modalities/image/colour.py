@@ -41,11 +41,15 @@ def png_colour(
     cICP comes before iCCP, iCCP before sRGB, and sRGB before gAMA and cHRM, as in the
     specification. Chunks of a wrong size are ignored, as decoders ignore them.
     """
-    kept = {name: chunks[name] for name, size in CHUNKS.items() if len(chunks.get(name, b"")) == size}
+    kept = {
+        name: chunks[name] for name, size in CHUNKS.items() if len(chunks.get(name, b"")) == size
+    }
     if kept.get("cICP") == _SRGB_CICP:
         return None, {}
     icc = kept_profile(icc)
-    plain = kept.get("gAMA", _SRGB_GAMA) == _SRGB_GAMA and kept.get("cHRM", _SRGB_CHRM) == _SRGB_CHRM
+    plain = (
+        kept.get("gAMA", _SRGB_GAMA) == _SRGB_GAMA and kept.get("cHRM", _SRGB_CHRM) == _SRGB_CHRM
+    )
     if plain or "sRGB" in chunks:
         kept = {name: data for name, data in kept.items() if name not in ("gAMA", "cHRM")}
     return icc, kept

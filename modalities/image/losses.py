@@ -79,7 +79,9 @@ def _pillow(path: Path, image: PIL.Image.Image) -> Iterator[str]:
     elif image.format in ("JPEG", "MPO"):
         yield from _jpeg(image)
     else:
-        yield from (phrase for key, phrase in (("exif", "EXIF"), ("xmp", "XMP")) if key in image.info)
+        yield from (
+            phrase for key, phrase in (("exif", "EXIF"), ("xmp", "XMP")) if key in image.info
+        )
 
 
 def _jpeg(image: PIL.Image.Image) -> Iterator[str]:
