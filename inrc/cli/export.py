@@ -58,13 +58,13 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     print(table(rows, data.modality.unit))
     print(f"\nmodel: {path} ({path.stat().st_size:,} bytes)")
     print(f"next:  inrc compress {paths[0]} -m {path} -o compressed.inrc")
-    _rival(data, path)
+    _train_baseline(data, path)
     picture(paths[0], model, model.num_qualities - 1, folder / "reconstruction.png")
     module.to(place)
     return model
 
 
-def _rival(data: SignalDataModule, path: Path) -> None:
+def _train_baseline(data: SignalDataModule, path: Path) -> None:
     """Learn PCA from the same rows, for `inrc evaluate` to compare with."""
     file = linear.beside(path)
     file.unlink(missing_ok=True)

@@ -189,7 +189,7 @@ class Audio(Modality):
         first, second = (quality.spectrogram(path) for path in (original, decoded))
         return {"image": first, "unit": "dB"}, {"image": second, "unit": "dB"}
 
-    def baselines(self) -> list[Baseline]:
+    def baselines(self, model: Path | None = None) -> list[Baseline]:
         """MP3 and Opus."""
         return baselines.codecs()
 

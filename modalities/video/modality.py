@@ -136,7 +136,7 @@ class Video(Modality):
         """Write `count` seeded clips of 16 frames of 64 by 64 pixels in 4:2:0."""
         return sample.write(folder, seed, count)
 
-    def baselines(self) -> list[Baseline]:
+    def baselines(self, model: Path | None = None) -> list[Baseline]:
         """H.264, H.265 and AV1."""
         return baselines.every()
 
