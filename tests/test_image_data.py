@@ -125,9 +125,11 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
         ImageDataModule(root, random_patches=3)
     with pytest.raises(UsageError, match="root"):
         ImageDataModule(val_root=root).setup("fit")
-    for wrong in (tmp_path / "empty", tmp_path / "nowhere"):
-        with pytest.raises(SignalError, match="no images"):
-            ImageDataModule(root, val_root=wrong).setup("fit")
+    for wrong, reason in (("empty", "no images in it"), ("nowhere", "no such folder")):
+        with pytest.raises(SignalError, match=f"{wrong}: {reason}; "):
+            ImageDataModule(root, val_root=tmp_path / wrong).setup("fit")
+    with pytest.raises(UsageError, match="shift -1; give 0"):
+        ImageDataModule(root, shift=-1)
     save(numbered(0, 10, 12), root / "turned.png")
     with pytest.raises(SignalError, match="patches"):
         ImageDataModule(root, val_root=root, flip=True).setup("fit")

@@ -88,6 +88,8 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
     """A file with some bytes changed, cut out, repeated or added."""
     data = bytearray(content)
     for _ in range(rng.integers(1, 5)):
+        if len(data) < 2:
+            break
         place = int(rng.integers(len(data))) if rng.random() < 0.5 else int(rng.integers(64))
         place = min(place, len(data) - 1)
         size = int(rng.integers(1, 9))
@@ -131,7 +133,7 @@ def test_damaged_files_raise_signal_errors_only(tmp_path: Path, kind: str) -> No
     for case in range(CASES):
         bad = damaged(content, rng)
         path.write_bytes(mended(bad) if kind.startswith("png") and case % 2 else bad)
-        start = time.monotonic()
+        start = time.process_time()
         for call in (modality.read, modality.losses):
             try:
                 call(path)
@@ -139,7 +141,7 @@ def test_damaged_files_raise_signal_errors_only(tmp_path: Path, kind: str) -> No
                 message = str(error)
                 assert message.startswith(f"{path}: ") and "\n" not in message
                 refused += 1
-        assert time.monotonic() - start < MAX_SECONDS
+        assert time.process_time() - start < MAX_SECONDS
     assert refused > CASES / 4  # the damage is real
 
 
