@@ -16,7 +16,7 @@ import tifffile
 from image_files import noise, profile, ramp
 
 from inrc.errors import SignalError
-from inrc_modalities.image import Image, png
+from inrc_modalities.image import Image
 from inrc_modalities.image.pixels import LAYOUTS, Pixels
 from inrc_modalities.image.writing import save
 

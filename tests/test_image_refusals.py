@@ -117,7 +117,8 @@ def test_settings_of_other_types_are_refused() -> None:
     code = """
 from inrc.errors import SignalError
 from inrc_modalities.image import Image
-for name, values in (("patch", (2.5, float("inf"), 1e308, "8", [8])), ("channels", (3.0, None, []))):
+wrong = {"patch": (2.5, float("inf"), 1e308, "8", [8]), "channels": (3.0, None, [])}
+for name, values in wrong.items():
     for value in values:
         try:
             Image(**{name: value})

@@ -75,8 +75,9 @@ def test_white_may_be_zero(tmp_path: Path, depth: int) -> None:
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize(
     ("photometric", "channels", "extra"),
-    [("rgb", 4, ["unspecified"]), ("rgb", 5, ["unspecified"] * 2), ("minisblack", 2, ["unspecified"]),
-     ("rgb", 5, ["unassalpha", "unspecified"]), ("minisblack", 5, ["unspecified"] * 4)],
+    [("rgb", 4, ["unspecified"]), ("rgb", 5, ["unspecified"] * 2),
+     ("rgb", 5, ["unassalpha", "unspecified"]), ("minisblack", 2, ["unspecified"]),
+     ("minisblack", 5, ["unspecified"] * 4)],
 )  # fmt: skip
 def test_bands_beside_the_colours_are_refused(
     tmp_path: Path, photometric: str, channels: int, extra: list[str], depth: int

@@ -179,21 +179,19 @@ _FACTORS = (51.0, 47.0, 43.0, 39.0, 35.0, 31.0, 27.0, 23.0, 19.0, 15.0, 11.0, 7.
 def baselines() -> list[Baseline]:
     """JPEG, JPEG 2000, WebP, AVIF, JPEG XL, HEVC intra and VVC intra.
 
-    Those that this installation lacks say what brings them.
+    The `needs` of a codec names the package that it is missing here.
     """
     jpeg = _Pillow("JPEG", {"optimize": True})
-    webp = _Pillow("WEBP", {"method": 6, "exact": True})  # exact keeps the colours of transparent pixels
+    # exact keeps the colours of transparent pixels
+    webp = _Pillow("WEBP", {"method": 6, "exact": True})
     avif = _Pillow("AVIF")
-    found = [
+    avif_here = bool(PIL.features.check("avif"))
+    decode = partial(imagecodecs.jpegxl_decode, numthreads=1)
+    return [
         _named("JPEG", "quality", _QUALITIES, Codec(jpeg.encode, jpeg.decode, _PLAIN)),
         _named("JPEG 2000", "dB", _DECIBELS, Codec(
             _jpeg2000, imagecodecs.jpeg2k_decode, _ALL, deep=True)),
         _named("WebP", "quality", _QUALITIES, Codec(webp.encode, webp.decode, _COLOUR)),
-    ]  # fmt: skip
-    avif_here = bool(PIL.features.check("avif"))
-    decode = partial(imagecodecs.jpegxl_decode, numthreads=1)
-    return [
-        *found,
         _named("AVIF", "quality", _QUALITIES, Codec(avif.encode, avif.decode, _COLOUR),
                None if avif_here else "a Pillow with AVIF"),
         _named("JPEG XL", "distance", _DISTANCES, Codec(_jpegxl, decode, _ALL, deep=True),

@@ -9,6 +9,7 @@ from inrc import grid
 from inrc.data import PatchDataset, SignalDataModule, read_rows
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.image.modality import Image
+from inrc_modalities.image.reading import image_files
 from inrc_modalities.image.rows import CroppedRows, MovedRows, cut, stack
 
 
@@ -122,19 +123,3 @@ class ImageDataModule(SignalDataModule):
             side=self.patch,
             flip=self.flip,
         )
-
-
-def image_files(root: Path, suffixes: Sequence[str]) -> list[Path]:
-    """The image files below a folder, in order of their names, or the one file given.
-
-    Raises:
-        SignalError: no such folder, or no image in it.
-    """
-    if root.is_file():
-        return [root]
-    if not root.is_dir():
-        raise SignalError(f"{root}: no such folder; give a folder of images")
-    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
-    if not paths:
-        raise SignalError(f"{root}: no images in it; put some there ({', '.join(suffixes)})")
-    return paths

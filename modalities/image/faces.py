@@ -9,10 +9,10 @@ import PIL.Image
 from tqdm import tqdm
 
 from inrc.errors import SignalError, UsageError
-from inrc_modalities.image.data import ImageDataModule, image_files
+from inrc_modalities.image.data import ImageDataModule
 from inrc_modalities.image.modality import Image
 from inrc_modalities.image.pixels import Pixels, recast
-from inrc_modalities.image.reading import load
+from inrc_modalities.image.reading import image_files, load
 from inrc_modalities.image.writing import save
 
 SOURCE = "https://github.com/tkarras/progressive_growing_of_gans"
@@ -92,8 +92,8 @@ class CelebAHQ(ImageDataModule):
     def _faces(self) -> list[Path]:
         if not self.faces_root.is_dir():
             raise SignalError(
-                f"{self.faces_root}: no such folder; CelebA-HQ, made with {SOURCE}, must be put there "
-                "by hand"
+                f"{self.faces_root}: no such folder; CelebA-HQ must be put there by hand, made with "
+                f"{SOURCE}"
             )
         faces = image_files(self.faces_root, Image.suffixes)
         unnumbered = [face for face in faces if not face.stem.isdecimal()]

@@ -88,8 +88,8 @@ class Vimeo90k(ImageDataModule):
         absent = [path for path in paths if not path.is_file()]
         if absent:
             raise SignalError(
-                f"{absent[0]}: no such file ({len(absent)} of {len(paths)} are missing); unpack the "
-                "archive again"
+                f"{absent[0]}: no such file ({len(absent)} of {len(paths)} are missing); unpack "
+                "the archive again"
             )
         return paths
 

@@ -7,7 +7,8 @@ import PIL.Image
 
 from inrc.errors import SignalError
 from inrc.fetch import Remote, fetch
-from inrc_modalities.image.data import ImageDataModule, image_files
+from inrc_modalities.image.data import ImageDataModule
+from inrc_modalities.image.reading import image_files
 
 COUNT = 24
 SIZES = ((768, 512), (512, 768))

@@ -173,7 +173,7 @@ class Image(Modality):
         return quality.measure(original, decoded)
 
     def lossless_suffix(self, suffix: str) -> str:
-        """PNG, which holds all pixels: JPEG would lose a second time, other suffixes are read only."""
+        """PNG, which can hold all pixels; JPEG would lose more, and other suffixes are read only."""
         return ".png"
 
     def losses(self, path: Path) -> list[str]:

@@ -79,7 +79,7 @@ def _check(path: Path, page: TiffPage) -> None:
         )
     elif bands > 1 or (bands == 1 and kinds not in ((_PREMULTIPLIED,), (_STRAIGHT,))):
         problem = (
-            f"{page.samplesperpixel} samples per pixel, {bands} of them neither colour nor declared "
+            f"{page.samplesperpixel} samples per pixel, {bands} of them neither colour nor "
             "opacity; save the bands you want as grey or RGB"
         )
     elif not _is_srgb(page) and not page.iccprofile:
