@@ -92,8 +92,8 @@ class CelebAHQ(ImageDataModule):
     def _faces(self) -> list[Path]:
         if not self.faces_root.is_dir():
             raise SignalError(
-                f"{self.faces_root}: no such folder; CelebA-HQ must be put there by hand, made with "
-                f"{SOURCE}"
+                f"{self.faces_root}: no such folder; CelebA-HQ must be put there by hand, as "
+                f"{SOURCE} makes it"
             )
         faces = image_files(self.faces_root, Image.suffixes)
         unnumbered = [face for face in faces if not face.stem.isdecimal()]

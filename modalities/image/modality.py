@@ -1,4 +1,4 @@
-"""The image plugin: pixels as answers at the centres of a grid."""
+"""The image plugin: pixels as features at the centres of a grid."""
 
 import math
 from collections.abc import Mapping
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import PIL.Image
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,9 +14,8 @@ from torch import Tensor
 from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
-from inrc_modalities.image import autoencoders, baselines, losses, quality, sample
-from inrc_modalities.image.colour import CHUNKS, MAX_PROFILE_BYTES
-from inrc_modalities.image.pixels import LAYOUTS, MODES, Pixels, missing_in, peak, recast
+from inrc_modalities.image import autoencoders, baselines, header, losses, quality, sample
+from inrc_modalities.image.pixels import LAYOUTS, Pixels, missing_in, peak, recast
 from inrc_modalities.image.reading import load
 from inrc_modalities.image.writing import FORMATS, check_writable, save
 
@@ -101,7 +99,7 @@ class Image(Modality):
         shape, mode, depth = self.shape(signal.meta), signal.meta["mode"], signal.meta["depth"]
         values = signal.features.detach().cpu().to(torch.float64).nan_to_num(0.0).clamp(0.0, 1.0)
         if values.numel() != math.prod(shape) * self.channels:
-            raise SignalError(f"{path}: {tuple(values.shape)} values for an image of {shape}")
+            raise SignalError(f"{path}: {tuple(values.shape)} values for an image of {shape}; decode it again")
         array = values.reshape(*shape, self.channels).numpy()
         array = recast(array, LAYOUTS[self.channels], mode, 1.0)
         if mode == "1":
@@ -126,20 +124,7 @@ class Image(Modality):
         Raises:
             SignalError: a meta that no image can have, or larger than Pillow would open.
         """
-        size = meta.get("shape")
-        if (
-            not isinstance(size, list | tuple)
-            or len(size) != 2
-            or not all(type(n) is int and n > 0 for n in size)
-            or meta.get("mode") not in list(MODES)  # a list: it may be unhashable
-            or meta.get("depth") not in (8, 16)
-            or (meta["mode"] == "1" and meta["depth"] != 8)
-            or not _are_colours(meta.get("icc"), meta.get("colour", {}))
-        ):
-            raise SignalError(f"image: impossible header ({dict(meta)!r:.80}); get the file again")
-        height, width = size
-        _check_size(height, width)
-        return height, width
+        return header.shape(meta)
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: the parts of `split`, or what a view needs of them.
@@ -173,7 +158,7 @@ class Image(Modality):
         return quality.measure(original, decoded)
 
     def lossless_suffix(self, suffix: str) -> str:
-        """PNG, which can hold all pixels; JPEG would lose more, and other suffixes are read only."""
+        """PNG for all files, because it can hold all pixels."""
         return ".png"
 
     def losses(self, path: Path) -> list[str]:
@@ -235,19 +220,5 @@ class Image(Modality):
             raise SignalError(f"scale {scale}: give a number above 0")
         # beyond this, products of sizes below would not be exact
         height, width = (max(1, round(min(n * scale, 2.0**31))) for n in shape)
-        _check_size(height, width)
+        header.check_size(height, width)
         return height, width
-
-
-def _are_colours(icc: object, colour: object) -> bool:
-    """Whether both are what `read` puts into a meta."""
-    return (icc is None or (isinstance(icc, bytes) and len(icc) <= MAX_PROFILE_BYTES)) and (
-        isinstance(colour, Mapping)
-        and all(isinstance(c, bytes) and CHUNKS.get(n) == len(c) for n, c in colour.items())
-    )
-
-
-def _check_size(height: int, width: int) -> None:
-    limit = PIL.Image.MAX_IMAGE_PIXELS
-    if limit is not None and height * width > limit:
-        raise SignalError(f"image: {height} by {width} pixels are more than {limit}, the limit")
