@@ -212,7 +212,7 @@ def test_a_codec_that_is_not_installed_is_named_with_its_extra(
     vvc = replace(plain, name="VVC intra", needs="a PyAV with libvvenc")
     assert missing(vvc) == "VVC intra: needs a PyAV with libvvenc, which is not installed"
     modality = "inrc_modalities.image.modality.Image.baselines"
-    monkeypatch.setattr(modality, lambda self: [vvc])
+    monkeypatch.setattr(modality, lambda self, model=None: [vvc])
     path = run / "codec.safetensors"
     with pytest.raises(UsageError, match="VVC intra: needs"):
         baseline(path, Model.load(path), "VVC intra")
