@@ -196,9 +196,10 @@ def test_a_header_declares_possible_colours_only() -> None:
         "colour": {n: bytes(s) for n, s in CHUNKS.items()},
     }
     assert Image().shape(meta) == Image().shape(whole) == (4, 4)
-    for wrong in (
+    impossible: list[dict[str, object]] = [
         {"icc": "text"}, {"icc": bytes(MAX_PROFILE_BYTES + 1)}, {"colour": []},
         {"colour": {"gAMA": bytes(5)}}, {"colour": {"IDAT": b""}}, {"colour": {"gAMA": "1234"}},
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for wrong in impossible:
         with pytest.raises(SignalError, match="header"):
             Image().shape({**meta, **wrong})

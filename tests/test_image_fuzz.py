@@ -13,6 +13,9 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
+from damage import mutated
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from image_files import noise, profile, ramp
 
 from inrc.errors import SignalError
@@ -84,31 +87,6 @@ KINDS: dict[str, Callable[[Path], None]] = {
 }
 
 
-def damaged(content: bytes, rng: np.random.Generator) -> bytes:
-    """A file with some bytes changed, cut out, repeated or added."""
-    data = bytearray(content)
-    for _ in range(rng.integers(1, 5)):
-        if len(data) < 2:
-            break
-        place = int(rng.integers(len(data))) if rng.random() < 0.5 else int(rng.integers(64))
-        place = min(place, len(data) - 1)
-        size = int(rng.integers(1, 9))
-        way = rng.integers(6)
-        if way == 0:
-            data[place] ^= 1 << int(rng.integers(8))
-        elif way == 1:
-            data[place : place + size] = rng.bytes(size)
-        elif way == 2:
-            data[place : place + 4] = rng.choice([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff"])
-        elif way == 3:
-            del data[place : place + size]
-        elif way == 4:
-            data[place:place] = data[place : place + 40]
-        else:
-            del data[max(place, 1) :]
-    return bytes(data)
-
-
 def mended(content: bytes) -> bytes:
     """A PNG whose checksums are right again, so that what is damaged reaches the decoder."""
     out, place = bytearray(content[:8]), 8
@@ -122,17 +100,18 @@ def mended(content: bytes) -> bytes:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_files_raise_signal_errors_only(tmp_path: Path, kind: str) -> None:
-    rng = np.random.default_rng([len(kind), *kind.encode()])
     KINDS[kind](tmp_path / "whole")
     content = (tmp_path / "whole").read_bytes()
-    path = tmp_path / "a"
-    modality = Image(channels=4)
+    path, modality = tmp_path / "a", Image(channels=4)
     path.write_bytes(content)
     modality.read(path)  # the file as it was is sound
-    refused = 0
-    for case in range(CASES):
-        bad = damaged(content, rng)
-        path.write_bytes(mended(bad) if kind.startswith("png") and case % 2 else bad)
+    refused = []
+
+    @settings(max_examples=CASES, deadline=None)
+    @given(st.data(), st.booleans())
+    def check(data: st.DataObject, mend: bool) -> None:
+        bad = mutated(content, data)
+        path.write_bytes(mended(bad) if mend and kind.startswith("png") else bad)
         start = time.process_time()
         for call in (modality.read, modality.losses):
             try:
@@ -140,27 +119,32 @@ def test_damaged_files_raise_signal_errors_only(tmp_path: Path, kind: str) -> No
             except SignalError as error:
                 message = str(error)
                 assert message.startswith(f"{path}: ") and "\n" not in message
-                refused += 1
+                refused.append(message)
         assert time.process_time() - start < MAX_SECONDS
-    assert refused > CASES / 4  # the damage is real
+
+    check()
+    assert len(refused) > CASES / 4  # the damage is real
 
 
 @pytest.mark.parametrize("mode", LAYOUTS.values())
-def test_whatever_is_read_can_be_written(tmp_path: Path, mode: str) -> None:
-    """Files of every kind that survive damage are valid signals."""
-    rng = np.random.default_rng(LAYOUTS and sum(mode.encode()))
-    path, out = tmp_path / "a.png", tmp_path / "b.png"
+def test_pictures_that_survive_damage_can_be_written(tmp_path: Path, mode: str) -> None:
+    path, out, modality = tmp_path / "a.png", tmp_path / "b.png", Image(channels=4)
     save(noise(mode), path)
-    content, modality = path.read_bytes(), Image(channels=4)
-    for _ in range(CASES):
-        path.write_bytes(mended(damaged(content, rng)))
+    content = path.read_bytes()
+
+    @settings(max_examples=CASES, deadline=None)
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        path.write_bytes(mended(mutated(content, data)))
         try:
             signal = modality.read(path)
         except SignalError:
-            continue
+            return
         modality.write(signal, out)
         again = modality.read(out)
-        assert again.meta == {**signal.meta} and (again.features == signal.features).all()
+        assert again.meta == signal.meta and (again.features == signal.features).all()
+
+    check()
 
 
 def test_an_empty_file_of_every_length(tmp_path: Path) -> None:

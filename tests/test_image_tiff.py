@@ -203,7 +203,7 @@ def test_missing_pixels_are_refused(tmp_path: Path, depth: int) -> None:
     array[array == 9] = 8
     missing = (42113, "s", 0, "9", True)
     tifffile.imwrite(path, array, photometric="rgb", extratags=[missing])
-    comes_back(path, array)  # declared, but there are none
+    comes_back(path, array)  # declared, but no pixel has the value
     array[3, 4, 1] = 9
     tifffile.imwrite(path, array, photometric="rgb", extratags=[missing])
     refused(path, r"pixels of value 9 are declared missing \(GDAL_NODATA\); fill them")
@@ -214,7 +214,7 @@ def test_absent_strips_are_not_filled_with_zeros(tmp_path: Path, depth: int) -> 
     path = tmp_path / "a.tif"
     array = noise("L", depth, 40, 56).array[..., 0]
     tifffile.imwrite(path, array, rowsperstrip=10, photometric="minisblack", compression="zlib")
-    with tifffile.TiffFile(path, mode="r+b") as tiff:
+    with tifffile.TiffFile(path, mode="r+") as tiff:
         counts = tiff.pages.first.tags["StripByteCounts"]
         counts.overwrite([0, *counts.value[1:]])
     refused(path, "damaged; some of its strips or tiles are missing")

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
-from tifffile import TiffFile, TiffPage
+from PIL import ExifTags
+from tifffile import PHOTOMETRIC, TiffFile, TiffPage
 
 from inrc_modalities.image import png, tiff
-from inrc_modalities.image.colour import MAX_PROFILE_BYTES, is_srgb
+from inrc_modalities.image.colour import CHUNKS, MAX_PROFILE_BYTES, is_srgb
 from inrc_modalities.image.pixels import MODES, Pixels
 from inrc_modalities.image.reading import FORMATS, explained, load, start
 
 _KEPT_CHUNKS = {
-    "IHDR", "PLTE", "IDAT", "IEND", "tRNS", "hIST", "sRGB", "iCCP", *png.CHUNKS,
+    "IHDR", "PLTE", "IDAT", "IEND", "tRNS", "hIST", "sRGB", "iCCP", *CHUNKS,
 }  # fmt: skip
 _CHUNKS = {
     "tEXt": "text chunks", "zTXt": "text chunks", "iTXt": "text chunks", "eXIf": "EXIF",
@@ -58,7 +59,7 @@ def losses(path: Path) -> list[str]:
             with TiffFile(path) as file:
                 phrases = [*_tiff(file)]
         else:
-            with PIL.Image.open(path, formats=FORMATS) as image:
+            with path.open("rb") as data, PIL.Image.open(data, formats=FORMATS) as image:
                 phrases = [*_pillow(path, image)]
     if _label_map(pixels):
         phrases.append("exact labels (it looks like a label map)")
@@ -97,7 +98,7 @@ def _jpeg(image: PIL.Image.Image) -> Iterator[str]:
         elif not content.startswith(_KEPT_SEGMENTS):
             yield f"{name} segment"
     # EXIF 2.3: cameras mark Adobe RGB by the interoperability index R03
-    if image.getexif().get_ifd(PIL.Image.ExifTags.IFD.Interop).get(1) == "R03":
+    if image.getexif().get_ifd(ExifTags.IFD.Interop).get(1) == "R03":
         yield "Adobe RGB mark of EXIF (shown as sRGB)"
     if getattr(image, "n_frames", 1) > 1:
         yield "further pictures (MPO)"
@@ -106,7 +107,7 @@ def _jpeg(image: PIL.Image.Image) -> Iterator[str]:
 def _tiff(file: TiffFile) -> Iterator[str]:
     page = file.pages.first
     assert isinstance(page, TiffPage)  # `load` has checked it
-    if page.photometric == tiff.PHOTOMETRIC.PALETTE:
+    if page.photometric == PHOTOMETRIC.PALETTE:
         yield "palette"
     elif page.bitspersample in (2, 4):
         yield f"{page.bitspersample}-bit samples (written as 8 bits)"

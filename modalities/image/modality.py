@@ -99,7 +99,9 @@ class Image(Modality):
         shape, mode, depth = self.shape(signal.meta), signal.meta["mode"], signal.meta["depth"]
         values = signal.features.detach().cpu().to(torch.float64).nan_to_num(0.0).clamp(0.0, 1.0)
         if values.numel() != math.prod(shape) * self.channels:
-            raise SignalError(f"{path}: {tuple(values.shape)} values for an image of {shape}; decode it again")
+            raise SignalError(
+                f"{path}: {tuple(values.shape)} values for an image of {shape}; decode it again"
+            )
         array = values.reshape(*shape, self.channels).numpy()
         array = recast(array, LAYOUTS[self.channels], mode, 1.0)
         if mode == "1":
@@ -130,7 +132,7 @@ class Image(Modality):
         """Where to ask: the parts of `split`, or what a view needs of them.
 
         `View.scale` and `View.at` sample the field at the centres of the new pixels; `View.region`
-        is in pixels of the original, and only the patches that it touches are asked.
+        is in pixels of the original; only the patches that it touches are decoded.
 
         Raises:
             SignalError: a scale that is not positive, a result too large, both scale and at, an

@@ -49,7 +49,7 @@ def load(path: Path) -> Pixels:
         with path.open("rb") as file, PIL.Image.open(file, formats=FORMATS) as image:
             if image.format != "MPO":  # what Pillow calls a JPEG with extras, from phones
                 _check_single(path, getattr(image, "n_frames", 1))
-            icc, colour = image.info.get("icc_profile"), {}
+            icc, colour = image.info.get("icc_profile"), dict[str, bytes]()
             if image.format == "PNG":
                 icc, colour = png_colour(png.chunks(path), icc)
                 if head[_PNG_DEPTH] == 16:

@@ -16,13 +16,14 @@ from inrc_modalities.image.turning import ORIENTATION, turned
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 # TIFF 6.0: PhotometricInterpretation, and how many samples of a pixel are colours
-_COLOURS = {
+_COLOURS: dict[int, int] = {
     PHOTOMETRIC.MINISWHITE: 1, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.RGB: 3,
     PHOTOMETRIC.PALETTE: 1, PHOTOMETRIC.YCBCR: 3,
 }  # fmt: skip
 _DECODED = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB)
 # TIFF 6.0: SampleFormat 1 is unsigned; ExtraSamples 1 is premultiplied opacity, 2 is straight
 _UNSIGNED, _PREMULTIPLIED, _STRAIGHT = 1, 1, 2
+_REDUCED = 1  # bit of NewSubfileType
 _TRANSFER, _WHITE, _PRIMARIES, _NODATA = 301, 318, 319, 42113
 _SRGB = {_WHITE: (0.3127, 0.329), _PRIMARIES: (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)}
 _CHROMATICITY_TOLERANCE = 0.001
@@ -44,7 +45,7 @@ def load(path: Path) -> Pixels | None:
             raise SignalError(f"{path}: damaged; its first picture has no tags")
         others = range(1, len(tiff.pages))
         # smaller copies and their masks come with the picture, other pictures do not
-        if any(not tiff.pages.get(i).is_reduced for i in others) or _stacked(tiff):
+        if any(not int(tiff.pages.get(i).subfiletype) & _REDUCED for i in others) or _stacked(tiff):
             raise SignalError(
                 f"{path}: {len(tiff.pages)} pictures in one file; save the one you want by itself"
             )
@@ -68,7 +69,7 @@ def _check(path: Path, page: TiffPage) -> None:
         raise PIL.Image.DecompressionBombError(
             f"{page.imagelength * page.imagewidth} pixels, the limit is {limit}"
         )
-    if page.is_reduced:
+    if int(page.subfiletype) & _REDUCED:
         problem = "a preview of another picture; convert that one to TIFF or PNG"
     elif page.photometric not in _COLOURS:
         name = PHOTOMETRIC(page.photometric).name

@@ -125,7 +125,7 @@ def _encode(pixels: Pixels, form: Format) -> bytes:
     mode = form.stored[pixels.mode]
     array = recast(pixels.array, pixels.mode, mode, pixels.peak)
     if form is _BMP and mode == "RGBA":
-        return _bitmap_with_opacity(array)
+        return _bitmap_with_opacity(array.astype(np.uint8))
     image = PIL.Image.fromarray(_squeezed(array))
     if mode == "1":
         image = image.convert("1", dither=PIL.Image.Dither.NONE)
