@@ -54,6 +54,7 @@ def test_what_is_written_loses_nothing_when_it_is_read_again(tmp_path: Path, suf
         ("pHYs", struct.pack(">IIB", 2835, 2835, 1), "resolution"),
         ("tIME", bytes([7, 232, 1, 1, 0, 0, 0]), "time of last change"),
         ("sBIT", bytes([5, 6, 5]), "number of significant bits"),
+        ("sBIT", bytes([16, 16, 16]), None),
         ("bKGD", bytes(6), "background colour"),
         ("prVt", b"secret", "prVt chunk"),
         ("gAMA", struct.pack(">I", 45455), None),

@@ -24,12 +24,12 @@ _CHUNKS = {
 _SEGMENTS = {
     b"Exif\0": "EXIF", b"http://ns.adobe.com/x": "XMP", b"Photoshop 3.0\0": "Photoshop data (IPTC)",
 }  # fmt: skip
-_KEPT_SEGMENTS = (b"ICC_PROFILE\0", b"MPF\0", b"Adobe", b"JFXX\0")
+_KEPT_SEGMENTS = (b"ICC_PROFILE\0", b"MPF\0", b"Adobe", b"Ducky", b"JFXX\0")
 # TIFF 6.0 and its technical notes: how pixels are stored, all of which load takes into account
 _KEPT_TAGS = {
     254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 274, 277, 278, 279, 280, 281, 284, 292, 293,
-    296, 301, 317, 318, 319, 320, 322, 323, 324, 325, 338, 339, 347, 512, 513, 514, 515, 519, 520,
-    521, 529, 530, 531, 532, 34675,
+    296, 297, 301, 317, 318, 319, 320, 322, 323, 324, 325, 338, 339, 347, 512, 513, 514, 515, 519,
+    520, 521, 529, 530, 531, 532, 34675,
 }  # fmt: skip
 _TAGS = {
     **dict.fromkeys((269, 270, 271, 272, 285, 305, 306, 315, 316, 33432), "text tags"),
@@ -71,10 +71,11 @@ def _pillow(path: Path, image: PIL.Image.Image) -> Iterator[str]:
         yield "palette"
     yield from _profile(image.info.get("icc_profile"))
     if image.format == "PNG":
-        for name in png.chunks(path):
-            if name not in _KEPT_CHUNKS:
-                yield _CHUNKS.get(name, f"{name} chunk")
         depth = start(path)[24]
+        for name, content in png.chunks(path).items():
+            full = name == "sBIT" and min(content, default=0) >= depth
+            if name not in _KEPT_CHUNKS and not full:
+                yield _CHUNKS.get(name, f"{name} chunk")
         if depth in (2, 4) and image.mode == "L":
             yield f"{depth}-bit samples (written as 8 bits)"
     elif image.format in ("JPEG", "MPO"):

@@ -121,22 +121,22 @@ class Image(Modality):
         )
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
-        """Height and width, after checking everything that the meta declares.
+        """Height and width, after checking all entries of the meta.
 
         Raises:
-            SignalError: a meta that no image can have, or larger than Pillow would open.
+            SignalError: an impossible meta, or more pixels than Pillow would open.
         """
         return header.shape(meta)
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
-        """Where to ask: the parts of `split`, or what a view needs of them.
+        """The queries and parts of `split`, or those that a view needs.
 
         `View.scale` and `View.at` sample the field at the centres of the new pixels; `View.region`
         is in pixels of the original; only the patches that it touches are decoded.
 
         Raises:
-            SignalError: a scale that is not positive, a result too large, both scale and at, an
-                unknown axis, an empty region.
+            SignalError: a scale that is not positive, both scale and `at`, a result with too many
+                pixels, an unknown axis, or an empty region.
         """
         shape = self.shape(meta)
         if not view:
@@ -148,7 +148,7 @@ class Image(Modality):
         return QueryPlan(grid.queries(axes), grid.parts(axes))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The image made of the patches decoded at `plan_queries(meta, view)`."""
+        """The image of the patches decoded at `plan_queries(meta, view)`."""
         shape = self.shape(meta)
         if not view:
             return self._whole(grid.join(features, shape, self._side(shape)), meta)
@@ -156,7 +156,7 @@ class Image(Modality):
         return self._whole(canvas, {**meta, "shape": list(canvas.shape[:2])})
 
     def measure(self, original: Path, decoded: Path) -> dict[str, float]:
-        """PSNR (dB), MS-SSIM or SSIM, and the largest error in levels, of the files as written."""
+        """PSNR (dB), MS-SSIM or SSIM, and the largest error in levels, of two files."""
         return quality.measure(original, decoded)
 
     def lossless_suffix(self, suffix: str) -> str:
@@ -201,7 +201,7 @@ class Image(Modality):
         region = {}
         for name, low, high in view.region:
             if name not in self.axes or name in region:
-                raise SignalError(f"region: {name!r} twice or unknown; an image has y and x")
+                raise SignalError(f"region: {name!r} is unknown or given twice; give y and x")
             region[name] = (low, high)
         each = zip(self.axes, shape, self._side(shape), self._size(shape, view), strict=True)
         return [
@@ -214,13 +214,13 @@ class Image(Modality):
         """Height and width that the whole image would have in this view."""
         if view.at is not None:
             if view.scale is not None:
-                raise SignalError("ask for a scale or for the size of another image, not for both")
+                raise SignalError("scale and at: both give a size; give one of them")
             height, width = load(view.at).array.shape[:2]
             return height, width
         scale = 1.0 if view.scale is None else view.scale
         if not (math.isfinite(scale) and scale > 0):
             raise SignalError(f"scale {scale}: give a number above 0")
-        # beyond this, products of sizes below would not be exact
+        # up to this size, products of sizes are exact
         height, width = (max(1, round(min(n * scale, 2.0**31))) for n in shape)
         header.check_size(height, width)
         return height, width

@@ -9,11 +9,12 @@ from inrc_modalities.image.pixels import Pixels
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_BYTES = 33
-"""Signature and IHDR: whatever says how pixels look follows them."""
+"""Signature and IHDR: the chunks that say how pixels look follow them."""
+_MAX_CONTENT = max(CHUNKS.values())
 
 
 def chunks(path: Path) -> dict[str, bytes]:
-    """Names of a PNG's chunks, with the content of those that describe colour; the first of each.
+    """The chunks of a PNG by name, the first of each; only small ones come with their content.
 
     A file that is cut short gives the chunks before the cut.
     """
@@ -22,7 +23,7 @@ def chunks(path: Path) -> dict[str, bytes]:
         file.seek(len(SIGNATURE))
         while len(head := file.read(8)) == 8:
             size, name = int.from_bytes(head[:4], "big"), head[4:].decode("latin1")
-            data = file.read(size) if CHUNKS.get(name) == size else b""
+            data = file.read(size) if size <= _MAX_CONTENT else b""
             contents.setdefault(name, data)
             file.seek(size - len(data) + 4, 1)  # and the checksum
     return contents
