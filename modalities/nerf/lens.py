@@ -68,9 +68,11 @@ def _entries(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _equal(one: object, other: object) -> bool:
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return abs(one - other) <= _SAME * max(abs(one), abs(other))
-    return one is other or one == other  # NaN is itself, and is refused as a number later
+    if one is other or one == other:  # the first for NaN, which is refused later
+        return True
+    if not (isinstance(one, int | float) and isinstance(other, int | float)):
+        return False
+    return abs(one - other) <= _SAME * max(abs(one), abs(other))
 
 
 def _pinhole(path: Path, lens: Mapping[str, Any], size: tuple[int, int]) -> float:

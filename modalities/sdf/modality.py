@@ -17,7 +17,7 @@ from inrc_modalities.sdf import draco, kinds, points, quality, render, sample
 from inrc_modalities.sdf.distance import oriented, signed
 from inrc_modalities.sdf.explore import MOST, Shell, decided, explore
 from inrc_modalities.sdf.lattice import Lattice, lattice, unname
-from inrc_modalities.sdf.mesh import SUFFIXES, Mesh, load, save
+from inrc_modalities.sdf.mesh import SUFFIXES, Mesh, load, losses, save
 from inrc_modalities.sdf.place import Place
 from inrc_modalities.sdf.surface import crossed, triangulate
 
@@ -180,6 +180,10 @@ class SDF(Modality):
                 where = walk.send(self._values(features))
         except StopIteration as end:
             return self._signal(end.value, box, meta)
+
+    def losses(self, path: Path) -> list[str]:
+        """What a mesh file holds beside its surface: colours, normals, textures, holes."""
+        return losses(path)
 
     def count(self, shape: tuple[int, ...]) -> int:
         """One: a rate is counted per shape, however many points it is asked at."""
