@@ -173,8 +173,9 @@ def _walked(
     for number, name in enumerate(element.names):
         types, many = kinds[number], np.array(counts[number], np.int64)
         size = types[-1].itemsize
-        first = np.repeat(np.array(starts[number], np.int64) - (np.cumsum(many) - many) * size, many)
-        where = (first + np.arange(many.sum()) * size)[:, None] + np.arange(size)
+        first = np.array(starts[number], np.int64) - (np.cumsum(many) - many) * size
+        places = np.repeat(first, many) + np.arange(many.sum()) * size
+        where = places[:, None] + np.arange(size)
         values = np.ascontiguousarray(raw[where]).view(types[-1]).reshape(-1)
         columns[name] = Column(values, many if len(types) == 2 else None)
     return columns, at
