@@ -17,7 +17,8 @@ from mri_files import QUICK, back, oblique, ramp, same_header, save
 from inrc.errors import SignalError
 from inrc.testing import check_file, check_modality
 from inrc_modalities.mri import MRI, masks
-from inrc_modalities.mri.header import TYPES, Header
+from inrc_modalities.mri.header import Header
+from inrc_modalities.mri.layout import TYPES
 from inrc_modalities.mri.scaling import ends
 
 REAL = sorted((Path(__file__).parents[2] / "shared" / "data" / "mri").glob("stroke_t?_*.nii.gz"))

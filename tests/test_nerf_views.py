@@ -20,7 +20,7 @@ from inrc.errors import SignalError
 from inrc.signal import View
 from inrc.testing import check_modality
 from inrc_modalities.nerf import NeRF, header
-from inrc_modalities.nerf.modality import spread
+from inrc_modalities.nerf.cameras import spread
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
-from inrc_modalities.mri.header import EXTRA_LIMIT, SIZES, Header, kind
+from inrc_modalities.mri.header import Header
+from inrc_modalities.mri.layout import MAX_EXTRA, SIZES, kind
 
 _GZIP = b"\x1f\x8b"
 _RATIO = 1032  # deflate makes at most so many bytes of one (zlib, technical details)
@@ -24,10 +25,24 @@ _SLACK = 4096  # bytes of a gzip header and of what follows the voxels
 
 @dataclass(frozen=True)
 class Volume:
-    """What a file holds: `stored` has the header's shape, in the file's own type and order."""
+    """What a file holds.
+
+    Args:
+        header: the checked header.
+        stored: voxels in the header's shape, in the file's own type and byte order.
+        tail: bytes after the last voxel, up to 16 MiB of them.
+    """
 
     header: Header
     stored: NDArray[Any]
+    tail: int = 0
+
+    def series(self) -> NDArray[Any]:
+        """The stored voxels as T X Y Z, volume by volume."""
+        header = self.header
+        return np.moveaxis(
+            self.stored.reshape(*header.space, header.volumes, order="F"), -1, 0
+        )
 
     def real(self) -> NDArray[np.float64]:
         """Values after slope and intercept; unknown ones stay NaN or infinite."""
@@ -57,10 +72,13 @@ def load(path: Path) -> Volume:
             if not got:
                 raise SignalError(f"is cut short: {at} bytes of voxels instead of {wanted}")
             at += got
+        tail = 0
         for _ in range(_PIECE // _SLACK):  # to the end, where gzip keeps its checksum
-            if not file.read(_SLACK):
+            piece = len(file.read(_SLACK))
+            tail += piece
+            if not piece:
                 break
-    return Volume(header, content.view(header.dtype).reshape(header.shape, order="F"))
+    return Volume(header, content.view(header.dtype).reshape(header.shape, order="F"), tail)
 
 
 def load_header(path: Path) -> Header:
@@ -77,7 +95,7 @@ def _header(file: BufferedIOBase) -> Header:
     block = _exactly(file, 4)
     size = next((n for n in SIZES.values() if n in _both(block)), None)
     if size is None:
-        raise SignalError("is no NIfTI file, or its start is damaged")
+        raise SignalError("not a NIfTI file, or its start is damaged")
     block += _exactly(file, size - 4)
     version, order = kind(block)
     return Header.parse(block, _extra(file, block, version, order))
@@ -99,19 +117,19 @@ def _extra(file: BufferedIOBase, block: bytes, version: int, order: str) -> byte
     size = 4 if offset == 0 else offset - SIZES[version]
     if not (size >= 0 and size == int(size)):
         raise SignalError(f"says its voxels begin at byte {offset:g}, where they cannot")
-    if size > EXTRA_LIMIT + 4:
-        raise SignalError(f"has extensions of more than {EXTRA_LIMIT} bytes; remove them first")
+    if size > MAX_EXTRA + 4:
+        raise SignalError(f"has extensions of more than {MAX_EXTRA} bytes; remove them first")
     return _exactly(file, int(size))
 
 
 def _exactly(file: BufferedIOBase, size: int) -> bytes:
-    found = bytearray()
-    while len(found) < size:
-        piece = file.read(size - len(found))
+    content = bytearray()
+    while len(content) < size:
+        piece = file.read(size - len(content))
         if not piece:
-            raise SignalError(f"is cut short: it ends within its header ({len(found)} bytes of it)")
-        found += piece
-    return bytes(found)
+            raise SignalError(f"truncated: it ends after {len(content)} bytes of its header")
+        content += piece
+    return bytes(content)
 
 
 @contextmanager

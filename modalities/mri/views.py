@@ -11,7 +11,8 @@ from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import View
 from inrc_modalities.mri.blocks import Block, Triple
-from inrc_modalities.mri.header import EDGE, VOXELS, Header
+from inrc_modalities.mri.header import Header
+from inrc_modalities.mri.layout import MAX_EDGE, MAX_VOXELS
 from inrc_modalities.mri.reading import load_header
 
 NAMES = ("x", "y", "z")
@@ -37,7 +38,7 @@ def axes(space: Triple, version: int, block: Block, view: View) -> Axes:
         for name, n, size, shown in zip(NAMES, space, block.size, _shown(space, view), strict=True)
     )
     lengths = [each.size for each in (x, y, z)]
-    if max(lengths) > EDGE[version] or math.prod(lengths) > VOXELS:
+    if max(lengths) > MAX_EDGE[version] or math.prod(lengths) > MAX_VOXELS:
         raise SignalError(f"a volume of {lengths} voxels is too large for its file")
     return x, y, z
 

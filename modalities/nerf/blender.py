@@ -18,7 +18,7 @@ from inrc_modalities.nerf.scene import Scene, explained, measurable
 KIND = "a transforms.json with the cameras of a scene"
 
 _MAX_BYTES = 1 << 28  # of JSON: 65,536 poses are 20 MB
-_MAX_NAMES = 3  # missing pictures that an error names
+_MAX_NAMES = 3  # pictures or entries that a message names
 
 
 def load(path: Path) -> Scene:
@@ -71,6 +71,23 @@ def _scene(path: Path, said: Mapping[str, Any], frames: list[dict[str, Any]]) ->
         return pictures.load(files[number], cameras.size)
 
     return Scene(path, cameras, picture)
+
+
+def losses(path: Path) -> list[str]:
+    """What a file and its pictures hold beside views and their cameras, in short phrases.
+
+    Raises:
+        SignalError: as `load`, or a picture that cannot be read.
+    """
+    said = described(path)
+    load(path)
+    phrases = pictures.losses([named(path, f, n) for n, f in enumerate(said["frames"])])
+    own = {"frames", "file_path", "transform_matrix"}
+    keys = {key for entries in (said, *said["frames"]) for key in entries} - own
+    others = sorted(key for key in keys if not lens.describes_lens(key))
+    if others:
+        phrases.append(f"entries {', '.join(others[:_MAX_NAMES])}{', ...' * (len(others) > _MAX_NAMES)}")
+    return phrases
 
 
 def save(cameras: Cameras, levels: NDArray[np.uint8], path: Path) -> None:

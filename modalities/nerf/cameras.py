@@ -53,10 +53,10 @@ class Cameras:
     def every(self) -> Float[Tensor, "M 7"]:
         """The rays of all pixels of all views, view by view and row by row."""
         pixels = torch.arange(self.pixels)
-        found = torch.empty(len(self), self.pixels, RAY)
-        for number in range(len(self)):  # one at a time: what is computed on the way is larger
-            found[number] = self.rays(torch.full_like(pixels, number), pixels)
-        return found.flatten(0, 1)
+        rays = torch.empty(len(self), self.pixels, RAY)
+        for number in range(len(self)):  # one at a time: temporary values take more memory
+            rays[number] = self.rays(torch.full_like(pixels, number), pixels)
+        return rays.flatten(0, 1)
 
     def resized(self, scale: float) -> "Cameras":
         """The same cameras with another number of pixels.
@@ -82,6 +82,17 @@ class Cameras:
                 f"region view: none from {low:g} to {high:g}; there are 0 to {len(self)}"
             )
         return Cameras(self.poses[first:last], self.size, self.focal)
+
+
+def spread(pixels: int, count: int, number: int) -> Tensor:
+    """`count` different pixels of view `number`, evenly from all of it, in increasing order."""
+    if count >= pixels:
+        return torch.arange(pixels)
+    generator = torch.Generator().manual_seed(number)
+    # one from each of `count` runs of pixels: regular ones would repeat columns
+    edges = torch.arange(count + 1, dtype=torch.int64) * pixels // count
+    room = edges[1:] - edges[:-1]
+    return edges[:-1] + (torch.rand(count, generator=generator) * room).long().clamp(max=room - 1)
 
 
 def checked(matrices: Float[Tensor, "V r 4"], where: str) -> Float[Tensor, "V 3 4"]:

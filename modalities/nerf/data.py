@@ -85,13 +85,13 @@ class Scenes(SignalDataModule):
         """Training scenes and validation scenes."""
         if self.root is None:
             return super().files()
-        paths = self.found(self.root)
+        paths = self.scenes(self.root)
         if self.val_root is not None:
-            return paths, self.found(self.val_root)
+            return paths, self.scenes(self.val_root)
         held = min(max(round(len(paths) * self.val_fraction), 1), len(paths) - 1)
         return (paths[:-held], paths[-held:]) if held else (paths, paths)
 
-    def found(self, root: Path) -> list[Path]:
+    def scenes(self, root: Path) -> list[Path]:
         """The scenes below a folder, in order of their names, or the one file given."""
         if root.is_file():
             return [root]
@@ -161,7 +161,7 @@ class NerfSynthetic(Scenes):
             workers=workers,
         )
 
-    def found(self, root: Path) -> list[Path]:
+    def scenes(self, root: Path) -> list[Path]:
         """The training descriptions."""
         paths = sorted(root.rglob("transforms_train.json"))
         if not paths:
@@ -219,7 +219,7 @@ class SRNCars(Scenes):
             raise UsageError("cars: limit must be 1 or more")
         self.limit = limit
 
-    def found(self, root: Path) -> list[Path]:
+    def scenes(self, root: Path) -> list[Path]:
         """The intrinsics of the cars."""
         paths = sorted(root.rglob(srn.NAME))
         if not paths:

@@ -31,14 +31,14 @@ def measure(see: See, original: Path, decoded: Path) -> dict[str, float]:
         SignalError: a file that cannot be read, or no camera in common.
     """
     truth, views, pairs = paired(original, decoded)
-    found: dict[str, list[float]] = {"psnr": []}
+    measures: dict[str, list[float]] = {"psnr": []}
     for mine, other in pairs:
         a, b = see(truth, other), see(views, mine)
-        found["psnr"].append(metrics.psnr(a, b, 1.0))
+        measures["psnr"].append(metrics.psnr(a, b, 1.0))
         if min(a.shape[:2]) >= WINDOW:
             value = ssim(_planes(a), _planes(b), data_range=1.0, win_size=WINDOW)
-            found.setdefault("ssim", []).append(float(value))
-    return {name: fmean(values) for name, values in found.items()}
+            measures.setdefault("ssim", []).append(float(value))
+    return {name: fmean(values) for name, values in measures.items()}
 
 
 def picture(

@@ -36,7 +36,7 @@ def load(path: Path) -> Scene:
     high, wide = numbers[-2:]
     if (path.parent / "intrinsics").exists():
         raise SignalError(f"{path}: its views have lenses of their own (intrinsics); keep one lens")
-    views = sorted(p for p in (path.parent / "rgb").glob("*") if p.suffix in pictures.ENDINGS)
+    views = _views(path)
     if not views:
         raise SignalError(f"{path}: no pictures in {path.parent / 'rgb'}; put the views there")
     height, width = pictures.size(views[0])
@@ -63,6 +63,16 @@ def load(path: Path) -> Scene:
     return Scene(path, cameras, picture)
 
 
+def losses(path: Path) -> list[str]:
+    """What the pictures of a scene hold beside their colours, in short phrases.
+
+    Raises:
+        SignalError: as `load`, or a picture that cannot be read.
+    """
+    load(path)
+    return pictures.losses(_views(path))
+
+
 def save(cameras: Cameras, levels: NDArray[np.uint8], path: Path) -> None:
     """Write views V H W 3 to a folder rgb beside `path`, and their poses to a folder pose."""
     height, width = cameras.size
@@ -80,6 +90,11 @@ def save(cameras: Cameras, levels: NDArray[np.uint8], path: Path) -> None:
         path.write_text(said, encoding="utf-8")
     except OSError as error:
         raise SignalError(f"{path}: cannot be written ({error})") from None
+
+
+def _views(path: Path) -> list[Path]:
+    beside = (path.parent / "rgb").glob("*")
+    return sorted(each for each in beside if each.suffix in pictures.ENDINGS)
 
 
 def _numbers(path: Path) -> list[float]:
