@@ -1,7 +1,7 @@
 """All methods side by side on the same files: `python -m benchmarks.methods TASK TRAIN TEST WORK`.
 
 Trains every method in WORK/TASK_METHOD with about the same seconds of one core (a codec that is
-there already is used), puts all test files into one archive per rung, decodes it, and writes
+there already is used), puts all test files into one archive per quality level, decodes it, and writes
 WORK/TASK.json and WORK/TASK.png, with PCA of the same training rows beside them.
 
 Tasks: `cifar10` takes folders of images of 32 by 32 pixels. `era5` takes one NetCDF file of an
@@ -25,7 +25,7 @@ import torch
 
 from inrc import registry
 from inrc.cli.export import measured
-from inrc.container import Archive, Item, pack
+from inrc.container import Archive, Item, pack_archive
 from inrc.errors import InrcError
 from inrc.evaluation import linear
 from inrc.evaluation.curves import Curve, Point
@@ -64,7 +64,7 @@ def _of(**words: object) -> tuple[str, ...]:
 
 def _steps(represent: int, compress: int, rate: float) -> tuple[str, ...]:
     return (
-        f"--model.represent={represent}", f"--model.compress={compress}", f"--model.rate={rate}",
+        f"--model.represent={represent}", f"--model.compress={compress}", f"--model.lr={rate}",
         "--model.latent_distortion=true",
     )  # fmt: skip
 
@@ -80,16 +80,16 @@ TASKS = {
         ),
         {
             "coinpp": (*_of(latent_dim=128), *_steps(3600, 1, 5e-4)),
-            "functa": (*_of(latent_dim=128, weights="[60,200,600,2000]"), *_steps(3300, 200, 5e-4)),
-            "vcinr": (*_of(latent_dim=128, weights="[60,200,600,2000]"), *_steps(1900, 200, 5e-4)),
+            "functa": (*_of(latent_dim=128, lambdas="[60,200,600,2000]"), *_steps(3300, 200, 5e-4)),
+            "vcinr": (*_of(latent_dim=128, lambdas="[60,200,600,2000]"), *_steps(1900, 200, 5e-4)),
             "mscn": _steps(2500, 1, 5e-4),
             "combiner": (
                 *_of(betas="[2.0e-5,5.0e-6]", first=60, fit=400, refine=400),
                 *_steps(400, 1, 2e-3), "--data.batch_size=64",
             ),
             "basis": (
-                *_of(latent_dim=512, span=512, curve=0, hidden=0,
-                     weights="[30,60,120,250,500,1000]"),
+                *_of(latent_dim=512, basis_size=512, field_hidden=0, bottleneck_hidden=0,
+                     lambdas="[30,60,120,250,500,1000]"),
                 *_steps(0, 150, 1e-3), "--model.observations=null",
                 "--model.inner_observations=null",
             ),
@@ -116,8 +116,8 @@ TASKS = {
                 *_steps(500, 1, 2e-3), "--data.batch_size=8",
             ),
             "basis": (
-                *_of(latent_dim=128, features=6144, w0=100, span=512, curve=0, hidden=0, relief=64,
-                     weights="[10,100,1000,10000]"),
+                *_of(latent_dim=128, num_frequencies=6144, w0=100, basis_size=512, field_hidden=0, bottleneck_hidden=0, residual_table=64,
+                     lambdas="[10,100,1000,10000]"),
                 *_steps(0, 100, 1e-3), "--model.observations=null",
                 "--model.inner_observations=null",
             ),
@@ -178,7 +178,9 @@ def alone(
     rows = []
     for width, depth in sizes:
         model = Model.untrained(COIN(width=width, depth=depth), modality)
-        rows.append({"size": f"{depth}x{width}", **measured(model, list(files), model.rungs // 2)})
+        rows.append(
+            {"size": f"{depth}x{width}", **measured(model, list(files), model.num_qualities // 2)}
+        )
     found = {"model_bytes": 0, "rows": rows, "unit": modality.unit}
     path.write_text(json.dumps(found))
     return found
@@ -198,13 +200,13 @@ def components(folder: Path, files: Sequence[Path], most: float) -> list[dict[st
         Item(file.name if len(files) > 1 else "", signal.meta, signal.parts)
         for file, signal in zip(files, signals, strict=True)
     )
-    units = sum(modality.count(signal.shape) for signal in signals)
+    units = sum(modality.num_units(signal.shape) for signal in signals)
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
         for number, coder in enumerate(found.coders):
             symbols = coder.quantise(coefficients)
             payload = coder.encode(symbols)
-            data = pack(Archive(model.id, number, items, payload, model.own), model.default)
+            data = pack_archive(Archive(model.id, number, items, payload, model.own), model.default)
             if 8 * len(data) > most * units:
                 break
             parts = np.split(symbols * coder.step, np.cumsum([item.parts for item in items])[:-1])

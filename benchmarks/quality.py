@@ -26,7 +26,7 @@ EVERY = 2.0
 
 
 def psnr(network: Network, queries: Tensor, images: Tensor) -> float:
-    decoded = network.decode(network.encode(queries, images, None), queries)
+    decoded = network.decode(network.fit_latents(queries, images, None), queries)
     decoded = (decoded.clamp(0, 1) * 255).round() / 255
     error = (decoded - images).square().mean((1, 2))
     return float((-10 * torch.log10(error)).mean())
@@ -75,7 +75,7 @@ def main() -> None:
     train, test = (_features(load(path)) for path in (args.train, args.test))
     queries = grid.coordinates((32, 32)).unsqueeze(0)
     torch.manual_seed(0)
-    published = COINPP(latent_dim=64, w0=50.0, rate=1e-2, learn_rate=False)
+    published = COINPP(latent_dim=64, w0=50.0, lr=1e-2, learn_lr=False)
     rows = {
         "basis": (Basis(latent_dim=64), 5e-4),
         "coinpp, our defaults": (COINPP(latent_dim=64), 1e-3),

@@ -30,7 +30,7 @@ from PIL import Image
 
 from benchmarks import cifar
 from inrc.errors import InrcError
-from inrc.evaluation import Row, append, curves, load
+from inrc.evaluation import Result, append, curves, load
 from inrc.evaluation.compare import compare
 from inrc.evaluation.rows import current, sound
 from inrc_modalities.video import reading, writing
@@ -98,14 +98,14 @@ TASKS = {
             "--data.root={work}/kodak/train", "--data.val_root={work}/kodak/test",
             "--data.patch=16", "--data.init_args.random_patches=2200",
             "--model.method.init_args.latent_dim=256",
-            "--model.method.init_args.weights=[30,60,120,250,500,1000,3000,10000]",
+            "--model.method.init_args.lambdas=[30,60,120,250,500,1000,3000,10000]",
         ),
         "images/kodak/*.png", _work("kodak/test/*.png"), ("--repeats", "0"), published="kodak",
     ),
     "era5_members": Task(
         "era5", (
             f"--data.root={{data}}/{_MEMBERS}", "--data.init_args.hold_dim=number",
-            "--data.init_args.hold_last=2", "--model.method.init_args.features=6144",
+            "--data.init_args.hold_last=2", "--model.method.init_args.num_frequencies=6144",
             "--model.method.init_args.w0=100", "--model.method.init_args.latent_dim=128",
             "--model.compress=100",
         ),
@@ -114,7 +114,7 @@ TASKS = {
     "sst": Task(
         "era5", (
             f"--data.root={{data}}/{_SST}", "--data.init_args.hold_dim=time",
-            "--data.init_args.hold_last=24", "--model.method.init_args.features=3072",
+            "--data.init_args.hold_last=24", "--model.method.init_args.num_frequencies=3072",
             "--model.method.init_args.w0=100", "--model.compress=200",
             "--model.latent_distortion=true",
         ),
@@ -235,7 +235,7 @@ def shrink(path: Path, target: Path, limit: int = 195_000) -> None:
             return
 
 
-def table(found: dict[str, list[Row]]) -> str:
+def table(found: dict[str, list[Result]]) -> str:
     """BD-rates of our codec against every baseline, as Markdown."""
     cells: dict[str, dict[str, str]] = {}
     for name, rows in found.items():

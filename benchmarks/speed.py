@@ -123,7 +123,7 @@ def measure(method: COINPP | VCINR, batch: int, repeats: int) -> dict[str, Any]:
     result: dict[str, Any] = {
         "width": method.width, "depth": method.depth, "latent": method.latent_dim, "batch": batch,
         "train_step": beside(lambda: step(network, optimizer, q, x), repeats),
-        "encode": beside(lambda: network.encode(q, x, None), repeats),
+        "encode": beside(lambda: network.fit_latents(q, x, None), repeats),
         "decode": beside(lambda: network.decode(latent, q), repeats),
     }  # fmt: skip
     result["encode"]["milliseconds_per_signal"] = 1e3 * result["encode"]["seconds"] / batch

@@ -17,7 +17,7 @@ Name: TypeAlias = str | os.PathLike[str]
 def compress(
     files: Name | Sequence[Name],
     model: Name | Model,
-    rung: int | None = None,
+    quality: int | None = None,
     steps: int | None = None,
     effort: int = 5,
 ) -> bytes:
@@ -26,16 +26,18 @@ def compress(
     Args:
         files: one file or several, all of the model's kind.
         model: `codec.safetensors`, or what `inrc.load` made of it.
-        rung: of the model's ladder, 0 the cheapest; None takes the middle.
+        quality: of the model's quality levels, 0 the cheapest; None takes the middle.
         steps: of the search for the latents; None takes as many as in training.
         effort: how long the code is searched, 1 (fast) to 9 (thorough), twice as long each.
 
     Raises:
         SignalError: a file that cannot be read; unlike the command, nothing is left out.
-        ModelError, UsageError: no such model or rung.
+        ModelError, UsageError: no such model or quality level.
     """
     names = [files] if isinstance(files, str | os.PathLike) else list(files)
-    made = codec.compress([Path(name) for name in names], load(model), rung, steps, effort=effort)
+    made = codec.compress(
+        [Path(name) for name in names], load(model), quality, steps, effort=effort
+    )
     if made.failed:
         raise SignalError(made.failed[0][1])
     return made.data

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inrc.container import Archive, Item, pack, unpack
+from inrc.container import Archive, Item, pack_archive, unpack_archive
 from inrc.errors import ContainerError, ModelError, SignalError, UsageError
-from inrc.files import whole
+from inrc.files import atomic_write
 from inrc.model import Model
-from inrc.signal import Ask, Rebuild, Signal, View
+from inrc.signal import QueryPlan, Reconstruction, Signal, View
 
 Report = Callable[[int, int], None]
 """Progress: (done, of)."""
@@ -49,27 +49,29 @@ class Compressed:
 def compress(
     paths: Sequence[Path],
     model: Model,
-    rung: int | None = None,
+    quality: int | None = None,
     steps: int | None = None,
     report: Report | None = None,
     effort: int = EFFORT,
 ) -> Compressed:
     """Encode files into one archive.
 
-    A file that cannot be read is listed in `failed` and left out. Without `rung` the middle of the
-    ladder is taken; `effort`, 1 ... 9, is how long the code is searched, twice as long each;
+    A file that cannot be read is listed in `failed` and left out. Without `quality` the middle of the
+    quality levels is taken; `effort`, 1 ... 9, is how long the code is searched, twice as long each;
     `steps` are those of the adapter, in the place of what the effort says.
 
-    Raises SignalError if no file can be read, UsageError for a rung that the model has not or an
+    Raises SignalError if no file can be read, UsageError for a quality level that the model has not or an
     effort that there is not.
     """
     if not 1 <= effort <= HARDEST:
         raise UsageError(f"effort {effort}: give 1 (fast) to {HARDEST} (thorough)")
     share = 2.0 ** (effort - EFFORT)
-    number = model.rungs // 2 if rung is None else rung
-    if not 0 <= number < model.rungs:
-        raise UsageError(f"rung {number}: this model has rungs 0 to {model.rungs - 1}")
-    bottleneck = model.network.rung(number)
+    number = model.num_qualities // 2 if quality is None else quality
+    if not 0 <= number < model.num_qualities:
+        raise UsageError(
+            f"quality level {number}: this model has quality levels 0 to {model.num_qualities - 1}"
+        )
+    bottleneck = model.network.bottleneck(number)
     if not bottleneck.ready:
         raise ModelError("this model has no probability tables: its training did not end")
     names = _names(paths)
@@ -99,7 +101,7 @@ def compress(
             flush()
         waiting.append(signal)
         items.append(Item(name, signal.meta, signal.parts))
-        observations += model.modality.count(signal.shape)
+        observations += model.modality.num_units(signal.shape)
         del signal  # `flush` lets go of the others
         held = sum(each.features.numel() for each in waiting)
         if sum(each.parts for each in waiting) >= BATCH or held > HELD:
@@ -109,8 +111,8 @@ def compress(
         raise SignalError(failed[0][1] if failed else "no files to compress")
     if len(items) == 1 and len(paths) == 1:
         items = [Item("", items[0].meta, items[0].parts)]
-    payload = bottleneck.pack(symbols[0] if len(symbols) == 1 else torch.cat(symbols))
-    data = pack(Archive(model.id, number, tuple(items), payload, model.own), model.default)
+    payload = bottleneck.compress(symbols[0] if len(symbols) == 1 else torch.cat(symbols))
+    data = pack_archive(Archive(model.id, number, tuple(items), payload, model.own), model.default)
     return Compressed(data, len(payload), tuple(items), observations, failed)
 
 
@@ -136,7 +138,7 @@ def _alike(a: Signal, b: Signal) -> bool:
 def _code(
     signals: Sequence[Signal],
     model: Model,
-    rung: int,
+    quality: int,
     steps: int | None,
     watch: Callable[[float], None],
     effort: float,
@@ -144,8 +146,8 @@ def _code(
     first = signals[0]
     features = torch.cat([signal.features for signal in signals])
     parts = [signal.parts for signal in signals]
-    return model.network.code(
-        rung, first.queries, features, first.weights, steps, watch, effort, parts
+    return model.network.encode(
+        quality, first.queries, features, first.weights, steps, watch, effort, parts
     )
 
 
@@ -178,8 +180,8 @@ class Opened:
         waiting: list[_Running] = []
         for number, view in zip(numbers, views, strict=True):
             running = self._start(number, view)
-            rows = sum(len(each.ask.parts) for each in waiting)
-            if waiting and (rows >= BATCH or not _same_points(waiting[-1].ask, running.ask)):
+            rows = sum(len(each.plan.parts) for each in waiting)
+            if waiting and (rows >= BATCH or not _same_points(waiting[-1].plan, running.plan)):
                 yield from self._finish(waiting)
                 waiting = []
             waiting.append(running)
@@ -187,38 +189,38 @@ class Opened:
 
     def _start(self, number: int, view: View) -> "_Running":
         item = self.archive.items[number]
-        rebuild = self.model.modality.rebuild(item.meta, view)
-        ask = self._checked(number, next(rebuild))
-        if not view and len(set(ask.parts)) != item.parts:
+        reconstruction = self.model.modality.reconstruct(item.meta, view)
+        plan = self._checked(number, next(reconstruction))
+        if not view and len(set(plan.parts)) != item.parts:
             raise ContainerError(
-                f"item {number}: declares {item.parts} parts, has {len(set(ask.parts))}"
+                f"item {number}: declares {item.parts} parts, has {len(set(plan.parts))}"
             )
-        return _Running(number, rebuild, ask)
+        return _Running(number, reconstruction, plan)
 
-    def _checked(self, number: int, ask: Ask) -> Ask:
-        if any(not 0 <= part < self.archive.items[number].parts for part in ask.parts):
+    def _checked(self, number: int, plan: QueryPlan) -> QueryPlan:
+        if any(not 0 <= part < self.archive.items[number].parts for part in plan.parts):
             raise ContainerError(f"item {number}: asks for parts that it has not")
-        if len(ask.parts) * ask.queries.shape[1] > LIMIT:
+        if len(plan.parts) * plan.queries.shape[1] > LIMIT:
             raise ContainerError(f"item {number}: more than {LIMIT} points")
-        return ask
+        return plan
 
     def _finish(self, waiting: list["_Running"]) -> Iterator[Signal]:
         if not waiting:
             return
-        answers = self._answer([(each.number, each.ask) for each in waiting])
+        answers = self._answer([(each.number, each.plan) for each in waiting])
         for each, features in zip(waiting, answers, strict=True):
             try:
                 while True:
-                    ask = self._checked(each.number, each.rebuild.send(features))
-                    (features,) = self._answer([(each.number, ask)])
+                    plan = self._checked(each.number, each.reconstruction.send(features))
+                    (features,) = self._answer([(each.number, plan)])
             except StopIteration as end:
                 yield end.value
 
-    def _answer(self, asked: list[tuple[int, Ask]]) -> tuple[Tensor, ...]:
+    def _answer(self, asked: list[tuple[int, QueryPlan]]) -> tuple[Tensor, ...]:
         """Features of several items that are asked at the points of the first."""
-        rows = [self.starts[number] + part for number, ask in asked for part in ask.parts]
+        rows = [self.starts[number] + part for number, plan in asked for part in plan.parts]
         features = self.model.network.decode(self.latents[rows], asked[0][1].queries)
-        return features.split([len(ask.parts) for _, ask in asked])
+        return features.split([len(plan.parts) for _, plan in asked])
 
 
 @dataclass
@@ -226,11 +228,11 @@ class _Running:
     """A signal that is being rebuilt: what it asks first is known, nothing is answered yet."""
 
     number: int
-    rebuild: Rebuild
-    ask: Ask
+    reconstruction: Reconstruction
+    plan: QueryPlan
 
 
-def _same_points(a: Ask, b: Ask) -> bool:
+def _same_points(a: QueryPlan, b: QueryPlan) -> bool:
     return a.queries.shape[0] == 1 and torch.equal(a.queries, b.queries)
 
 
@@ -240,15 +242,15 @@ def open_archive(data: bytes, model: Model) -> Opened:
     Raises ContainerError if it is damaged or declares too much, ModelError if it needs another
     model.
     """
-    archive = unpack(data, model.default)
+    archive = unpack_archive(data, model.default)
     if archive.card is not None and archive.card != model.own:
         raise ModelError("the file says itself how it is decoded: it needs no model")
     if archive.model_id != model.id:
         raise ModelError(
             f"the file needs model {archive.model_id.hex()}, this is model {model.id.hex()}"
         )
-    if archive.rung >= model.rungs:
-        raise ContainerError(f"rung {archive.rung} is not in this model")
+    if archive.quality >= model.num_qualities:
+        raise ContainerError(f"quality level {archive.quality} is not in this model")
     for number, item in enumerate(archive.items):
         size = _size(model, item.meta, number)
         if size > LIMIT or item.parts > max(size, 1):
@@ -257,11 +259,11 @@ def open_archive(data: bytes, model: Model) -> Opened:
                 f"{LIMIT} points"
             )
     rows = sum(item.parts for item in archive.items)
-    bottleneck = model.network.rung(archive.rung)
-    symbols = bottleneck.unpack(archive.payload, rows)
+    bottleneck = model.network.bottleneck(archive.quality)
+    symbols = bottleneck.decompress(archive.payload, rows)
     starts = np.cumsum([0, *(item.parts for item in archive.items)])[:-1]
-    slots = bottleneck.slots([item.parts for item in archive.items])
-    latents = slots.collect(bottleneck.dequantize(symbols))
+    permutation = bottleneck.permutation([item.parts for item in archive.items])
+    latents = permutation.invert(bottleneck.dequantize(symbols))
     return Opened(model, archive, latents, tuple(int(s) for s in starts))
 
 
@@ -305,7 +307,7 @@ def _write(
     for number, (path, signal) in enumerate(zip(targets, signals, strict=True)):
         if len(targets) > 1:
             path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path, overwrite) as part:
+        with atomic_write(path, overwrite) as part:
             opened.model.modality.write(signal, part)
         written.append(path)
         if report:
@@ -316,7 +318,7 @@ def _write(
 def measure(paths: Sequence[Path], data: bytes, model: Model) -> dict[str, float]:
     """Mean measures of an archive's decoded files beside their originals, in the same order."""
     modality = model.modality
-    views = [modality.judged(path) for path in paths]
+    views = [modality.evaluation_view(path) for path in paths]
     with tempfile.TemporaryDirectory() as folder:
         names = [f"{n}{modality.measurable(p)}" for n, p in enumerate(paths)]
         decoded = _write(open_archive(data, model), [Path(folder) / n for n in names], views)
@@ -328,4 +330,4 @@ def latents(paths: Sequence[Path], model: Model, steps: int | None = None) -> It
     """Unquantised latents of files, one tensor of parts x size per file."""
     for path in paths:
         signal = model.modality.split(model.modality.read(path))
-        yield model.network.encode(signal.queries, signal.features, signal.weights, steps)
+        yield model.network.fit_latents(signal.queries, signal.features, signal.weights, steps)

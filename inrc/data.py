@@ -33,7 +33,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rows(Dataset[Batch]):
+class PatchDataset(Dataset[Batch]):
     """All parts of a list of signals, in memory, asked a whole batch at a time."""
 
     queries: Float[Tensor, "#N M Q"]
@@ -66,7 +66,7 @@ class Rows(Dataset[Batch]):
             yield self.select(torch.arange(start, min(start + size, len(self))))
 
 
-def read_rows(modality: Modality, paths: Sequence[Path]) -> Rows:
+def read_rows(modality: Modality, paths: Sequence[Path]) -> PatchDataset:
     """Read and split files; all must be asked at as many places and answer as many features.
 
     Raises SignalError, naming the file, if one differs from the first.
@@ -81,7 +81,7 @@ def read_rows(modality: Modality, paths: Sequence[Path]) -> Rows:
                 f"{path}: {tuple(signal.features.shape[1:])} observations and features, but "
                 f"{paths[0]} has {tuple(first.features.shape[1:])}: set a patch, or sort the files"
             )
-    return Rows(
+    return PatchDataset(
         _gather([s.queries for s in signals], [s.parts for s in signals]),
         torch.cat([s.features for s in signals]),
         _gather(
@@ -147,8 +147,8 @@ class SignalDataModule(L.LightningDataModule):
         self.sample_count = sample_count
         self.seed = seed
         self.workers = workers
-        self.train_rows: Rows | None = None
-        self.val_rows: Rows | None = None
+        self.train_rows: PatchDataset | None = None
+        self.val_rows: PatchDataset | None = None
         self.train_paths: list[Path] = []
         self.val_paths: list[Path] = []
 
@@ -161,7 +161,7 @@ class SignalDataModule(L.LightningDataModule):
         elif root.is_file():
             paths = [root]
         else:
-            paths = sorted(p for p in root.rglob("*") if self.modality.takes(p) and p.is_file())
+            paths = sorted(p for p in root.rglob("*") if self.modality.accepts(p) and p.is_file())
         if not paths:
             wanted = ", ".join(self.modality.suffixes)
             raise SignalError(f"{root}: no {self.modality.name} files here (looked for {wanted})")
@@ -193,7 +193,7 @@ class SignalDataModule(L.LightningDataModule):
     def predict_dataloader(self) -> DataLoader[Batch]:
         return self.val_dataloader()
 
-    def _loader(self, rows: Rows, shuffle: bool) -> DataLoader[Batch]:
+    def _loader(self, rows: PatchDataset, shuffle: bool) -> DataLoader[Batch]:
         return DataLoader(
             rows,
             batch_size=min(self.batch_size, len(rows)),
@@ -206,5 +206,5 @@ class SignalDataModule(L.LightningDataModule):
 
 
 def _same(batch: Any) -> Any:
-    """`Rows` is asked a whole batch at a time and has collated it."""
+    """`PatchDataset` is asked a whole batch at a time and has collated it."""
     return batch

@@ -9,7 +9,7 @@ from pathlib import Path
 from inrc.errors import InrcError
 
 
-def refuse(path: Path, overwrite: bool) -> None:
+def check_writable(path: Path, overwrite: bool) -> None:
     """Say at once, before any work is done, why a file cannot be written here.
 
     Raises InrcError if the file exists and may not be overwritten, is a folder, or its folder is
@@ -24,7 +24,7 @@ def refuse(path: Path, overwrite: bool) -> None:
 
 
 @contextmanager
-def whole(path: Path, overwrite: bool = False) -> Iterator[Path]:
+def atomic_write(path: Path, overwrite: bool = False) -> Iterator[Path]:
     """Lend a name to write to, and move what was written there to `path` at the end.
 
     The lent name is that of `path` in a folder of its own beside it, so that writers may choose a
@@ -34,7 +34,7 @@ def whole(path: Path, overwrite: bool = False) -> Iterator[Path]:
 
     Raises InrcError as `refuse` does, also for further files; OSError as writing does.
     """
-    refuse(path, overwrite)
+    check_writable(path, overwrite)
     part = path.with_name(f"{path.name}.part")
     if part.exists():
         shutil.rmtree(part)  # left by a run that was killed

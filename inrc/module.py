@@ -13,7 +13,7 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 
 from inrc.adapt import distortion
-from inrc.data import Batch, Rows
+from inrc.data import Batch, PatchDataset
 from inrc.errors import UsageError
 from inrc.methods import Method
 from inrc.signal import Modality
@@ -31,7 +31,7 @@ class Compressor(L.LightningModule):
     """Trains one model in up to three stages, told apart by the number of steps done.
 
     represent: the field and the adapter learn, the outer loss is the distortion after the inner
-    loop. compress: they are frozen, and the whole ladder of bottlenecks learns on their latents.
+    loop. compress: they are frozen, and all quality levels of bottlenecks learns on their latents.
     joint: everything learns on rate and distortion together.
 
     Args:
@@ -42,8 +42,8 @@ class Compressor(L.LightningModule):
         joint: of the third.
         observations: random observations of each row that a step looks at; None takes all.
         inner_observations: of these, how many the inner loop looks at; None takes all.
-        rate: outer learning rate of field and adapter (Adam).
-        bottleneck_rate: learning rate of the bottlenecks.
+        lr: outer learning rate of field and adapter (Adam).
+        bottleneck_lr: learning rate of the bottlenecks.
         warmup: steps of warm-up at the start of every stage.
         cosine: rates fall to zero along a cosine in every stage; else they stay, as in the papers.
         latent_distortion: the bottlenecks answer for errors of the latent, measured in the
@@ -62,8 +62,8 @@ class Compressor(L.LightningModule):
         joint: int = 0,
         observations: int | None = 1024,
         inner_observations: int | None = 512,
-        rate: float = 1e-3,
-        bottleneck_rate: float = 1e-3,
+        lr: float = 1e-3,
+        bottleneck_lr: float = 1e-3,
         warmup: int = 50,
         cosine: bool = True,
         latent_distortion: bool = False,
@@ -71,20 +71,24 @@ class Compressor(L.LightningModule):
         super().__init__()
         self.method = method
         self.network = method.build(modality.point_dim, modality.value_dim, modality)
-        for rung in self.network.rungs:
-            rung.prepare()
+        for bottleneck in self.network.quality_levels:
+            bottleneck.prepare()
         self.stages = (represent, compress, joint)
         self.observations = observations
         self.inner_observations = inner_observations
-        self.rate = rate
-        self.bottleneck_rate = bottleneck_rate
+        self.lr = lr
+        self.bottleneck_lr = bottleneck_lr
         self.warmup = warmup
         self.cosine = cosine
-        self.surveys = any(rung.surveys for rung in self.network.rungs)
+        self.needs_latents = any(
+            bottleneck.needs_latents for bottleneck in self.network.quality_levels
+        )
         # bottlenecks that look at no latents know no metric of them: what counts is the signal
-        self.latent_distortion = latent_distortion and self.surveys
-        rungs = self.network.rungs
-        self.needs_metric = self.latent_distortion or any(rung.needs_metric for rung in rungs)
+        self.latent_distortion = latent_distortion and self.needs_latents
+        levels = self.network.quality_levels
+        self.needs_metric = self.latent_distortion or any(
+            bottleneck.needs_metric for bottleneck in levels
+        )
         size = self.network.field.latent_dim if self.needs_metric else 0
         self.register_buffer("metric", torch.eye(size))
         # an optimizer wants something to train, also where a method learns nothing
@@ -96,15 +100,15 @@ class Compressor(L.LightningModule):
         """One Adam; what a stage does not train has a rate of zero there."""
         network = self.network
         learners = [*network.field.parameters(), *network.adapter.parameters()]
-        bottlenecks = [p for p in network.ladder.parameters() if p.requires_grad]
+        bottlenecks = [p for p in network.bottlenecks.parameters() if p.requires_grad]
         learners = [p for p in learners if p.requires_grad]
         groups: list[dict[str, Any]] = []
         schedules = []
         if learners:
-            groups.append({"params": learners, "lr": self.rate})
+            groups.append({"params": learners, "lr": self.lr})
             schedules.append(lambda step: self._schedule(step, (True, False, True)))
         if bottlenecks:
-            groups.append({"params": bottlenecks, "lr": self.bottleneck_rate})
+            groups.append({"params": bottlenecks, "lr": self.bottleneck_lr})
             schedules.append(lambda step: self._schedule(step, (False, True, True)))
         if self.nothing is not None:
             groups.append({"params": [self.nothing], "lr": 0.0})
@@ -134,7 +138,7 @@ class Compressor(L.LightningModule):
     def on_train_start(self) -> None:
         """Find what has a closed form, from all training signals."""
         if self.global_step == 0 and self.network.field.closed_form:
-            rows: Rows = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
+            rows: PatchDataset = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
             every = torch.linspace(0, len(rows) - 1, min(CLOSED_FORM, len(rows))).long()
             queries, features, weights = self._here(rows.select(every))
             points = self.network.observer.points(queries[:1, :1])
@@ -152,7 +156,7 @@ class Compressor(L.LightningModule):
 
     def training_rows(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """The first training rows, the same on every process."""
-        rows: Rows = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
+        rows: PatchDataset = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
         field = self.network.field
         least = max(SKETCH, EACH * field.latent_dim)
         # of signals with long tails, a few hundred say little; a closed form encodes many quickly
@@ -164,12 +168,12 @@ class Compressor(L.LightningModule):
         rows = self.training_rows()
         q, x, w = self._here(rows)
         latents = x.new_zeros(0, self.network.field.latent_dim)
-        if self.surveys:
-            latents = self.network.encode(q, x, w)
+        if self.needs_latents:
+            latents = self.network.fit_latents(q, x, w)
         if self.needs_metric:
             self.metric.copy_(self.network.metric(latents, q, w))
-        for rung in self.network.rungs:
-            rung.calibrate(latents, self.metric, x.shape[1])
+        for bottleneck in self.network.quality_levels:
+            bottleneck.calibrate(latents, self.metric, x.shape[1])
 
     def _here(
         self, part: tuple[Tensor, Tensor, Tensor | None]
@@ -184,12 +188,12 @@ class Compressor(L.LightningModule):
 
     def tabulate(self) -> None:
         """Freeze the integer tables of every bottleneck, from all training rows."""
-        rows: Rows = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
-        portions = rows.portions(SKETCH) if self.surveys else []
-        every = [self.network.encode(*self._here(part)) for part in portions]
+        rows: PatchDataset = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
+        portions = rows.portions(SKETCH) if self.needs_latents else []
+        every = [self.network.fit_latents(*self._here(part)) for part in portions]
         latents = torch.cat([self.metric.new_zeros(0, self.network.field.latent_dim), *every])
-        for rung in self.network.rungs:
-            rung.tabulate(latents)
+        for bottleneck in self.network.quality_levels:
+            bottleneck.tabulate(latents)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The one step of all stages and methods."""
@@ -216,18 +220,21 @@ class Compressor(L.LightningModule):
     def _ladder_loss(self, latent: Tensor, batch: Batch) -> Tensor:
         loss = latent.new_zeros(())
         size = batch.features.shape[1] if self.observations is None else self.row_size
-        for number, rung in enumerate(self.network.rungs):
-            decoded, bits = rung(latent)
+        for number, bottleneck in enumerate(self.network.quality_levels):
+            decoded, bits = bottleneck(latent)
             if self.latent_distortion:
                 error = decoded - latent
-                harm = ((error @ self.metric) * error).sum(1)
+                distortion = ((error @ self.metric) * error).sum(1)
             else:
-                harm = self._distortion(decoded, batch)
+                distortion = self._distortion(decoded, batch)
             rate = bits.mean() / size
-            # divided by its weight, so that no rung drowns the others
-            loss = loss + (rate + rung.weight * harm.mean()) / max(rung.weight, 1.0) ** 0.5
+            # divided by its weight, so that no quality level drowns the others
+            loss = (
+                loss
+                + (rate + bottleneck.lmbda * distortion.mean()) / max(bottleneck.lmbda, 1.0) ** 0.5
+            )
             self.log(f"train/rate_q{number}", rate)
-            self.log(f"train/psnr_q{number}", _psnr(harm.mean()))
+            self.log(f"train/psnr_q{number}", _psnr(distortion.mean()))
         return loss
 
     def _distortion(self, latent: Tensor, batch: Batch) -> Tensor:
@@ -247,31 +254,35 @@ class Compressor(L.LightningModule):
             self.tabulate()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Quality of the representation, and quality and rate of every rung."""
+        """Quality of the representation, and quality and rate of every quality level."""
         self._judge("val", batch, self.global_step > self._ends[0])
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """The same of a trained codec."""
-        self._judge("test", batch, all(rung.ready for rung in self.network.rungs))
+        self._judge(
+            "test", batch, all(bottleneck.ready for bottleneck in self.network.quality_levels)
+        )
 
     def _judge(self, split: str, batch: Batch, coded: bool) -> None:
-        latent = self.network.encode(batch.queries, batch.features, batch.weights)
+        latent = self.network.fit_latents(batch.queries, batch.features, batch.weights)
         self._report(f"{split}/psnr", latent, batch, prog_bar=True)
         if not coded:
             return
-        for number, rung in enumerate(self.network.rungs):
-            symbols = rung.quantize(latent)
-            rate = rung.bits(symbols).mean() / batch.features.shape[1]
-            last = number == len(self.network.ladder) - 1
+        for number, bottleneck in enumerate(self.network.quality_levels):
+            symbols = bottleneck.quantize(latent)
+            rate = bottleneck.bits(symbols).mean() / batch.features.shape[1]
+            last = number == len(self.network.bottlenecks) - 1
             self.log(
                 f"{split}/rate_q{number}", rate, prog_bar=last, sync_dist=True,
                 batch_size=len(latent),
             )  # fmt: skip
-            self._report(f"{split}/psnr_q{number}", rung.dequantize(symbols), batch, prog_bar=last)
+            self._report(
+                f"{split}/psnr_q{number}", bottleneck.dequantize(symbols), batch, prog_bar=last
+            )
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Decoded features of the rows, unquantised."""
-        latent = self.network.encode(batch.queries, batch.features, batch.weights)
+        latent = self.network.fit_latents(batch.queries, batch.features, batch.weights)
         return self.network.decode(latent, batch.queries)
 
     def _report(self, name: str, latent: Tensor, batch: Batch, prog_bar: bool) -> None:

@@ -90,7 +90,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Ask:
+class QueryPlan:
     """Where a decoder asks the field: queries, and which encoded part answers each of them.
 
     Part `i` of the decoded signal has queries `queries[i]` (or the shared one) and is answered by
@@ -101,7 +101,7 @@ class Ask:
     parts: tuple[int, ...]
 
 
-Rebuild = Generator[Ask, Tensor, Signal]
+Reconstruction = Generator[QueryPlan, Tensor, Signal]
 """Yields where to ask, is sent the features P M C that the field answers, returns the signal."""
 
 
@@ -166,7 +166,7 @@ class Modality(ABC):
         return self
 
     @classmethod
-    def takes(cls, path: Path) -> bool:
+    def accepts(cls, path: Path) -> bool:
         """Whether a file found in a folder is one to read; default: by the end of its name.
 
         For files that are read beside another one, and are no signals of their own.
@@ -189,7 +189,7 @@ class Modality(ABC):
         """Shape of the whole signal, from its meta alone and before anything is allocated."""
 
     @abstractmethod
-    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask to decode a file of this meta.
 
         With an empty view: the parts and queries that `split(read(path))` had, unless files are
@@ -210,25 +210,25 @@ class Modality(ABC):
         return signal
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """Put the features decoded at `ask(meta, view)` together as the signal to write.
+        """Put the features decoded at `plan_queries(meta, view)` together as the signal to write.
 
         Its meta describes the file that results. With an empty view it equals `meta`, unless files
         are rebuilt from other places than they are learned at (a scene from other cameras).
         """
-        ask = self.ask(meta, view)
-        return Signal(ask.queries, features, tuple(features.shape[:2]), meta)
+        plan = self.plan_queries(meta, view)
+        return Signal(plan.queries, features, tuple(features.shape[:2]), meta)
 
-    def rebuild(self, meta: Mapping[str, Any], view: View) -> Rebuild:
+    def reconstruct(self, meta: Mapping[str, Any], view: View) -> Reconstruction:
         """How a decoder gets a signal out of a field, by asking it once or several times.
 
         The default asks once. Whoever looks only where a first, coarse answer says that there is
         something (a surface in space) yields more than one Ask.
         """
-        ask = self.ask(meta, view)
-        features = yield ask
+        plan = self.plan_queries(meta, view)
+        features = yield plan
         return self.join(features, meta, view)
 
-    def judged(self, original: Path) -> View:
+    def evaluation_view(self, original: Path) -> View:
         """What to decode of this file to measure it; default: all of it, as it was."""
         return View()
 
@@ -243,7 +243,7 @@ class Modality(ABC):
         fits = [suffix for suffix in cls.suffixes if name.lower().endswith(suffix)]
         return max(fits, key=len) if fits else PurePath(name).suffix
 
-    def exact(self, suffix: str) -> str:
+    def lossless_suffix(self, suffix: str) -> str:
         """The suffix under which a decoded file loses nothing more; default: its own.
 
         Quality is measured on such files: a photograph that came as JPEG and is decoded to JPEG
@@ -253,7 +253,7 @@ class Modality(ABC):
 
     def measurable(self, path: Path) -> str:
         """The suffix of a decoded file that is to be compared with this one."""
-        return self.exact(self.ending(path.name))
+        return self.lossless_suffix(self.ending(path.name))
 
     def baselines(self) -> list[Baseline]:
         """The codecs that a user of this data would pick instead."""
@@ -283,7 +283,7 @@ class Modality(ABC):
         """Two arrays to show side by side, as {"image": H W [3], "unit": str}; None if none."""
         return None
 
-    def count(self, shape: tuple[int, ...]) -> int:
+    def num_units(self, shape: tuple[int, ...]) -> int:
         """Number of `unit`s in a signal of this shape: what a rate is divided by."""
         return prod(shape)
 

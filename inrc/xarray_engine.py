@@ -87,8 +87,8 @@ class _Decoded:
 
         model = self.opened.model
         meta = self.opened.archive.items[self.number].meta
-        ask = model.modality.ask(meta, View())
-        blank = torch.zeros(len(ask.parts), ask.queries.shape[1], model.modality.feature_dim)
+        plan = model.modality.plan_queries(meta, View())
+        blank = torch.zeros(len(plan.parts), plan.queries.shape[1], model.modality.feature_dim)
         outline = self._written(model.modality.join(blank, meta, View()))
         lazy = {
             name: xr.Variable(

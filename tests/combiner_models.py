@@ -22,7 +22,7 @@ def trained(data: SignalDataModule, folder: Path) -> Model:
     """As the end of `fit` makes it."""
     L.seed_everything(0, verbose=False)
     module = Compressor(SMALL, data.modality, represent=10, compress=1, warmup=1)
-    last = module.network.rung(1)
+    last = module.network.bottleneck(1)
     assert isinstance(last, RelativeBottleneck)
     before = last.prior.mean.clone()
     L.Trainer(

@@ -42,14 +42,14 @@ def ramp(height: int, width: int) -> NDArray[np.uint8]:
 def decode(modality: Image, path: Path, view: View, field: bool = False) -> Signal:
     """What a codec without loss would make of a view; `field` answers by position instead."""
     signal = modality.read(path)
-    ask = modality.ask(signal.meta, view)
+    plan = modality.plan_queries(signal.meta, view)
     if not field:
-        return modality.join(modality.split(signal).features[list(ask.parts)], signal.meta, view)
+        return modality.join(modality.split(signal).features[list(plan.parts)], signal.meta, view)
     side = modality.patch or max(signal.shape)
     columns = grid.counts(signal.shape, modality._side(signal.shape))[1]
-    corner = torch.tensor([divmod(part, columns) for part in ask.parts], dtype=torch.float64)
+    corner = torch.tensor([divmod(part, columns) for part in plan.parts], dtype=torch.float64)
     size = torch.tensor(modality._side(signal.shape), dtype=torch.float64)
-    local = (ask.queries.double() + 1) / 2 * size
+    local = (plan.queries.double() + 1) / 2 * size
     assert (local >= 0).all() and (local <= side).all()
     where = local + (corner * size)[:, None]  # pixels of the original
     fill = torch.zeros(*where.shape[:2], modality.channels - 2, dtype=torch.float64)

@@ -62,13 +62,13 @@ def decoded(
     """What a field without error is rebuilt to, and how many points each Ask has."""
     answer = answer or truth(modality)(path)
     _, place = placed(path)
-    rebuild = modality.rebuild({"place": place.plain}, view)
-    ask = next(rebuild)
+    reconstruction = modality.reconstruct({"place": place.plain}, view)
+    plan = next(reconstruction)
     asked = []
     try:
         while True:
-            asked.append(ask.queries.shape[1])
-            ask = rebuild.send(answer(ask.queries))
+            asked.append(plan.queries.shape[1])
+            plan = reconstruction.send(answer(plan.queries))
     except StopIteration as end:
         assert isinstance(end.value, Signal)
         return end.value, asked

@@ -24,7 +24,14 @@ def fitted(module: Compressor, data: SignalDataModule, folder: Path, val_batches
 
 
 def basis(data: SignalDataModule, folder: Path, weights: list[float]) -> Path:
-    """A codec in closed form with 24 latents, a rung for each weight."""
-    method = Basis(latent_dim=24, features=64, span=48, curve=0, hidden=0, weights=weights)
+    """A codec in closed form with 24 latents, a quality level for each weight."""
+    method = Basis(
+        latent_dim=24,
+        num_frequencies=64,
+        basis_size=48,
+        field_hidden=0,
+        bottleneck_hidden=0,
+        lambdas=weights,
+    )
     module = Compressor(method, data.modality, represent=0, compress=2, inner_observations=None)
     return fitted(module, data, folder)

@@ -58,7 +58,7 @@ def adapter(
     made = MetaSGD(K, steps, rate, context=context, recompute=recompute).double()
     with torch.no_grad():
         made.start += torch.linspace(-0.2, 0.3, K)
-        made.rates *= torch.linspace(0.5, 1.5, K)
+        made.lrs *= torch.linspace(0.5, 1.5, K)
     return made
 
 
@@ -95,7 +95,7 @@ def by_hand(
             best = sorted(range(M), key=lambda m: -float(score[m].detach()))[:keep]
             loss = loss_of(values[best], y[best], None if w is None else w[best])
             (gradient,) = torch.autograd.grad(loss, z)
-            z = (z - adapter.rates * gradient).detach()
+            z = (z - adapter.lrs * gradient).detach()
         rows.append(z)
     return torch.stack(rows)
 
@@ -373,11 +373,11 @@ def test_what_is_not_learned_is_fixed() -> None:
         {name for name, p in made.named_parameters() if p.requires_grad}
         for made in (
             MetaSGD(K),
-            MetaSGD(K, learn_rate=False),
+            MetaSGD(K, learn_lr=False),
             MetaSGD(K, learn_start=False),
         )
     ]
-    assert names == [{"start", "rates"}, {"start"}, {"rates"}]
+    assert names == [{"start", "lrs"}, {"start"}, {"lrs"}]
 
 
 @pytest.mark.parametrize("recompute", [False, True])
@@ -386,7 +386,7 @@ def test_a_fixed_start_lets_the_rest_learn(
 ) -> None:
     free, fixed = adapter(recompute=recompute), adapter(recompute=recompute)
     fixed.start.requires_grad_(False)
-    others = [[*field.parameters(), each.rates] for each in (free, fixed)]
+    others = [[*field.parameters(), each.lrs] for each in (free, fixed)]
     expected, found = (
         torch.autograd.grad(outer(each, field, queries, features, None), parameters)
         for each, parameters in zip((free, fixed), others, strict=True)
@@ -398,7 +398,7 @@ def test_more_steps_fit_better(field: Siren, queries: Tensor, features: Tensor) 
     predict = predictor(field)
     losses = []
     for steps in (0, 3, 30):
-        latent = adapter(rate=0.2)(predict, queries, features, steps=steps)
+        latent = adapter(lr=0.2)(predict, queries, features, steps=steps)
         with torch.no_grad():
             losses.append(float(distortion(predict(latent, queries), features, None).mean()))
     assert losses[2] < losses[1] < losses[0]

@@ -12,13 +12,13 @@ from small_runs import basis
 import inrc
 from inrc import codec
 from inrc.errors import ModelError, SignalError, UsageError
-from inrc_modalities.image import Images
+from inrc_modalities.image import ImageDataModule
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("api")
-    data = Images(patch=16, batch_size=8, sample_folder=folder / "sample", sample_count=4)
+    data = ImageDataModule(patch=16, batch_size=8, sample_folder=folder / "sample", sample_count=4)
     basis(data, folder, [1e4])
     return folder
 
@@ -41,7 +41,7 @@ def test_there_and_back(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_items_by_name_and_by_number(run: Path) -> None:
     images = sorted((run / "sample").glob("*.png"))[:2]
     model = inrc.load(run / "codec.safetensors")
-    data = inrc.compress(images, model, rung=0)
+    data = inrc.compress(images, model, quality=0)
     named = inrc.decompress(data, model, item=images[1].name).array()
     np.testing.assert_array_equal(named, inrc.decompress(data, model, item=1).array())
     np.testing.assert_array_equal(named, inrc.decompress(data, model, item=-1).array())

@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser
 
 from inrc.data import SignalDataModule
 from inrc.errors import SignalError
-from inrc_modalities.audio import Audio, LibriSpeech, Sounds, librispeech, views
+from inrc_modalities.audio import Audio, AudioDataModule, LibriSpeech, librispeech, views
 from inrc_modalities.audio.data import draw
 from inrc_modalities.audio.formats import Header
 from inrc_modalities.audio.reading import load, look
@@ -43,7 +43,8 @@ def levels(features: torch.Tensor) -> list[int]:
 def test_a_folder_is_split_at_random_but_always_the_same(tmp_path: Path) -> None:
     root = folder(tmp_path / "a", 20)
     data, again, other = (
-        Sounds(root, patch=16, val_fraction=0.3, seed=seed, batch_size=8) for seed in (0, 0, 1)
+        AudioDataModule(root, patch=16, val_fraction=0.3, seed=seed, batch_size=8)
+        for seed in (0, 0, 1)
     )
     for each in (data, again, other):
         each.prepare_data()
@@ -65,13 +66,13 @@ def test_a_folder_is_split_at_random_but_always_the_same(tmp_path: Path) -> None
 
 def test_a_second_folder_one_file_and_no_folder(tmp_path: Path) -> None:
     root, val = folder(tmp_path / "a", 3), folder(tmp_path / "b", 2)
-    data = Sounds(root, val_root=val, patch=16)
+    data = AudioDataModule(root, val_root=val, patch=16)
     data.setup("fit")
     assert len(data.train_paths) == 3 and len(data.val_paths) == 2
-    one = Sounds(steady(tmp_path / "one.wav", 0.5), patch=16)
+    one = AudioDataModule(steady(tmp_path / "one.wav", 0.5), patch=16)
     one.setup("fit")
     assert one.train_paths == one.val_paths == [tmp_path / "one.wav"]
-    made = Sounds(sample_folder=tmp_path / "s", sample_count=3)
+    made = AudioDataModule(sample_folder=tmp_path / "s", sample_count=3)
     made.prepare_data()
     made.setup("fit")
     assert len(made.train_paths) == 2 and len(made.val_paths) == 1
@@ -81,9 +82,9 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for wrong in (tmp_path / "empty", tmp_path / "nowhere"):
         with pytest.raises(SignalError, match="no sounds here"):
-            Sounds(wrong).setup("fit")
+            AudioDataModule(wrong).setup("fit")
     with pytest.raises(SignalError, match="rows"):
-        Sounds(tmp_path, rows=0)
+        AudioDataModule(tmp_path, rows=0)
 
 
 def test_rows_are_drawn_from_everywhere_alike(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_rows_are_drawn_from_everywhere_alike(tmp_path: Path) -> None:
     assert ((found - expected) ** 2 / expected).sum() < 50  # chi-squared, 19 degrees: p < 2e-4
     everything = draw(Audio(16), paths, 1000, 0)
     assert len(everything) == total
-    data = Sounds(tmp_path, patch=16, rows=7)
+    data = AudioDataModule(tmp_path, patch=16, rows=7)
     data.setup("fit")
     assert data.train_rows is not None and len(data.train_rows) == 7
 

@@ -120,11 +120,11 @@ def test_parts_are_asked_as_they_were_cut_and_join_again(
 ) -> None:
     modality = Audio(patch)
     whole = modality.read(make(tmp_path / "a.wav", tone(frames, channels)))
-    signal, ask = modality.split(whole), modality.ask(whole.meta, View())
+    signal, plan = modality.split(whole), modality.plan_queries(whole.meta, View())
     many = -(-frames // patch)
     assert signal.features.shape == (channels * many, patch, 1)
-    assert torch.equal(ask.queries, signal.queries) and ask.queries.abs().max() <= 5
-    assert ask.parts == tuple(range(signal.parts))
+    assert torch.equal(plan.queries, signal.queries) and plan.queries.abs().max() <= 5
+    assert plan.parts == tuple(range(signal.parts))
     again = modality.join(signal.features, whole.meta, View())
     assert torch.equal(again.features, whole.features) and again.meta == whole.meta
     assert torch.equal(again.queries, whole.queries) and again.shape == (channels, frames)

@@ -25,10 +25,10 @@ from inrc_modalities.audio.reading import load
 def decode(modality: Audio, path: Path, view: View, field: Callable[..., NDArray]) -> Signal:
     """What a codec would make of a view if its field were this function of seconds."""
     meta = modality.read(path).meta
-    ask = modality.ask(meta, view)
+    plan = modality.plan_queries(meta, view)
     many = -(-meta["frames"] // modality.patch)
-    part = torch.tensor(ask.parts, dtype=torch.float64)[:, None, None]
-    local = (ask.queries.double() + 5.0) / 10.0
+    part = torch.tensor(plan.parts, dtype=torch.float64)[:, None, None]
+    local = (plan.queries.double() + 5.0) / 10.0
     assert (local > 0).all() and (local < 1).all()
     seconds = (part % many + local) * modality.patch / meta["rate"]
     channel = torch.div(part, many, rounding_mode="floor").expand_as(seconds)
@@ -88,9 +88,9 @@ def test_a_lower_rate_does_not_fold_high_tones_back(tmp_path: Path) -> None:
 def test_a_region_asks_only_the_patches_that_it_touches(tmp_path: Path) -> None:
     modality, path = Audio(100), make(tmp_path / "a.wav", tone(1600, 2))
     meta = modality.read(path).meta
-    ask = modality.ask(meta, View(region=(("t", 0.0125, 0.03),)))  # samples 200 to 480
-    assert ask.parts == (2, 3, 4, 18, 19, 20) and ask.queries.shape == (1, 100, 1)
-    pieces = modality.split(modality.read(path)).features[list(ask.parts)]
+    plan = modality.plan_queries(meta, View(region=(("t", 0.0125, 0.03),)))  # samples 200 to 480
+    assert plan.parts == (2, 3, 4, 18, 19, 20) and plan.queries.shape == (1, 100, 1)
+    pieces = modality.split(modality.read(path)).features[list(plan.parts)]
     cut = modality.join(pieces, meta, View(region=(("t", 0.0125, 0.03),)))
     modality.write(cut, tmp_path / "cut.wav")
     assert np.array_equal(load(tmp_path / "cut.wav")[1], load(path)[1][:, 200:480])
@@ -108,9 +108,9 @@ def test_views_without_sense_are_refused(tmp_path: Path, view: View) -> None:
     path = make(tmp_path / "a.wav")
     meta = Audio().read(path).meta
     with pytest.raises(SignalError):
-        Audio().ask(meta, view)
+        Audio().plan_queries(meta, view)
     with pytest.raises(SignalError, match="both"):
-        Audio().ask(meta, View(scale=2.0, at=path))
+        Audio().plan_queries(meta, View(scale=2.0, at=path))
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -20,9 +20,11 @@ from inrc_modalities.image import Image
 Doubles = NDArray[np.float64]
 
 
-def field(points: Tensor, latent: int, features: int, span: int, hidden: int = 0) -> BasisField:
+def field(
+    points: Tensor, latent: int, num_frequencies: int, basis_size: int, hidden: int = 0
+) -> BasisField:
     torch.manual_seed(0)
-    return BasisField(points.shape[-1], 2, latent, features, span, 30.0, hidden)
+    return BasisField(points.shape[-1], 2, latent, num_frequencies, basis_size, 30.0, hidden)
 
 
 def smooth(points: Tensor, rows: int, seed: int = 1) -> Tensor:
@@ -64,7 +66,7 @@ def lstsq(one: BasisField, points: Tensor, signal: Tensor, weights: Tensor | Non
 def test_the_axes_of_a_grid_are_its_principal_components() -> None:
     points = coordinates((8, 8))[None]
     signals = smooth(points, 200)
-    one = field(points, 8, features=256, span=64)
+    one = field(points, 8, num_frequencies=256, basis_size=64)
     one.start(points, signals, None)
     found = GaussNewton(8, steps=1)(lambda z, q: answers(one, z, q), points, signals)
     ours = float((answers(one, found, points) - signals).double().square().sum())
@@ -79,7 +81,7 @@ def test_the_trunk_is_orthonormal_over_the_training_points(weighted: bool) -> No
     points = coordinates((20, 20))[None]
     weights = torch.rand(1, 400, generator=torch.Generator().manual_seed(0)) if weighted else None
     # few sines: directions near the credit that `KEEP` gives are shorter than 1 on purpose
-    one = field(points, 8, features=12, span=12)
+    one = field(points, 8, num_frequencies=12, basis_size=12)
     one.start(points, smooth(points, 100), weights)
     share = torch.ones(400) / 400 if weights is None else weights[0] / weights.sum()
     phi = trunk(one, points)
@@ -94,7 +96,7 @@ def test_masked_signals_are_projected_by_weighted_least_squares() -> None:
         0.5 + torch.rand(40, 256, generator=generator)
     )
     spoilt = torch.where(weights[..., None] > 0, signals, torch.tensor(1e3))
-    one = field(points, 4, features=16, span=16)
+    one = field(points, 4, num_frequencies=16, basis_size=16)
     one.start(points, spoilt, weights)
     # the mean of the projections is what the field answers at a latent of zero
     phi = trunk(one, points)
@@ -114,7 +116,7 @@ def test_as_many_sines_as_observations_do_not_run_wild_between_them(
     excess = []
     for share in (0.0, SMOOTH):
         monkeypatch.setattr(basis, "SMOOTH", share)
-        one = field(coarse, 100, features=144, span=144)
+        one = field(coarse, 100, num_frequencies=144, basis_size=144)
         one.start(coarse, rough, None)
         latents = torch.eye(100)
         here, between = (answers(one, latents, q).square().mean().sqrt() for q in (coarse, fine))
@@ -125,7 +127,7 @@ def test_as_many_sines_as_observations_do_not_run_wild_between_them(
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_first_step_is_weighted_least_squares(weighted: bool) -> None:
     points = coordinates((16, 16))[None]
-    one = field(points, 6, features=32, span=24)
+    one = field(points, 6, num_frequencies=32, basis_size=24)
     one.start(points, smooth(points, 60), None)
     signals = smooth(points, 3, seed=5)
     generator = torch.Generator().manual_seed(3)
@@ -138,7 +140,7 @@ def test_the_first_step_is_weighted_least_squares(weighted: bool) -> None:
 
 def test_weights_of_each_row_lead_to_its_own_least_squares() -> None:
     points = coordinates((16, 16))[None]
-    one = field(points, 6, features=32, span=24)
+    one = field(points, 6, num_frequencies=32, basis_size=24)
     one.start(points, smooth(points, 60), None)
     signals = smooth(points, 3, seed=5)
     weights = (torch.rand(3, 256, generator=torch.Generator().manual_seed(4)) > 0.3).float()
@@ -154,10 +156,10 @@ def test_weights_of_each_row_lead_to_its_own_least_squares() -> None:
 
 def test_more_steps_fit_a_bent_field_better() -> None:
     points = coordinates((12, 12))[None]
-    one = field(points, 6, features=32, span=24, hidden=16)
+    one = field(points, 6, num_frequencies=32, basis_size=24, hidden=16)
     one.start(points, smooth(points, 60), None)
-    assert one.curve is not None
-    for parameter in one.curve.parameters():
+    assert one.residual is not None
+    for parameter in one.residual.parameters():
         torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(0))
     signals = smooth(points, 8, seed=7)
     losses = []
@@ -174,7 +176,7 @@ def test_scattered_points_of_each_signal() -> None:
     generator = torch.Generator().manual_seed(8)
     points = torch.rand(60, 150, 2, generator=generator) * 2 - 1
     signals = smooth(points, 60)
-    one = field(points, 10, features=48, span=32)
+    one = field(points, 10, num_frequencies=48, basis_size=32)
     one.start(points, signals, None)
     z = GaussNewton(10, steps=8)(lambda z, q: answers(one, z, q), points, signals)
     error = distortion(answers(one, z, points), signals, None).detach().mean()
@@ -231,7 +233,7 @@ def test_the_metric_of_a_linear_field_is_that_of_all_points(
 ) -> None:
     points = coordinates((20, 20))[None]
     weights = torch.rand(1, 400, generator=torch.Generator().manual_seed(1))
-    method = Basis(latent_dim=6, features=32, span=24, w0=30.0, curve=0)
+    method = Basis(latent_dim=6, num_frequencies=32, basis_size=24, w0=30.0, field_hidden=0)
     observer = Image(channels=3)
     net = method.build(2, 3, observer)
     signals = smooth(points, 60)[..., [0, 1, 0]]
@@ -247,14 +249,14 @@ def test_the_metric_of_a_linear_field_is_that_of_all_points(
     j = slope.double().numpy()
     exact = np.einsum("kmc,m,lmc->kl", j, share, j) / 3
     assert np.abs(found - exact).max() < 1e-3 * np.abs(exact).max()
-    assert not Basis(latent_dim=6, curve=8).build(2, 3, observer).field.linear
+    assert not Basis(latent_dim=6, field_hidden=8).build(2, 3, observer).field.linear
 
 
 def test_trunks_are_kept_for_chunks_and_made_anew_for_other_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     points = coordinates((12, 12))[None]
-    one, other = (field(points, 4, features=24, span=12) for _ in range(2))
+    one, other = (field(points, 4, num_frequencies=24, basis_size=12) for _ in range(2))
     one.start(points, smooth(points, 40), None)
     other.start(points, smooth(points, 40, seed=9), None)
     layers = one.bend(torch.zeros(1, 4))

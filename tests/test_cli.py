@@ -13,7 +13,7 @@ import pytest
 
 from inrc import cli, registry
 from inrc.cli import compress, decompress, info, screen
-from inrc.container import Archive, Item, pack
+from inrc.container import Archive, Item, pack_archive
 from inrc.errors import SignalError, UsageError
 
 MODEL = bytes.fromhex("0123456789ab")
@@ -24,7 +24,7 @@ DEFAULT = Item("", {"units": "K"}, 1)
 def archive(tmp_path: Path) -> Path:
     items = (Item("a.nc", {"units": "K", "time": 1.5}, 3), Item("b.nc", {"units": "K"}, 3))
     path = tmp_path / "t2m.inrc"
-    path.write_bytes(pack(Archive(MODEL, 2, items, b"payload"), DEFAULT))
+    path.write_bytes(pack_archive(Archive(MODEL, 2, items, b"payload"), DEFAULT))
     return path
 
 
@@ -42,7 +42,14 @@ def fail(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
 def test_info_shows_what_the_file_says(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["info", str(archive)]) == 0
     said = capsys.readouterr().out
-    for fact in ("format 2", "model 0123456789ab", "rung 2", "2 items", "a.nc  3 parts", "b.nc"):
+    for fact in (
+        "format 2",
+        "model 0123456789ab",
+        "quality level 2",
+        "2 items",
+        "a.nc  3 parts",
+        "b.nc",
+    ):
         assert fact in said
     assert cli.main(["info", "--json", str(archive)]) == 0
     facts = json.loads(capsys.readouterr().out)
@@ -56,7 +63,7 @@ def test_names_cannot_steer_the_terminal(
 ) -> None:
     path = tmp_path / "x.inrc"
     item = Item("\x1b[2Jgone\nsound", DEFAULT.meta, 1)
-    path.write_bytes(pack(Archive(MODEL, 0, (item,), b""), DEFAULT))
+    path.write_bytes(pack_archive(Archive(MODEL, 0, (item,), b""), DEFAULT))
     assert cli.main(["info", str(path)]) == 0
     assert "    ?[2Jgone?sound\n" in capsys.readouterr().out
 

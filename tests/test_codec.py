@@ -14,17 +14,17 @@ from small_runs import fitted
 
 from inrc import codec
 from inrc.cli import main
-from inrc.container import Archive, Item, pack, unpack
+from inrc.container import Archive, Item, pack_archive, unpack_archive
 from inrc.errors import ContainerError, ModelError, SignalError, UsageError
 from inrc.methods import COINPP, VCINR, Method
 from inrc.model import Model
 from inrc.module import Compressor
 from inrc.signal import View
-from inrc_modalities.image import Images
+from inrc_modalities.image import ImageDataModule
 
 
 def trained(folder: Path, method: Method) -> Path:
-    data = Images(patch=32, batch_size=8, sample_folder=folder / "sample", sample_count=6)
+    data = ImageDataModule(patch=32, batch_size=8, sample_folder=folder / "sample", sample_count=6)
     module = Compressor(method, data.modality, represent=6, compress=4, observations=256)
     return fitted(module, data, folder, val_batches=1)
 
@@ -33,7 +33,7 @@ def trained(folder: Path, method: Method) -> Path:
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     methods = {
-        "vcinr": VCINR(latent_dim=16, width=16, depth=3, hyper_width=16, hidden=8),
+        "vcinr": VCINR(latent_dim=16, width=16, depth=3, hyper_width=16, bottleneck_hidden=8),
         "coinpp": COINPP(latent_dim=16, width=16, depth=3),
     }
     trained(folder, methods[request.param])
@@ -77,12 +77,12 @@ torch.save([opened.latents, *(opened.signal(i, View()).features for i in range(2
 
 def test_the_rate_on_disk_is_what_the_tables_say(run: Path) -> None:
     model = Model.load(run / "codec.safetensors")
-    for number in range(model.rungs):
+    for number in range(model.num_qualities):
         made = codec.compress(images(run), model, number)
-        rung = model.network.rung(number)
-        payload = unpack(made.data, model.default).payload
-        symbols = rung.unpack(payload, sum(item.parts for item in made.items))
-        bits = float(rung.bits(symbols).sum())
+        bottleneck = model.network.bottleneck(number)
+        payload = unpack_archive(made.data, model.default).payload
+        symbols = bottleneck.decompress(payload, sum(item.parts for item in made.items))
+        bits = float(bottleneck.bits(symbols).sum())
         assert abs(8 * made.payload - bits) <= 0.01 * bits + 64
         assert len(made.data) >= made.payload
 
@@ -112,14 +112,14 @@ def test_a_header_that_asks_for_too_much_is_refused_before_anything_is_allocated
     run: Path,
 ) -> None:
     model = Model.load(run / "codec.safetensors")
-    whole = unpack(codec.compress(images(run)[:1], model, 0).data, model.default)
+    whole = unpack_archive(codec.compress(images(run)[:1], model, 0).data, model.default)
     for shape, parts in (([10**6, 10**6], 10**9), ([10**6, 10**6], 4), ([32, 32], 10**6)):
         item = Item("", {**whole.items[0].meta, "shape": shape}, parts)
-        data = pack(Archive(model.id, 0, (item,), whole.payload), model.default)
+        data = pack_archive(Archive(model.id, 0, (item,), whole.payload), model.default)
         with pytest.raises(ContainerError):
             codec.open_archive(data, model).signal(0, View())
     item = Item("", {**whole.items[0].meta, "shape": "nonsense"}, 1)
-    data = pack(Archive(model.id, 0, (item,), whole.payload), model.default)
+    data = pack_archive(Archive(model.id, 0, (item,), whole.payload), model.default)
     with pytest.raises(ContainerError):
         codec.open_archive(data, model)
 
@@ -181,7 +181,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
         (["compress", source, "-m", str(tmp_path / "noise.safetensors")], "not a codec model", 1),
         (["compress", str(tmp_path / "empty"), "-m", model], "empty", 1),
         (["compress", str(tmp_path / "none.png"), "-m", model], "none.png", 1),
-        (["compress", source, "-m", model, "-q", "99"], "rungs 0 to", 2),
+        (["compress", source, "-m", model, "-q", "99"], "quality levels 0 to", 2),
     ]
     for words, expected, code in cases:
         assert main([*words, "-o", str(out)]) == code
@@ -216,7 +216,7 @@ def test_a_model_file_is_the_model(run: Path, tmp_path: Path) -> None:
 
 def test_rungs_and_steps(run: Path) -> None:
     model = Model.load(run / "codec.safetensors")
-    with pytest.raises(UsageError, match="rungs 0 to 3"):
+    with pytest.raises(UsageError, match="quality levels 0 to 3"):
         codec.compress(images(run)[:1], model, 4)
     with pytest.raises(SignalError):
         codec.compress([run / "none.png"], model, 0)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from inrc.adapt import LongRun, distortion
+from inrc.adapt import SoapFit, distortion
 from inrc.adapt.soap import MOMENTS, REFRESH
-from inrc.entropy import Half
+from inrc.entropy import Float16Bottleneck
 from inrc.errors import UsageError
-from inrc.fields import OwnSiren
+from inrc.fields import PerSignalSiren
 from inrc.fields.own import parameters
 from inrc.methods import COIN
 
@@ -28,11 +28,11 @@ from inrc.methods import COIN
 def test_kodak_architectures_have_their_published_sizes(
     depth: int, width: int, count: int, rate: float
 ) -> None:
-    siren = OwnSiren(2, 3, width, depth)
+    siren = PerSignalSiren(2, 3, width, depth)
     assert siren.latent_dim == parameters(2, 3, width, depth) == sum(siren.tensors) == count
     # as the paper counts them: two bytes a weight of a 768 by 512 image
-    halves = Half(count)
-    payload = halves.pack(halves.quantize(siren.random(0)[None]))
+    halves = Float16Bottleneck(count)
+    payload = halves.compress(halves.quantize(siren.random(0)[None]))
     assert 8 * len(payload) / (768 * 512) == pytest.approx(rate, abs=1e-4)
     # the size that is chosen for the floats of such a rate is nearly the paper's
     chosen = COIN(losses=[0.05]).rated(6.6 * count, 0, 2, 3)
@@ -53,7 +53,7 @@ def test_a_size_for_a_rate_fits_and_grows_with_it() -> None:
 
 
 def test_the_field_is_the_network_of_the_paper() -> None:
-    siren = OwnSiren(2, 3, width=7, depth=3, w0=30.0)
+    siren = PerSignalSiren(2, 3, width=7, depth=3, w0=30.0)
     torch.manual_seed(1)
     latent = torch.randn(4, siren.latent_dim) * 0.05
     points = torch.rand(1, 50, 2) * 2 - 1
@@ -70,7 +70,7 @@ def test_the_field_is_the_network_of_the_paper() -> None:
 
 
 def test_the_start_is_a_sirens() -> None:
-    siren = OwnSiren(3, 1, width=64, depth=2, w0=30.0)
+    siren = PerSignalSiren(3, 1, width=64, depth=2, w0=30.0)
     pieces = siren.random(0).split(siren.tensors)
     for piece, bound in zip(pieces[:4], [1 / 3, 1 / 3, *[math.sqrt(6 / 64) / 30] * 2], strict=True):
         assert 0.9 * bound < float(piece.abs().max()) <= bound
@@ -82,12 +82,12 @@ def test_the_start_is_a_sirens() -> None:
     assert torch.equal(slow[3 * 64 :], siren.random(0)[3 * 64 :])
 
 
-def problem(rows: int = 3, side: int = 12) -> tuple[OwnSiren, torch.Tensor, torch.Tensor]:
+def problem(rows: int = 3, side: int = 12) -> tuple[PerSignalSiren, torch.Tensor, torch.Tensor]:
     """Smooth pictures, all of them different."""
     axis = torch.linspace(-1, 1, side)
     queries = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1).reshape(1, -1, 2)
     waves = [torch.sin(queries @ torch.tensor([[n + 1.0], [2.0 - n]])) for n in range(rows)]
-    return OwnSiren(2, 1, width=8, depth=2), queries, 0.5 + 0.4 * torch.cat(waves)
+    return PerSignalSiren(2, 1, width=8, depth=2), queries, 0.5 + 0.4 * torch.cat(waves)
 
 
 def test_rows_are_fitted_together_as_one_by_one() -> None:
@@ -96,7 +96,7 @@ def test_rows_are_fitted_together_as_one_by_one() -> None:
     def predict(z: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
         return siren(q, siren.bend(z))
 
-    run = LongRun(siren.random(0), siren.matrices, steps=60, rate=5e-3, subset=50)
+    run = SoapFit(siren.random(0), siren.matrices, steps=60, lr=5e-3, subset=50)
     together = run(predict, queries, features, chunk=64)
     for row in range(3):
         alone = run(predict, queries, features[row : row + 1], chunk=64)
@@ -110,7 +110,7 @@ def test_a_long_run_begins_as_adam() -> None:
         return siren(q, siren.bend(z))
 
     start, steps = siren.random(0), REFRESH - 1  # the basis turns at the next one
-    run = LongRun(start, siren.matrices, steps=steps, rate=2e-4, subset=None, constant=True)
+    run = SoapFit(start, siren.matrices, steps=steps, lr=2e-4, subset=None, constant=True)
     theirs = start.clone()[None].requires_grad_()
     adam = torch.optim.Adam([theirs], lr=2e-4, betas=MOMENTS)
     for _ in range(steps):
@@ -132,7 +132,7 @@ def test_a_long_run_keeps_the_best() -> None:
     # a rate at which nothing can be learned, and one that ends in infinity, keep the start at least
     first = distortion(predict(start[None], queries), features, None)
     for rate in (3.0, 1e30):
-        run = LongRun(start, siren.matrices, steps=30, rate=rate, subset=40)
+        run = SoapFit(start, siren.matrices, steps=30, lr=rate, subset=40)
         wild = run(predict, queries, features)
         assert torch.isfinite(wild).all()
         assert (distortion(predict(wild, queries), features, None) <= first + 1e-7).all()
@@ -141,7 +141,7 @@ def test_a_long_run_keeps_the_best() -> None:
 def test_a_run_without_progress_ends_early() -> None:
     siren, queries, features = problem(rows=2)
     seen: list[int] = []
-    run = LongRun(siren.random(0), siren.matrices, steps=400, rate=0.0, subset=None, patience=3)
+    run = SoapFit(siren.random(0), siren.matrices, steps=400, lr=0.0, subset=None, patience=3)
     run.watch = lambda done, total: seen.append(done)
     run(lambda z, q: siren(q, siren.bend(z)), queries, features)
     assert 200 < max(seen) < 240

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 import inrc
 from inrc import codec
 from inrc.cli import main
-from inrc.container import peek, unpack
+from inrc.container import peek, unpack_archive
 from inrc.errors import ContainerError, InrcError, ModelError
 from inrc.methods import COIN
 from inrc.model import Model
@@ -54,8 +54,8 @@ def test_a_file_is_its_own_model(made: Path, capsys: pytest.CaptureFixture[str])
     assert seen.header_size + len(seen.payload) + 4 == len(data)
     assert 0 < seen.card_size < 80
     model = Model.of(seen)
-    rung = model.network.rung(seen.rung)
-    assert rung.pack(rung.unpack(seen.payload, 2)) == seen.payload
+    bottleneck = model.network.bottleneck(seen.quality)
+    assert bottleneck.compress(bottleneck.decompress(seen.payload, 2)) == seen.payload
 
 
 def test_it_decodes_bit_for_bit_in_a_fresh_process(made: Path) -> None:
@@ -113,14 +113,16 @@ def test_cards_that_make_no_sense_are_refused(
 ) -> None:
     from dataclasses import replace
 
-    from inrc.container import Card, Item, pack
+    from inrc.container import Card, Item, pack_archive
 
-    archive = unpack((made / "a.inrc").read_bytes(), Item("", {}, 1))
+    archive = unpack_archive((made / "a.inrc").read_bytes(), Item("", {}, 1))
     card = Card("image", {"patch": None, "channels": 3}, method, sizes)
-    data = pack(replace(archive, card=card), Item("", {}, 1))
+    data = pack_archive(replace(archive, card=card), Item("", {}, 1))
     with pytest.raises(InrcError, match=says):
         Model.of(peek(data))
-    strange = pack(replace(archive, card=Card("image", {"a": 1}, "coin", {})), Item("", {}, 1))
+    strange = pack_archive(
+        replace(archive, card=Card("image", {"a": 1}, "coin", {})), Item("", {}, 1)
+    )
     with pytest.raises(InrcError, match="card"):
         Model.of(peek(strange))
 
@@ -142,7 +144,7 @@ def test_a_file_and_a_model_do_not_mix(made: Path) -> None:
         (["--method", "coin", "--rate", "-1"], "above 0", 2),
         (["--method", "coin", "--rate", "1e-9"], "no network is as small", 2),
         (["--method", "coin", "--modality", "kite"], "unknown modality", 1),
-        (["--method", "coin", "-q", "9"], "rungs 0 to 4", 2),
+        (["--method", "coin", "-q", "9"], "quality levels 0 to 4", 2),
         (["-m", "none.safetensors", "--size", "5x20"], "goes with --method", 2),
     ],
 )
@@ -200,10 +202,10 @@ def test_an_old_file_decodes_to_what_it_always_did() -> None:
     data = bytes.fromhex(OLD)
     model = Model.of(peek(data))
     opened = codec.open_archive(data, model)
-    rung = model.network.rung(opened.archive.rung)
-    symbols = rung.unpack(opened.archive.payload, 2)
+    bottleneck = model.network.bottleneck(opened.archive.quality)
+    symbols = bottleneck.decompress(opened.archive.payload, 2)
     assert tuple(symbols[1].tolist()) == OLD_SYMBOLS
-    assert rung.pack(symbols) == opened.archive.payload
+    assert bottleneck.compress(symbols) == opened.archive.payload
     features = inrc.decompress(data, item="b.png").features[0, ::11, 0]
     expected = torch.tensor([0.02103, 0.09609, 0.22197, 0.46406, 0.59798])
     torch.testing.assert_close(features, expected, rtol=0, atol=2e-5)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import inrc
 from inrc import codec
 from inrc.adapt.adapter import Distortion
-from inrc.entropy import Either, FixedPoint, Half
+from inrc.entropy import FixedPoint, Float16Bottleneck, HalfOrFixedPoint
 from inrc.entropy.family import EXPONENTS, FINE, SHAPES, Family, power
 from inrc.entropy.stream import Reader, Writer
 from inrc.errors import ContainerError
@@ -32,7 +32,7 @@ def fitted(tmp: Path, steps: int = 250) -> tuple[Model, torch.Tensor, codec.Call
     picture(tmp / "a.png")
     model = Model.untrained(COIN(width=12, depth=3, steps=steps, subset=512, spread=1.0), Image())
     signal = model.modality.read(tmp / "a.png")
-    latent = model.network.encode(signal.queries, signal.features, None)
+    latent = model.network.fit_latents(signal.queries, signal.features, None)
 
     def distort(z: torch.Tensor) -> torch.Tensor:
         return Distortion.apply(
@@ -47,22 +47,27 @@ def test_quantisation_costs_what_it_may(tmp_path: Path) -> None:
     clean = distort(latent)
     assert float(-10 * torch.log10(clean)) > 20.0  # there is something to lose
 
-    def loss(rung: Half | FixedPoint | Either, symbols: torch.Tensor) -> float:
-        return float(10 * torch.log10(distort(rung.dequantize(symbols)) / clean))
+    def loss(
+        bottleneck: Float16Bottleneck | FixedPoint | HalfOrFixedPoint, symbols: torch.Tensor
+    ) -> float:
+        return float(10 * torch.log10(distort(bottleneck.dequantize(symbols)) / clean))
 
-    halves = Half(latent.shape[1])
+    halves = Float16Bottleneck(latent.shape[1])
     assert loss(halves, halves.quantize(latent)) < 0.1
     assert torch.equal(halves.dequantize(halves.quantize(latent)), latent.half().float())
     sizes = []
     for number, most in enumerate([1.0, 0.5, 0.2, 0.05]):
-        rung = model.network.rung(number)
-        symbols = rung.search(latent, distort)
-        assert 0.1 * most < loss(rung, symbols) <= most
-        sizes.append(len(rung.pack(symbols)))
-    last = model.network.rung(4)
+        bottleneck = model.network.bottleneck(number)
+        symbols = bottleneck.search(latent, distort)
+        assert 0.1 * most < loss(bottleneck, symbols) <= most
+        sizes.append(len(bottleneck.compress(symbols)))
+    last = model.network.bottleneck(4)
     symbols = last.search(latent, distort)
     assert loss(last, symbols) < max(0.0025, loss(halves, halves.quantize(latent)) + 1e-3)
-    assert sizes == sorted(sizes) and sizes[-1] < len(last.pack(symbols)) <= 2 * latent.shape[1] + 1
+    assert (
+        sizes == sorted(sizes)
+        and sizes[-1] < len(last.compress(symbols)) <= 2 * latent.shape[1] + 1
+    )
     assert sizes[3] < 0.6 * 2 * latent.shape[1]  # floats have two bytes a weight
 
 
@@ -78,13 +83,13 @@ def test_steps_follow_the_curvature() -> None:
     def distort(z: torch.Tensor) -> torch.Tensor:
         return 1e-2 + (scale * (z - latent).square()).sum(1)
 
-    rung = FixedPoint(tensors, loss=0.1)
-    symbols = rung.search(latent, distort)
+    bottleneck = FixedPoint(tensors, loss=0.1)
+    symbols = bottleneck.search(latent, distort)
     steps = torch.exp2(-symbols[:, :3] / 4)
     rise = 1e-2 * (10 ** (0.1 / 10) - 1)
     expected = (12 * rise / 600 / torch.tensor([1.0, 16.0, 0.25])).sqrt()
     assert (torch.log2(steps / expected).abs() < 0.3).all()
-    lost = 10 * torch.log10(distort(rung.dequantize(symbols)) / 1e-2)
+    lost = 10 * torch.log10(distort(bottleneck.dequantize(symbols)) / 1e-2)
     assert ((lost > 0.06) & (lost <= 0.1)).all()
 
 
@@ -153,20 +158,20 @@ def test_gaussians_cost_their_entropy(spread: float) -> None:
 
 
 def test_payloads_that_nobody_wrote_are_refused() -> None:
-    rung = FixedPoint([6, 3], 0.1)
+    bottleneck = FixedPoint([6, 3], 0.1)
     generator = np.random.default_rng(0)
     for _ in range(300):
         noise = generator.bytes(int(generator.integers(0, 30)))
-        for each in (rung, Half(9), Either([6, 3])):
+        for each in (bottleneck, Float16Bottleneck(9), HalfOrFixedPoint([6, 3])):
             try:
-                found = each.dequantize(each.unpack(noise, 2))
+                found = each.dequantize(each.decompress(noise, 2))
             except ContainerError:
                 continue
             assert torch.isfinite(found).all()
     with pytest.raises(ContainerError, match="not finite"):
-        Half(1).unpack(b"\x00\x7c", 1)
+        Float16Bottleneck(1).decompress(b"\x00\x7c", 1)
     with pytest.raises(ContainerError, match="networks of"):
-        rung.unpack(b"", 1 << 28)
+        bottleneck.decompress(b"", 1 << 28)
 
 
 def test_floats_are_taken_where_they_are_smaller() -> None:
@@ -178,10 +183,12 @@ def test_floats_are_taken_where_they_are_smaller() -> None:
     def distort(z: torch.Tensor) -> torch.Tensor:
         return 1e-9 + ((z - latent) / latent).square().mean(1)
 
-    rung = Either([32, 32])
-    symbols = rung.search(latent, distort)
+    bottleneck = HalfOrFixedPoint([32, 32])
+    symbols = bottleneck.search(latent, distort)
     assert int(symbols[0, 0]) == 1
-    back = rung.unpack(rung.pack(symbols), 2)
-    torch.testing.assert_close(rung.dequantize(back), rung.dequantize(symbols), rtol=0, atol=0)
-    assert torch.equal(rung.dequantize(back)[:1], latent[:1])
-    assert float(rung.bits(symbols).sum()) >= 8 * len(rung.pack(symbols)) - 16
+    back = bottleneck.decompress(bottleneck.compress(symbols), 2)
+    torch.testing.assert_close(
+        bottleneck.dequantize(back), bottleneck.dequantize(symbols), rtol=0, atol=0
+    )
+    assert torch.equal(bottleneck.dequantize(back)[:1], latent[:1])
+    assert float(bottleneck.bits(symbols).sum()) >= 8 * len(bottleneck.compress(symbols)) - 16

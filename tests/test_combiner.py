@@ -24,8 +24,8 @@ from inrc.entropy.philox import inverse_normal, logarithm, normals, philox, unif
 from inrc.errors import ContainerError
 from inrc.fields import BayesianSiren
 from inrc.signal import View
-from inrc_modalities.audio import Sounds
-from inrc_modalities.image import Images
+from inrc_modalities.audio import AudioDataModule
+from inrc_modalities.image import ImageDataModule
 
 CANDIDATES = "e9c6dec243be6f467342cb12f2c91714ec8c9d7f202903ae49ec642ad13bb7ba"
 """SHA-256 of candidates 0 to 65535, 128 weights each, little-endian float64. Never to be changed:
@@ -252,13 +252,13 @@ def test_refinement_makes_up_for_what_candidates_miss() -> None:
 def test_a_payload_is_two_bytes_a_block_and_any_other_is_refused() -> None:
     bottleneck, *_ = fitted()
     symbols = torch.randint(COUNT, (5, bottleneck.symbols)).int()
-    payload = bottleneck.pack(symbols)
+    payload = bottleneck.compress(symbols)
     assert len(payload) == 2 * symbols.numel()
     assert payload[:2] == int(symbols[0, 0]).to_bytes(2, "little")
-    assert torch.equal(bottleneck.unpack(payload, 5), symbols)
+    assert torch.equal(bottleneck.decompress(payload, 5), symbols)
     for wrong in (payload[:-1], payload + b"\0\0", b""):
         with pytest.raises(ContainerError, match="expected"):
-            bottleneck.unpack(wrong, 5)
+            bottleneck.decompress(wrong, 5)
     other = RelativeBottleneck(90, 0, 1, Prior(torch.zeros(90), 1.0, 0.1), 0.1)
     assert not other.ready and bottleneck.ready
     other.load_state_dict(bottleneck.state_dict())
@@ -306,16 +306,16 @@ def test_a_file_is_its_blocks_and_decodes_to_what_its_encoder_had(
 ) -> None:
     settings = {"batch_size": 4, "sample_folder": tmp_path / "sample", "val_fraction": 0.34}
     data = {
-        "image": lambda: Images(patch=16, sample_count=3, **settings),
-        "audio": lambda: Sounds(patch=512, sample_count=3, **settings),
+        "image": lambda: ImageDataModule(patch=16, sample_count=3, **settings),
+        "audio": lambda: AudioDataModule(patch=512, sample_count=3, **settings),
     }[kind]()
     model = trained(data, tmp_path)
     path = data.val_paths[:1]
     sizes = set()
-    for rung in range(2):
-        made = codec.compress(path, model, rung)
+    for quality in range(2):
+        made = codec.compress(path, model, quality)
         opened = codec.open_archive(made.data, model)
-        blocks = model.network.rung(rung).symbols
+        blocks = model.network.bottleneck(quality).symbols
         parts = opened.archive.items[0].parts
         assert blocks > 0 and made.payload == 2 * blocks * parts
         assert len(made.data) <= made.payload + 18  # 14 before and 4 after it
@@ -323,7 +323,7 @@ def test_a_file_is_its_blocks_and_decodes_to_what_its_encoder_had(
     (tmp_path / "x.inrc").write_bytes(made.data)
     mine = opened.signal(0, View()).features
     signal = model.modality.split(model.modality.read(path[0]))
-    best = model.network.rung(1)
+    best = model.network.bottleneck(1)
     assert isinstance(best, RelativeBottleneck)
     errors = [
         float((model.network.decode(latents, signal.queries) - signal.features).square().mean())

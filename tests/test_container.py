@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inrc.container import OWN, Archive, Card, Item, pack, packed, peek, unpack
+from inrc.container import OWN, Archive, Card, Item, pack_archive, packed, peek, unpack_archive
 from inrc.errors import ContainerError
 
 ID = b"\x00\x01abc\xff"
@@ -57,59 +57,59 @@ def forged(block: bytes, count: int = 1, size: int | None = None) -> bytes:
 @settings(max_examples=150, deadline=None)
 def test_round_trip_is_exact(default: dict, found: list[dict], payload: bytes) -> None:
     items = tuple(Item(f"d/{i}.nc", meta, i + 1) for i, meta in enumerate(found))
-    back = unpack(
-        pack(archive(*items, payload=payload), Item("", default, 1)), Item("", default, 1)
+    back = unpack_archive(
+        pack_archive(archive(*items, payload=payload), Item("", default, 1)), Item("", default, 1)
     )
-    assert (back.model_id, back.rung, back.payload) == (ID, 3, payload)
+    assert (back.model_id, back.quality, back.payload) == (ID, 3, payload)
     assert [(i.name, i.parts) for i in back.items] == [(i.name, i.parts) for i in items]
     # bytes tell 1 from 1.0 and True, 0.0 from -0.0, and know NaN and the order of keys
     assert [packed(i.meta) for i in back.items] == [packed(m) for m in found]
 
 
 def test_default_item_costs_fourteen_bytes_before_the_payload() -> None:
-    data = pack(archive(DEFAULT), DEFAULT)
+    data = pack_archive(archive(DEFAULT), DEFAULT)
     assert data.index(b"payload") == 14
     assert len(data) == 14 + len(b"payload") + 4
-    assert unpack(data, DEFAULT).items == (DEFAULT,)
+    assert unpack_archive(data, DEFAULT).items == (DEFAULT,)
 
 
 def test_only_what_differs_is_stored() -> None:
     meta = {**DEFAULT.meta, "attrs": {"units": "K", "scale": 0.2}}
-    data = pack(archive(Item("", meta, 1)), DEFAULT)
+    data = pack_archive(archive(Item("", meta, 1)), DEFAULT)
     assert not any(key in data for key in (b"scale", b"units", b"shape", b"attrs"))
     assert len(data) <= 14 + 21 + 7 + 4  # nine of them are the number
 
 
 def test_new_keys_and_removed_ones_come_back() -> None:
     meta = {"attrs": {"units": "K", "": 1, "\x01": 2, "\0": 3}, "dtype": "f4", "more": None}
-    data = pack(archive(Item("", meta, 1)), DEFAULT)
-    assert unpack(data, DEFAULT).items[0].meta == meta
+    data = pack_archive(archive(Item("", meta, 1)), DEFAULT)
+    assert unpack_archive(data, DEFAULT).items[0].meta == meta
 
 
 def test_a_place_that_the_default_has_not_is_refused() -> None:
-    data = pack(archive(Item("", {**DEFAULT.meta, "dtype": "f8"}, 1)), DEFAULT)
+    data = pack_archive(archive(Item("", {**DEFAULT.meta, "dtype": "f8"}, 1)), DEFAULT)
     with pytest.raises(ContainerError, match="lacks a key that its file names"):
-        unpack(data, Item("", {}, 1))
+        unpack_archive(data, Item("", {}, 1))
 
 
 def test_many_similar_items_are_compressed() -> None:
     items = tuple(
         Item(f"t2m_{i:04}.nc", {**DEFAULT.meta, "time": 24.0 * i}, 1) for i in range(1000)
     )
-    data = pack(archive(*items), DEFAULT)
-    assert unpack(data, DEFAULT).items == items
+    data = pack_archive(archive(*items), DEFAULT)
+    assert unpack_archive(data, DEFAULT).items == items
     assert len(data) < 12_000
 
 
 def test_values_that_compress_badly_are_stored_as_they_are() -> None:
     noise = bytes((i * 7919 + i * i * 31) % 251 for i in range(60))
-    data = pack(archive(Item("", {**DEFAULT.meta, "mask": noise}, 1)), DEFAULT)
+    data = pack_archive(archive(Item("", {**DEFAULT.meta, "mask": noise}, 1)), DEFAULT)
     assert noise in data
 
 
 def test_tuples_become_lists_and_the_order_of_keys_stays() -> None:
     meta = {"dtype": "f4", "shape": (4, 6), "attrs": {"scale": 0.1, "units": "K"}}
-    back = unpack(pack(archive(Item("", meta, 1)), DEFAULT), DEFAULT).items[0].meta
+    back = unpack_archive(pack_archive(archive(Item("", meta, 1)), DEFAULT), DEFAULT).items[0].meta
     assert back == {"dtype": "f4", "shape": [4, 6], "attrs": {"scale": 0.1, "units": "K"}}
     assert list(back) == list(meta) and list(back["attrs"]) == ["scale", "units"]
 
@@ -117,13 +117,13 @@ def test_tuples_become_lists_and_the_order_of_keys_stays() -> None:
 def test_items_do_not_share_what_one_of_them_changes() -> None:
     one = {**DEFAULT.meta, "attrs": {"units": "C", "scale": 0.1}}
     items = (Item("a", one, 1), Item("b", DEFAULT.meta, 2), Item("c", one, 1))
-    assert unpack(pack(archive(*items), DEFAULT), DEFAULT).items == items
+    assert unpack_archive(pack_archive(archive(*items), DEFAULT), DEFAULT).items == items
 
 
 def test_peek_needs_no_model() -> None:
-    data = pack(archive(Item("a.nc", {**DEFAULT.meta, "dtype": "f8"}, 5)), DEFAULT)
+    data = pack_archive(archive(Item("a.nc", {**DEFAULT.meta, "dtype": "f8"}, 5)), DEFAULT)
     seen = peek(data)
-    assert (seen.version, seen.model_id, seen.rung, seen.payload) == (2, ID, 3, b"payload")
+    assert (seen.version, seen.model_id, seen.quality, seen.payload) == (2, ID, 3, b"payload")
     assert [(e.name, e.patch, e.parts) for e in seen.entries] == [("a.nc", [{"\x03": "f8"}], 5)]
     assert data[seen.header_size :].startswith(b"payload")
 
@@ -145,14 +145,14 @@ class Odd:
 )
 def test_what_is_not_plain_is_refused_by_name(value: Any, says: str) -> None:
     with pytest.raises(ContainerError, match=says):
-        pack(archive(Item("", {"x": value}, 1)), DEFAULT)
+        pack_archive(archive(Item("", {"x": value}, 1)), DEFAULT)
 
 
 def test_endless_nesting_is_refused() -> None:
     loop: dict[str, Any] = {}
     loop["again"] = loop
     with pytest.raises(ContainerError, match="nested too deeply"):
-        pack(archive(Item("", loop, 1)), DEFAULT)
+        pack_archive(archive(Item("", loop, 1)), DEFAULT)
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_endless_nesting_is_refused() -> None:
 )
 def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
     with pytest.raises(ContainerError, match="item name"):
-        pack(archive(Item(name, {}, 1)), DEFAULT)
+        pack_archive(archive(Item(name, {}, 1)), DEFAULT)
     with pytest.raises(ContainerError, match="item name"):
-        unpack(forged(b"\x00" + msgpack.packb([[name]])), DEFAULT)
+        unpack_archive(forged(b"\x00" + msgpack.packb([[name]])), DEFAULT)
 
 
 @pytest.mark.parametrize(
@@ -179,12 +179,12 @@ def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
 )
 def test_what_could_not_be_read_is_not_written(broken: Archive) -> None:
     with pytest.raises(ContainerError):
-        pack(broken, DEFAULT)
+        pack_archive(broken, DEFAULT)
 
 
 def small() -> bytes:
     meta = {**DEFAULT.meta, "time": 1.5}
-    return pack(archive(Item("a.nc", meta, 2), Item("b.nc", meta, 1)), DEFAULT)
+    return pack_archive(archive(Item("a.nc", meta, 2), Item("b.nc", meta, 1)), DEFAULT)
 
 
 def test_every_wrong_byte_and_every_wrong_bit_is_caught() -> None:
@@ -194,17 +194,17 @@ def test_every_wrong_byte_and_every_wrong_bit_is_caught() -> None:
             bad = bytearray(data)
             bad[at] ^= wrong
             with pytest.raises(ContainerError):
-                unpack(bytes(bad), DEFAULT)
+                unpack_archive(bytes(bad), DEFAULT)
 
 
 def test_every_truncation_and_every_longer_file_is_caught() -> None:
     data = small()
     for length in range(len(data)):
         with pytest.raises(ContainerError):
-            unpack(data[:length], DEFAULT)
+            unpack_archive(data[:length], DEFAULT)
     for extra in range(256):
         with pytest.raises(ContainerError):
-            unpack(data + bytes([extra]), DEFAULT)
+            unpack_archive(data + bytes([extra]), DEFAULT)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_every_truncation_and_every_longer_file_is_caught() -> None:
 )
 def test_every_failure_has_its_own_line(data: bytes, says: str) -> None:
     with pytest.raises(ContainerError, match=says) as caught:
-        unpack(data, DEFAULT)
+        unpack_archive(data, DEFAULT)
     assert "\n" not in str(caught.value)
 
 
@@ -231,7 +231,7 @@ def test_random_bytes_raise_nothing_else(noise: bytes, at: int) -> None:
     start = (b"\x89INR\x01" + ID + b"\0\x01")[:at]
     for data in (start + noise, sealed(start + noise)):
         try:
-            unpack(data, DEFAULT)
+            unpack_archive(data, DEFAULT)
         except ContainerError:
             pass
 
@@ -246,7 +246,7 @@ def test_malicious_headers_raise_nothing_else(way: int, value: Any, count: int) 
         2: lzma.compress(raw, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2}]),
     }[way]
     try:
-        unpack(forged(bytes([way]) + block, count), DEFAULT)
+        unpack_archive(forged(bytes([way]) + block, count), DEFAULT)
     except ContainerError:
         pass
 
@@ -294,20 +294,20 @@ def bomb(way: int, byte: bytes) -> bytes:
 )
 def test_forged_headers_are_named(block: bytes, says: str) -> None:
     with pytest.raises(ContainerError, match=says) as caught:
-        unpack(forged(block), DEFAULT)
+        unpack_archive(forged(block), DEFAULT)
     assert "\n" not in str(caught.value)
 
 
 def test_impossible_counts_and_sizes_are_named() -> None:
     with pytest.raises(ContainerError, match="0 items"):
-        unpack(forged(b"", count=0), DEFAULT)
+        unpack_archive(forged(b"", count=0), DEFAULT)
     with pytest.raises(ContainerError, match="a header of 4000000000 bytes"):
-        unpack(forged(b"", size=4_000_000_000), DEFAULT)
+        unpack_archive(forged(b"", size=4_000_000_000), DEFAULT)
     with pytest.raises(ContainerError, match="without an end"):
-        unpack(sealed(b"\x89INR\x01" + ID + b"\0" + b"\xff" * 12), DEFAULT)
+        unpack_archive(sealed(b"\x89INR\x01" + ID + b"\0" + b"\xff" * 12), DEFAULT)
     many = b"\xff\xff\xff\x7f\x00"  # more items than there may be
     with pytest.raises(ContainerError, match="268435455 items"):
-        unpack(sealed(b"\x89INR\x01" + ID + b"\0" + many), DEFAULT)
+        unpack_archive(sealed(b"\x89INR\x01" + ID + b"\0" + many), DEFAULT)
 
 
 def test_small_patches_of_a_large_map_do_not_fill_the_memory() -> None:
@@ -318,14 +318,14 @@ def test_small_patches_of_a_large_map_do_not_fill_the_memory() -> None:
     size = bytes([len(block) & 127 | 128, len(block) >> 7 & 127 | 128, len(block) >> 14])
     body = b"\x89INR\x01" + ID + b"\0" + count + size + block
     with pytest.raises(ContainerError, match="keys together"):
-        unpack(sealed(body), DEFAULT)
+        unpack_archive(sealed(body), DEFAULT)
 
 
 def test_nan_and_negative_zero_are_kept() -> None:
     meta = {"fill": math.nan, "low": -0.0}
-    back = unpack(pack(archive(Item("", meta, 1)), DEFAULT), DEFAULT).items[0].meta
+    back = unpack_archive(pack_archive(archive(Item("", meta, 1)), DEFAULT), DEFAULT).items[0].meta
     assert math.isnan(back["fill"]) and math.copysign(1.0, back["low"]) == -1.0
-    assert len(pack(archive(Item("", meta, 1)), Item("", meta, 1))) == 14 + 7 + 4
+    assert len(pack_archive(archive(Item("", meta, 1)), Item("", meta, 1))) == 14 + 7 + 4
 
 
 CARD = Card("image", {"patch": None, "channels": 3}, "coin", {"width": 20, "depth": 5})
@@ -334,7 +334,7 @@ NONE = Item("", {}, 1)
 
 def own(card: Card | None = CARD, model_id: bytes = OWN) -> bytes:
     item = Item("", {"shape": [4, 6]}, 1)
-    return pack(Archive(model_id, 1, (item,), b"payload", card), NONE)
+    return pack_archive(Archive(model_id, 1, (item,), b"payload", card), NONE)
 
 
 @given(st.text(max_size=8), metas, metas)

@@ -166,8 +166,8 @@ def test_a_bottleneck_takes_its_contexts_along() -> None:
     bottleneck.finish()
     again.load_state_dict(bottleneck.state_dict())
     symbols = bottleneck.quantize(latents)
-    assert again.pack(symbols) == bottleneck.pack(symbols)
-    assert torch.equal(again.unpack(bottleneck.pack(symbols), 600), symbols)
+    assert again.compress(symbols) == bottleneck.compress(symbols)
+    assert torch.equal(again.decompress(bottleneck.compress(symbols), 600), symbols)
 
 
 FITTED = fitted()

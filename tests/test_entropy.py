@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from inrc.entropy import LearnedBottleneck, Tables, UniformBottleneck, decode, encode
 from inrc.entropy.coder import TOTAL, tabulate
-from inrc.entropy.covariance import believed
+from inrc.entropy.covariance import shrunk_covariance
 from inrc.errors import ContainerError
 
 
@@ -106,8 +106,8 @@ def test_the_transform_keeps_errors_and_signals() -> None:
     bottleneck.prepare()
     bottleneck.calibrate(z, metric, 100)
     n = (z - bottleneck.mean) @ bottleneck.forth
-    harm = ((z - z.mean(0)) @ metric * (z - z.mean(0))).sum(1)
-    assert torch.allclose(n.square().sum(1), harm, rtol=1e-3)
+    distortion = ((z - z.mean(0)) @ metric * (z - z.mean(0))).sum(1)
+    assert torch.allclose(n.square().sum(1), distortion, rtol=1e-3)
     assert torch.allclose(n @ bottleneck.back + bottleneck.mean, z, atol=1e-4)
 
 
@@ -199,7 +199,7 @@ def test_correlations_are_believed_as_far_as_they_return() -> None:
     few, truth = drawn(40), torch.diag(deviation.square())
     alone, mine, whole = (
         bits(few, c, truth)
-        for c in (torch.diag(few.square().mean(0)), believed(few, level), few.T @ few / 40)
+        for c in (torch.diag(few.square().mean(0)), shrunk_covariance(few, level), few.T @ few / 40)
     )
     assert mine < alone + 0.05 and alone < 0.5 * whole
     # more of them, and correlated
@@ -207,11 +207,15 @@ def test_correlations_are_believed_as_far_as_they_return() -> None:
     truth = turn @ truth @ turn.T
     alone, mine, whole = (
         bits(more, c, truth)
-        for c in (torch.diag(more.square().mean(0)), believed(more, level), more.T @ more / 400)
+        for c in (
+            torch.diag(more.square().mean(0)),
+            shrunk_covariance(more, level),
+            more.T @ more / 400,
+        )
     )
     assert mine < min(alone, whole) + 0.05 and whole < alone - 0.5
     many = drawn(600) @ turn.T
-    torch.testing.assert_close(believed(many, level), many.T @ many / 600)
+    torch.testing.assert_close(shrunk_covariance(many, level), many.T @ many / 600)
 
 
 def test_a_latent_that_never_moved_costs_little() -> None:

@@ -105,7 +105,7 @@ def test_levels_become_channels(tmp_path: Path) -> None:
     assert model.levels == [levels.tolist()] * 2
     signal = model.read(path)
     assert signal.shape == (13, 24) and signal.parts == 1
-    assert model.values(signal.shape) == 74 * model.count(signal.shape)
+    assert model.values(signal.shape) == 74 * model.num_units(signal.shape)
     assert torch.allclose(signal.features.amin((0, 1)), torch.zeros(74), atol=1e-6)
     assert torch.allclose(signal.features.amax((0, 1)), torch.ones(74), atol=1e-6)
     assert_stored_alike(path, there_and_back(path), ulps=1)

@@ -8,7 +8,7 @@ import xarray as xr
 from era5_files import make
 
 from inrc.errors import SignalError, UsageError
-from inrc_modalities.era5 import ERA5, Globes, sample, sphere
+from inrc_modalities.era5 import ERA5, ERA5DataModule, sample, sphere
 
 
 def test_the_sample_is_made_once_and_always_alike(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_the_sample_is_a_plausible_planet(tmp_path: Path) -> None:
 
 
 def test_globes_are_pinned_from_the_beginning(tmp_path: Path) -> None:
-    data = Globes(sample_folder=tmp_path, sample_count=5)
+    data = ERA5DataModule(sample_folder=tmp_path, sample_count=5)
     model = data.modality
     assert (model.query_dim, model.point_dim, model.value_dim, model.feature_dim) == (3, 3, 2, 2)
     settings = data.modality.settings()
@@ -62,17 +62,17 @@ def test_globes_are_pinned_from_the_beginning(tmp_path: Path) -> None:
 
 def test_a_dimension_can_be_held_out(tmp_path: Path) -> None:
     whole = make(tmp_path / "a.nc", times=5)
-    data = Globes(whole, hold_dim="time", hold_last=2, sample_folder=tmp_path / "parts")
+    data = ERA5DataModule(whole, hold_dim="time", hold_last=2, sample_folder=tmp_path / "parts")
     data.setup("fit")
     assert data.train_rows is not None and data.val_rows is not None
     assert (len(data.train_rows), len(data.val_rows)) == (3, 2)
     assert data.val_rows.features.max() > 1  # ranges are those of the training part
     with xr.open_dataset(whole) as given, xr.open_dataset(data.val_paths[0]) as held:
         xr.testing.assert_identical(given.isel(time=slice(3, None)), held)
-    again = Globes(whole, hold_dim="time", hold_last=2, sample_folder=tmp_path / "parts")
+    again = ERA5DataModule(whole, hold_dim="time", hold_last=2, sample_folder=tmp_path / "parts")
     assert again.val_paths == data.val_paths
     for dim, last, said in (("member", 1, "asked for member"), ("time", 5, "hold 1 to 4")):
         with pytest.raises(SignalError, match=said):
-            Globes(whole, hold_dim=dim, hold_last=last, sample_folder=tmp_path)
+            ERA5DataModule(whole, hold_dim=dim, hold_last=last, sample_folder=tmp_path)
     with pytest.raises(UsageError, match="one file"):
-        Globes(tmp_path, hold_dim="time")
+        ERA5DataModule(tmp_path, hold_dim="time")

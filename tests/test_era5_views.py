@@ -22,9 +22,9 @@ def decode(path: Path, view: View, written: Path) -> xr.Dataset:
     signal = model.read(path)
     assert model.ranges is not None
     (low, high) = model.ranges[0]
-    ask = model.ask(signal.meta, view)
+    plan = model.plan_queries(signal.meta, view)
     slopes = torch.tensor([5.0, 3.0, -20.0], dtype=torch.float64)
-    values = 280.0 + ask.queries.double() @ slopes + torch.arange(len(ask.parts))[:, None]
+    values = 280.0 + plan.queries.double() @ slopes + torch.arange(len(plan.parts))[:, None]
     features = ((values - low) / (high - low)).float()[..., None]
     model.write(model.join(features, signal.meta, view), written)
     assert model.read(written).meta == model.join(features, signal.meta, view).meta
@@ -123,4 +123,4 @@ def test_views_that_make_no_sense(tmp_path: Path, view: View, said: str) -> None
     path = make(tmp_path / "a.nc")
     model = ERA5().resolve([path])
     with pytest.raises(SignalError, match=said):
-        model.ask(model.read(path).meta, view)
+        model.plan_queries(model.read(path).meta, view)

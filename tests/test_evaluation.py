@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inrc.errors import SignalError
-from inrc.evaluation import Row, append, bd_psnr, bd_rate, curves, load
+from inrc.evaluation import Result, append, bd_psnr, bd_rate, curves, load
 from inrc.evaluation.bdrate import interval
 from inrc.evaluation.compare import compare
 from inrc.evaluation.workers import Failed, Workers
@@ -96,7 +96,7 @@ def test_a_refused_file_does_not_cost_the_comparison() -> None:
     """Both curves are then means over the files that both codecs took."""
     rows = [each for each in pair(0.5) if each.codec != "JPEG 2000" or each.file_id == "a"]
     rows += [replace(each, rate=each.rate * 7) for each in rows if each.file_id == "b"]
-    refused = Row("JPEG 2000", 1.0, "x", "b.png", "b", "image", "pixel", error="cannot hold it")
+    refused = Result("JPEG 2000", 1.0, "x", "b.png", "b", "image", "pixel", error="cannot hold it")
     (found,) = compare([*rows, refused], "JPEG 2000")
     assert found["why"] is None and found["shared"] == 1
     assert found["bd_rate"] == pytest.approx(-50.0)

@@ -10,8 +10,8 @@ from PIL import Image
 from small_runs import basis
 
 from inrc.cli import main
-from inrc.container import unpack
-from inrc.data import Rows
+from inrc.container import unpack_archive
+from inrc.data import PatchDataset
 from inrc.errors import ModelError, SignalError, UsageError
 from inrc.evaluation import linear, load
 from inrc.evaluation.components import components
@@ -20,7 +20,7 @@ from inrc.evaluation.rivals import missing, rival
 from inrc.evaluation.rows import sound
 from inrc.model import Model
 from inrc.signal import Baseline
-from inrc_modalities.image import Images
+from inrc_modalities.image import ImageDataModule
 
 SIDE = 16
 
@@ -114,7 +114,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         mix = generator.uniform(-1, 1, (4, 3)) * [[40], [30], [20], [10]]
         pixels = np.clip(128 + shades @ mix, 0, 255)
         Image.fromarray(np.rint(pixels).astype(np.uint8)).save(folder / f"images/{number:02}.png")
-    data = Images(root=folder / "images", patch=SIDE, batch_size=8, val_fraction=0.2)
+    data = ImageDataModule(root=folder / "images", patch=SIDE, batch_size=8, val_fraction=0.2)
     basis(data, folder, [1e2, 1e4])
     return folder
 
@@ -131,7 +131,7 @@ def test_training_leaves_components_that_evaluate_picks_up(run: Path, tmp_path: 
     codec = rival(path, model, "PCA")
     data = codec.encode(image, row.setting)
     assert len(data) == row.bytes
-    assert unpack(data, model.default).items[0].parts == 1
+    assert unpack_archive(data, model.default).items[0].parts == 1
     codec.decode(data, image, tmp_path / "decoded.png")
     assert model.modality.measure(image, tmp_path / "decoded.png") == row.measures
     # all that such images hold is in the span of four components of each colour
@@ -185,18 +185,18 @@ def test_damaged_components_are_one_line(run: Path, tmp_path: Path) -> None:
 
 
 def test_signals_without_a_common_grid_have_no_components(run: Path) -> None:
-    data = Images(root=run / "images", patch=SIDE)
+    data = ImageDataModule(root=run / "images", patch=SIDE)
     data.setup("fit")
     assert data.train_rows is not None
     rows = data.train_rows
     sample = data.train_paths[0]
-    own = Rows(rows.queries.expand(len(rows), -1, -1), rows.features)
+    own = PatchDataset(rows.queries.expand(len(rows), -1, -1), rows.features)
     assert linear.learn(own, data.modality, sample) is None
-    moved = Rows(rows.queries + 0.01, rows.features)  # rebuilt elsewhere than learned
+    moved = PatchDataset(rows.queries + 0.01, rows.features)  # rebuilt elsewhere than learned
     assert linear.learn(moved, data.modality, sample) is None
     assert linear.learn(rows, data.modality, sample) is not None
     with pytest.raises(SignalError, match="all the same"):
-        same = Rows(rows.queries, torch.ones_like(rows.features))
+        same = PatchDataset(rows.queries, torch.ones_like(rows.features))
         linear.learn(same, data.modality, sample)
 
 

@@ -34,7 +34,7 @@ from inrc.methods import COIN
 from inrc.model import Model
 from inrc.signal import Baseline
 from inrc_modalities.image import Image as Picture
-from inrc_modalities.image import Images
+from inrc_modalities.image import ImageDataModule
 
 
 def test_figures_have_every_codec_and_no_overlapping_names(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_browser_shows_the_page(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluated")
-    data = Images(patch=16, batch_size=8, sample_folder=folder / "sample", sample_count=4)
+    data = ImageDataModule(patch=16, batch_size=8, sample_folder=folder / "sample", sample_count=4)
     basis(data, folder, [1e2, 1e4])
     return folder
 
@@ -271,7 +271,7 @@ def test_of_equally_many_bytes_the_best_is_shown(tmp_path: Path) -> None:
         )
     ]
     model = Model.untrained(COIN(), Picture())
-    rows[0] = replace(rows[0], setting=model.rungs // 2, model=model.id.hex())
+    rows[0] = replace(rows[0], setting=model.num_qualities // 2, model=model.id.hex())
     shown = _chosen(rows, path, model, "psnr")
     assert [each.measures["psnr"] for each in shown] == [30.0, 29.0]
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from inrc.errors import InrcError
-from inrc.files import whole
+from inrc.files import atomic_write
 
 
 @pytest.mark.parametrize("name", ["t2m.nc", "t1.nii.gz", "plain"])
 def test_the_lent_name_is_the_name(tmp_path: Path, name: str) -> None:
-    with whole(tmp_path / name) as lent:
+    with atomic_write(tmp_path / name) as lent:
         assert lent.name == name
         lent.write_bytes(b"all")
         assert not (tmp_path / name).exists()
@@ -25,14 +25,14 @@ def test_what_is_written_beside_moves_too(tmp_path: Path) -> None:
         (lent.parent / "views" / "0.png").write_bytes(content)
         lent.write_text('{"file_path": "views/0.png"}')
 
-    with whole(tmp_path / "scene.json") as lent:
+    with atomic_write(tmp_path / "scene.json") as lent:
         write(lent, b"old")
     with pytest.raises(InrcError, match=r"views: exists already; use -f"):
-        with whole(tmp_path / "other.json") as lent:
+        with atomic_write(tmp_path / "other.json") as lent:
             write(lent, b"new")
     assert (tmp_path / "views" / "0.png").read_bytes() == b"old"
     assert not (tmp_path / "other.json").exists()
-    with whole(tmp_path / "scene.json", overwrite=True) as lent:
+    with atomic_write(tmp_path / "scene.json", overwrite=True) as lent:
         write(lent, b"new")
     assert (tmp_path / "views" / "0.png").read_bytes() == b"new"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["scene.json", "views"]
@@ -44,7 +44,7 @@ def test_what_is_written_beside_moves_too(tmp_path: Path) -> None:
 def test_a_failure_leaves_what_was_there(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "t2m.nc"
     path.write_bytes(b"old")
-    with pytest.raises(type(error)), whole(path, overwrite=True) as lent:
+    with pytest.raises(type(error)), atomic_write(path, overwrite=True) as lent:
         lent.write_bytes(b"half")
         raise error
     assert [p.name for p in tmp_path.iterdir()] == ["t2m.nc"]
@@ -54,18 +54,18 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, error: BaseException) -
 def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     path = tmp_path / "t2m.nc"
     path.write_bytes(b"old")
-    with pytest.raises(InrcError, match=r"t2m.nc: exists already; use -f"), whole(path):
+    with pytest.raises(InrcError, match=r"t2m.nc: exists already; use -f"), atomic_write(path):
         pytest.fail("nothing may be begun")
-    with whole(path, overwrite=True) as lent:
+    with atomic_write(path, overwrite=True) as lent:
         lent.write_bytes(b"new")
     assert path.read_bytes() == b"new"
 
 
 def test_folders_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InrcError, match="is a folder"), whole(tmp_path):
+    with pytest.raises(InrcError, match="is a folder"), atomic_write(tmp_path):
         pytest.fail("nothing may be begun")
     with (
         pytest.raises(InrcError, match="nowhere: no such folder"),
-        whole(tmp_path / "nowhere" / "x"),
+        atomic_write(tmp_path / "nowhere" / "x"),
     ):
         pytest.fail("nothing may be begun")

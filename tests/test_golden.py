@@ -27,13 +27,13 @@ def test_old_files_decode(folder: Path, tmp_path: Path) -> None:
     data = (folder / "file.inrc").read_bytes()
     assert peek(data).model_id == model.id
     opened = codec.open_archive(data, model)
-    bottleneck = model.network.rung(opened.archive.rung)
+    bottleneck = model.network.bottleneck(opened.archive.quality)
     with np.load(folder / "decoded.npz") as known:
         symbols, features = known["symbols"], known["features"]
         metas = known["metas"].tobytes() if "metas" in known else None  # not kept for v1
-    found = bottleneck.unpack(opened.archive.payload, len(symbols))
+    found = bottleneck.decompress(opened.archive.payload, len(symbols))
     np.testing.assert_array_equal(found, symbols)
-    assert bottleneck.pack(found) == opened.archive.payload
+    assert bottleneck.compress(found) == opened.archive.payload
     assert len(np.unique(symbols)) > 2
     answer = opened.signal(0, View()).features[:, ::7]
     torch.testing.assert_close(answer, torch.from_numpy(features), rtol=0, atol=1e-4)

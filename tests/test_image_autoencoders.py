@@ -160,7 +160,7 @@ def test_crops_are_squares_of_the_pictures() -> None:
 
 def test_a_command_goes_on_where_it_stopped(trained: Path, tmp_path: Path) -> None:
     pictures = pictures_in(write(tmp_path, 0, 3, "RGB"))
-    path = tmp_path / "ladder.safetensors"
+    path = tmp_path / "bottlenecks.safetensors"
     shutil.copy(beside(trained / "codec.safetensors", FACTORIZED), path)
     said: list[str] = []
     before = load(path)

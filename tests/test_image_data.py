@@ -11,12 +11,12 @@ from jsonargparse import ArgumentParser
 from inrc import grid
 from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
-from inrc_modalities.image import Images
+from inrc_modalities.image import ImageDataModule
 from inrc_modalities.image.writing import save
 
 
 def test_a_folder_is_read_once_and_kept_in_order(tmp_path: Path) -> None:
-    data = Images(folder(tmp_path / "a", 10), patch=4, val_fraction=0.3, batch_size=6)
+    data = ImageDataModule(folder(tmp_path / "a", 10), patch=4, val_fraction=0.3, batch_size=6)
     data.prepare_data()
     data.setup("fit")
     assert [p.name for p in data.val_paths] == ["007.png", "008.png", "009.png"]
@@ -33,7 +33,7 @@ def test_a_folder_is_read_once_and_kept_in_order(tmp_path: Path) -> None:
 
 
 def test_a_second_folder_is_for_validation(tmp_path: Path) -> None:
-    data = Images(folder(tmp_path / "a", 3), val_root=folder(tmp_path / "b", 2, first=50))
+    data = ImageDataModule(folder(tmp_path / "a", 3), val_root=folder(tmp_path / "b", 2, first=50))
     data.setup("fit")
     assert data.train_rows is not None and data.val_rows is not None
     assert levels(data.train_rows.features)[:, 0, 2].tolist() == [0, 1, 2]
@@ -42,7 +42,7 @@ def test_a_second_folder_is_for_validation(tmp_path: Path) -> None:
 
 
 def test_without_a_folder_a_sample_is_drawn(tmp_path: Path) -> None:
-    data = Images(patch=16, channels=1, sample_folder=tmp_path, sample_count=3, seed=5)
+    data = ImageDataModule(patch=16, channels=1, sample_folder=tmp_path, sample_count=3, seed=5)
     data.prepare_data()
     data.setup("fit")
     assert data.train_rows is not None and data.train_rows.features.shape == (32, 256, 1)
@@ -53,7 +53,10 @@ def test_without_a_folder_a_sample_is_drawn(tmp_path: Path) -> None:
 def test_half_of_the_training_rows_are_mirrored(tmp_path: Path, patch: int | None) -> None:
     lightning.seed_everything(0, verbose=False)
     root = folder(tmp_path / "a", 40)
-    plain, flipped = Images(root, patch=patch), Images(root, patch=patch, flip=True)
+    plain, flipped = (
+        ImageDataModule(root, patch=patch),
+        ImageDataModule(root, patch=patch, flip=True),
+    )
     for data in (plain, flipped):
         data.setup("fit")
     assert plain.train_rows is not None and flipped.train_rows is not None
@@ -78,7 +81,7 @@ def test_random_patches_come_from_their_image_and_from_everywhere(tmp_path: Path
     save(numbered(3, 3, 3), root / "101.png")  # smaller than a patch
     save(numbered(4 * 257, 12, 10, deep=True), root / "102.png")
     val = folder(tmp_path / "b", 1)
-    data = Images(root, val, patch=4, random_patches=50, flip=False, batch_size=100)
+    data = ImageDataModule(root, val, patch=4, random_patches=50, flip=False, batch_size=100)
     data.setup("fit")
     rows = data.train_rows
     assert rows is not None and len(rows) == 250
@@ -108,7 +111,7 @@ def test_random_patches_come_from_their_image_and_from_everywhere(tmp_path: Path
 
 def test_random_patches_can_be_mirrored(tmp_path: Path) -> None:
     lightning.seed_everything(0, verbose=False)
-    data = Images(folder(tmp_path / "a", 2), patch=4, random_patches=64, flip=True)
+    data = ImageDataModule(folder(tmp_path / "a", 2), patch=4, random_patches=64, flip=True)
     data.setup("fit")
     assert data.train_rows is not None
     columns = levels(data.train_rows.__getitems__(list(range(64))).features)[:, :2, 1]
@@ -119,18 +122,18 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     root = folder(tmp_path / "a", 2)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="patch"):
-        Images(root, random_patches=3)
+        ImageDataModule(root, random_patches=3)
     with pytest.raises(UsageError, match="root"):
-        Images(val_root=root).setup("fit")
+        ImageDataModule(val_root=root).setup("fit")
     for wrong in (tmp_path / "empty", tmp_path / "nowhere"):
         with pytest.raises(SignalError, match="no images"):
-            Images(root, val_root=wrong).setup("fit")
+            ImageDataModule(root, val_root=wrong).setup("fit")
     save(numbered(0, 10, 12), root / "turned.png")
     with pytest.raises(SignalError, match="patches"):
-        Images(root, val_root=root, flip=True).setup("fit")
+        ImageDataModule(root, val_root=root, flip=True).setup("fit")
     save(numbered(0, 10, 13), root / "wider.png")
     with pytest.raises(SignalError, match=r"wider\.png.*set a patch"):
-        Images(root, val_root=root).setup("fit")
+        ImageDataModule(root, val_root=root).setup("fit")
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_bombs_are_refused_before_they_are_decoded(
     with pytest.raises(SignalError, match="limit"):
         modality.shape({**meta, "shape": [1 << 40, 1 << 40]})
     with pytest.raises(SignalError, match="limit"):
-        modality.ask(meta, View(scale=1e300))
+        modality.plan_queries(meta, View(scale=1e300))
 
 
 @pytest.mark.parametrize(

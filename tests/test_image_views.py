@@ -25,13 +25,13 @@ def test_parts_are_asked_as_they_were_cut_and_join_again(
     path, modality = tmp_path / "a.png", Image(patch)
     save(noise("RGB", 8, height, width), path)
     whole = modality.read(path)
-    signal, ask = modality.split(whole), modality.ask(whole.meta, View())
-    assert torch.equal(ask.queries, signal.queries)
-    assert ask.parts == tuple(range(signal.parts))
+    signal, plan = modality.split(whole), modality.plan_queries(whole.meta, View())
+    assert torch.equal(plan.queries, signal.queries)
+    assert plan.parts == tuple(range(signal.parts))
     again = modality.join(signal.features, whole.meta, View())
     assert torch.equal(again.features, whole.features) and again.meta == whole.meta
     assert torch.equal(again.queries, whole.queries) and again.shape == (height, width)
-    assert modality.count(whole.shape) == height * width
+    assert modality.num_units(whole.shape) == height * width
     assert type(modality)(**modality.settings()).settings() == modality.settings()
 
 
@@ -77,9 +77,9 @@ def test_a_region_asks_only_the_patches_that_it_touches(tmp_path: Path) -> None:
     path, modality = tmp_path / "a.png", Image(8)
     save(noise("RGB", 8, 32, 40), path)
     meta = modality.read(path).meta
-    ask = modality.ask(meta, View(region=(("y", 8.0, 16.0), ("x", 9.0, 17.0))))
-    assert ask.parts == (6, 7)
-    aligned = modality.ask(meta, View(region=(("y", 8.0, 24.0), ("x", 16.0, 24.0))))
+    plan = modality.plan_queries(meta, View(region=(("y", 8.0, 16.0), ("x", 9.0, 17.0))))
+    assert plan.parts == (6, 7)
+    aligned = modality.plan_queries(meta, View(region=(("y", 8.0, 24.0), ("x", 16.0, 24.0))))
     assert aligned.parts == (7, 12)
     assert torch.equal(aligned.queries, grid.coordinates((8, 8))[None])
     found = decode(modality, path, View(region=(("y", 8.0, 24.0), ("x", 16.0, 24.0))))
@@ -90,9 +90,9 @@ def test_a_region_asks_only_the_patches_that_it_touches(tmp_path: Path) -> None:
 def test_whole_scales_share_one_grid(tmp_path: Path) -> None:
     path, modality = tmp_path / "a.png", Image(8)
     save(noise("RGB", 8, 20, 20), path)
-    ask = modality.ask(modality.read(path).meta, View(scale=2.0))
-    assert ask.parts == tuple(range(9))
-    assert torch.allclose(ask.queries, grid.coordinates((16, 16))[None], atol=1e-6)
+    plan = modality.plan_queries(modality.read(path).meta, View(scale=2.0))
+    assert plan.parts == tuple(range(9))
+    assert torch.allclose(plan.queries, grid.coordinates((16, 16))[None], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,6 @@ def test_views_without_sense_are_refused(tmp_path: Path, view: View) -> None:
     path = tmp_path / "a.png"
     save(noise("RGB"), path)
     with pytest.raises(SignalError):
-        Image(8).ask(Image(8).read(path).meta, view)
+        Image(8).plan_queries(Image(8).read(path).meta, view)
     with pytest.raises(SignalError, match="both"):
-        Image(8).ask(Image(8).read(path).meta, View(scale=2.0, at=path))
+        Image(8).plan_queries(Image(8).read(path).meta, View(scale=2.0, at=path))

@@ -19,8 +19,8 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], str]:
         "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false",
         f"--data.init_args.sample_folder={folder / 'sample'}", "--data.init_args.sample_count=24",
         "--data.init_args.batch_size=4", "--model.compress=4", "--model.represent=0",
-        "--model.method.init_args.latent_dim=24", "--model.method.init_args.span=48",
-        "--model.method.init_args.features=64", "--model.method.init_args.weights=[100.0,1e4]",
+        "--model.method.init_args.latent_dim=24", "--model.method.init_args.basis_size=48",
+        "--model.method.init_args.num_frequencies=64", "--model.method.init_args.lambdas=[100.0,1e4]",
         "--trainer.limit_val_batches=0",
     ]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
@@ -31,7 +31,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], str]:
 
 
 def rows(said: str) -> list[list[str]]:
-    """Rung, bytes, payload, rate and measures of a printed table; not the seconds."""
+    """Quality level, bytes, payload, rate and measures of a printed table; not the seconds."""
     lines = [line.split() for line in said.splitlines()]
     return [line[:-1] for line in lines if len(line) > 5 and line[1].replace(",", "").isdigit()]
 

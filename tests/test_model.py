@@ -13,22 +13,29 @@ from inrc.container import Item
 from inrc.errors import ModelError
 from inrc.methods import Basis
 from inrc.model import Model
-from inrc.model.layout import pack, unpack
+from inrc.model.layout import deduplicate, restore_duplicates
 from inrc_modalities.image import Image
 
 
 @pytest.fixture
 def model() -> Model:
     torch.manual_seed(0)
-    method = Basis(latent_dim=32, features=48, span=32, curve=0, hidden=0, weights=[1e2, 1e3, 1e4])
+    method = Basis(
+        latent_dim=32,
+        num_frequencies=48,
+        basis_size=32,
+        field_hidden=0,
+        bottleneck_hidden=0,
+        lambdas=[1e2, 1e3, 1e4],
+    )
     modality = Image(8, 1)
     network = method.build(2, 1, modality)
     latents = torch.randn(400, 32) * torch.linspace(3.0, 0.1, 32)
-    for rung in network.rungs:
-        rung.prepare()
-        rung.calibrate(latents, torch.eye(32), 64)
-        rung.tabulate(latents)
-        rung.finish()
+    for bottleneck in network.quality_levels:
+        bottleneck.prepare()
+        bottleneck.calibrate(latents, torch.eye(32), 64)
+        bottleneck.tabulate(latents)
+        bottleneck.finish()
     network.eval().requires_grad_(False)
     return Model.make(network, method, modality, Item("", {"height": 8}, 1), {})
 
@@ -38,19 +45,23 @@ def test_what_rungs_share_is_stored_once(model: Model, tmp_path: Path) -> None:
     model.save(path)
     whole = 4 * sum(t.numel() for t in model.network.parameters())
     whole += 4 * sum(t.numel() for t in model.network.buffers())
-    tables = sum(int(rung.tables.lengths.sum()) for rung in model.network.rungs if rung.tables)
+    tables = sum(
+        int(bottleneck.tables.lengths.sum())
+        for bottleneck in model.network.quality_levels
+        if bottleneck.tables
+    )
     # two of three pairs of transforms are not there; a count takes two bytes
     assert path.stat().st_size < whole - 2 * 2 * 4 * 32 * 32 + 2 * tables + 8000
     again = Model.load(path)
     assert again.id == model.id
-    for one, other in zip(model.network.rungs, again.network.rungs, strict=True):
+    for one, other in zip(model.network.quality_levels, again.network.quality_levels, strict=True):
         assert one.tables is not None and other.tables is not None
         np.testing.assert_array_equal(one.tables.counts, other.tables.counts)
     state, found = model.network.state_dict(), again.network.state_dict()
     assert all(torch.equal(state[k], found[k]) for k in state if not k.endswith("_extra_state"))
-    # they are equal, not one: training on one rung would not move another
-    rungs = again.network.rungs
-    assert rungs[0].forth.data_ptr() != rungs[1].forth.data_ptr()
+    # they are equal, not one: training on one quality level would not move another
+    levels = again.network.quality_levels
+    assert levels[0].forth.data_ptr() != levels[1].forth.data_ptr()
 
 
 def test_tensors_come_back_as_they_were() -> None:
@@ -61,12 +72,12 @@ def test_tensors_come_back_as_they_were() -> None:
         "r._extra_state.counts": counts, "r._extra_state.lengths": torch.tensor([2, 4]),
         "s._extra_state.counts": counts.clone(), "s._extra_state.lengths": torch.tensor([2, 4]),
     }  # fmt: skip
-    kept, same = pack(tensors)
+    kept, same = deduplicate(tensors)
     assert same == {
         "b": "a", "s._extra_state.counts": "r._extra_state.counts",
         "s._extra_state.lengths": "r._extra_state.lengths",
     }  # fmt: skip
-    back = unpack(kept, same)
+    back = restore_duplicates(kept, same)
     assert back.keys() == tensors.keys()
     for name, tensor in tensors.items():
         assert torch.equal(back[name], tensor) and back[name].dtype == tensor.dtype
@@ -74,7 +85,12 @@ def test_tensors_come_back_as_they_were() -> None:
 
 @pytest.mark.parametrize(
     ("same", "said"),
-    [('{"ladder.1.forth": "nothing"}', "missing"), ("[1]", "fit"), ("7", "fit"), ("{", "card")],
+    [
+        ('{"quality levels.1.forth": "nothing"}', "missing"),
+        ("[1]", "fit"),
+        ("7", "fit"),
+        ("{", "card"),
+    ],
 )
 def test_a_file_that_was_tampered_with_is_one_line(
     model: Model, tmp_path: Path, same: str, said: str
@@ -84,7 +100,7 @@ def test_a_file_that_was_tampered_with_is_one_line(
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
         metadata = file.metadata()
-    assert json.loads(metadata["same"])["ladder.1.forth"] == "ladder.0.forth"
+    assert json.loads(metadata["same"])["bottlenecks.1.forth"] == "bottlenecks.0.forth"
     path.write_bytes(save(tensors, metadata | {"same": same}))
     with pytest.raises(ModelError, match=said) as error:
         Model.load(path)

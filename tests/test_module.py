@@ -15,18 +15,25 @@ from inrc.data import Batch
 from inrc.entropy import LearnedBottleneck
 from inrc.methods import COINPP, COMBINER, VCINR, Basis, Method
 from inrc.module import Compressor
-from inrc_modalities.image import Images
+from inrc_modalities.image import ImageDataModule
 
 METHODS: list[Method] = [
     COINPP(latent_dim=6, width=12, depth=3),
-    VCINR(latent_dim=6, width=12, depth=3, hyper_width=8, hidden=8, weights=[1e3, 1e4]),
-    Basis(latent_dim=6, features=24, span=16, curve=8, hidden=8, weights=[1e3, 1e4]),
+    VCINR(latent_dim=6, width=12, depth=3, hyper_width=8, bottleneck_hidden=8, lambdas=[1e3, 1e4]),
+    Basis(
+        latent_dim=6,
+        num_frequencies=24,
+        basis_size=16,
+        field_hidden=8,
+        bottleneck_hidden=8,
+        lambdas=[1e3, 1e4],
+    ),
 ]
 State = dict[str, torch.Tensor]
 
 
-def data(folder: Path) -> Images:
-    return Images(patch=16, batch_size=4, sample_folder=folder / "sample", sample_count=4)
+def data(folder: Path) -> ImageDataModule:
+    return ImageDataModule(patch=16, batch_size=4, sample_folder=folder / "sample", sample_count=4)
 
 
 def trainer(folder: Path, steps: int, *callbacks: Callback, saves: bool = False) -> L.Trainer:
@@ -81,18 +88,18 @@ def test_each_stage_trains_what_it_should_and_nothing_else(tmp_path: Path, metho
     start, represented, compressed, end = (seen.at[step] for step in (0, 3, 6, 8))
 
     assert any(changed(start, represented, "field"))
-    assert not any(changed(start, represented, "ladder"))
+    assert not any(changed(start, represented, "bottlenecks"))
     if changed(start, represented, "adapter"):  # Gauss-Newton has nothing to learn
         assert any(changed(start, represented, "adapter"))
     for step in (4, 5, 6):
         assert not any(changed(represented, seen.at[step], "field"))
         assert not any(changed(represented, seen.at[step], "adapter"))
     assert any(changed(compressed, end, "field"))
-    if isinstance(module.network.rung(0), LearnedBottleneck):
+    if isinstance(module.network.bottleneck(0), LearnedBottleneck):
         for number in range(len(method.weights)):  # type: ignore[attr-defined]
             # the third step, as calibration before the first writes to them too
-            assert any(changed(seen.at[5], compressed, f"ladder.{number}")), number
-            assert any(changed(compressed, end, f"ladder.{number}")), number
+            assert any(changed(seen.at[5], compressed, f"bottlenecks.{number}")), number
+            assert any(changed(compressed, end, f"bottlenecks.{number}")), number
 
 
 def test_a_run_that_is_stopped_and_resumed_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -124,7 +131,7 @@ def test_a_run_that_is_stopped_and_resumed_goes_on_where_it_was(tmp_path: Path) 
         assert changed(before.at[4], after.at[8], part)
         assert not any(changed(before.at[4], after.at[8], part))
     assert torch.equal(metric, second.metric)  # calibrated once, not again
-    assert any(changed(after.at[5], after.at[8], "ladder"))
+    assert any(changed(after.at[5], after.at[8], "bottlenecks"))
     assert torch.isfinite(torch.tensor(before.losses + after.losses)).all()
     assert before.rates | after.rates == whole.rates  # the schedule does not start anew
     counts = {int(s["step"]) for s in resumed.optimizers[0].state.values()}
@@ -153,19 +160,19 @@ CASES = [(0, 0), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
 def gradients(method: Method, stage: int, rank: int, world: int, rows: int = 4) -> State:
     """Outer gradients of one step on this process's share of the first rows of a batch of four."""
     torch.manual_seed(0)
-    module = Compressor(method, Images(patch=8).modality, observations=None)
+    module = Compressor(method, ImageDataModule(patch=8).modality, observations=None)
     module.log = lambda *_, **__: None  # type: ignore[method-assign]
     module.stage = lambda step: stage  # type: ignore[method-assign]
     queries = torch.rand(1, 64, 2) * 2 - 1
     features = torch.rand(4, 64, 3)
     module.network.field.start(queries, features, None)
-    latents = module.network.encode(queries, features, None)
-    for rung in module.network.rungs:
-        rung.calibrate(latents, torch.eye(module.network.field.latent_dim), 64)
-        if isinstance(rung, LearnedBottleneck):
+    latents = module.network.fit_latents(queries, features, None)
+    for bottleneck in module.network.quality_levels:
+        bottleneck.calibrate(latents, torch.eye(module.network.field.latent_dim), 64)
+        if isinstance(bottleneck, LearnedBottleneck):
             # noise would differ between the shares, and rounding would magnify the last bit
-            assert rung.density is not None
-            rung.density.quantize = _keep  # type: ignore[method-assign]
+            assert bottleneck.density is not None
+            bottleneck.density.quantize = _keep  # type: ignore[method-assign]
     share = slice(rank * rows // world, (rank + 1) * rows // world)
     batch = Batch(queries, features[share], None, torch.arange(4)[share])
     step: torch.nn.Module = _Step(module)
@@ -223,7 +230,7 @@ def test_bottlenecks_without_latents_answer_for_the_signal(tmp_path: Path) -> No
     method = COMBINER(
         width=8, depth=2, embedding=8, betas=[1e-3], first=2, steps=2, fit=2, refine=2
     )
-    data = Images(patch=8, batch_size=4, sample_folder=tmp_path, sample_count=3)
+    data = ImageDataModule(patch=8, batch_size=4, sample_folder=tmp_path, sample_count=3)
     module = Compressor(
         method, data.modality, represent=2, compress=2, observations=32, latent_distortion=True
     )

@@ -14,7 +14,7 @@ from scipy.ndimage import zoom
 
 from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
-from inrc_modalities.mri import MRI, FastMRI, Volumes
+from inrc_modalities.mri import MRI, FastMRI, MRIDataModule
 from inrc_modalities.mri import sample as heads
 from inrc_modalities.mri.data import resampled
 from inrc_modalities.mri.reading import load
@@ -43,9 +43,11 @@ def folder(root: Path, count: int, shape: tuple[int, ...] = (9, 8, 7)) -> Path:
     return root
 
 
-def volumes(root: Path | None, **settings: object) -> Volumes:
+def volumes(root: Path | None, **settings: object) -> MRIDataModule:
     """A small one, that clips nothing."""
-    return Volumes(root, **{"patch": 4, "percentile": 100.0, "random_patches": 30, **settings})
+    return MRIDataModule(
+        root, **{"patch": 4, "percentile": 100.0, "random_patches": 30, **settings}
+    )
 
 
 def test_files_are_parted_by_name_and_searched_in_depth(tmp_path: Path) -> None:
@@ -157,7 +159,7 @@ def test_finer_voxels_are_interpolated_to_those_of_the_model(tmp_path: Path) -> 
 
 
 def test_without_a_folder_heads_are_made(tmp_path: Path) -> None:
-    data = Volumes(sample_folder=tmp_path, sample_count=2, random_patches=5, patch=8, seed=3)
+    data = MRIDataModule(sample_folder=tmp_path, sample_count=2, random_patches=5, patch=8, seed=3)
     data.prepare_data()
     stamps = [p.stat().st_mtime_ns for p in sorted(tmp_path.glob("*.nii.gz"))]
     data.setup("fit")
@@ -179,12 +181,12 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     root = folder(tmp_path / "a", 2)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="random_patches"):
-        Volumes(root, random_patches=0)
+        MRIDataModule(root, random_patches=0)
     with pytest.raises(UsageError, match="val_root"):
-        Volumes(val_root=root)
+        MRIDataModule(val_root=root)
     for wrong in (tmp_path / "empty", tmp_path / "nowhere"):
         with pytest.raises(SignalError, match="no volumes here"):
-            Volumes(wrong).setup("fit")
+            MRIDataModule(wrong).setup("fit")
     (root / "bad.nii").write_bytes(b"no volume")
     with pytest.raises(SignalError, match=r"bad\.nii"):
         volumes(root).setup("fit")

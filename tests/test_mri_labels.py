@@ -12,7 +12,7 @@ from mri_files import QUICK, back, ramp, same_header, save
 from inrc.errors import SignalError
 from inrc.signal import View
 from inrc.testing import check_file
-from inrc_modalities.mri import MRI, Volumes, labels
+from inrc_modalities.mri import MRI, MRIDataModule, labels
 from inrc_modalities.mri.reading import load
 
 
@@ -80,22 +80,22 @@ def test_views_have_the_nearest_label(tmp_path: Path) -> None:
     modality = MRI(4)
     signal = modality.read(save(tmp_path / "a.nii", array))
     view = View(scale=2.0, region=(("x", 4.0, 9.0),))
-    ask = modality.ask(signal.meta, view)
-    assert ask.parts == (0,)
+    plan = modality.plan_queries(signal.meta, view)
+    assert plan.parts == (0,)
     seen = modality.join(modality.split(signal).features, signal.meta, view)
     assert seen.shape == (10, 32, 28)
     modality.write(seen, tmp_path / "b.nii")
     doubled = array[4:9].repeat(2, 0).repeat(2, 1).repeat(2, 2)
     assert np.array_equal(np.asanyarray(nib.load(tmp_path / "b.nii").dataobj), doubled)
     with pytest.raises(SignalError, match="region"):
-        modality.ask(signal.meta, View(region=(("w", 0.0, 1.0),)))
+        modality.plan_queries(signal.meta, View(region=(("w", 0.0, 1.0),)))
 
 
 def test_training_on_labels_is_refused(tmp_path: Path) -> None:
     save(tmp_path / "a.nii", ramp(9, 9, 9))
     save(tmp_path / "b.nii", regions("u1", [1, 0]))
     with pytest.raises(SignalError, match=r"b\.nii: a label volume"):
-        Volumes(tmp_path, patch=4).setup("fit")
+        MRIDataModule(tmp_path, patch=4).setup("fit")
 
 
 @QUICK

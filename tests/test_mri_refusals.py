@@ -127,8 +127,8 @@ def test_damaged_headers_never_raise_anything_else(tmp_path: Path, data: st.Data
         return
     assert modality.shape(signal.meta) == signal.shape
     back(modality, path, tmp_path / "b")
-    ask = modality.ask(signal.meta, View(scale=0.5))
-    zeros = torch.zeros(len(ask.parts), ask.queries.shape[1], 1)
+    plan = modality.plan_queries(signal.meta, View(scale=0.5))
+    zeros = torch.zeros(len(plan.parts), plan.queries.shape[1], 1)
     seen = modality.join(zeros, signal.meta, View(scale=0.5))
     assert modality.shape(seen.meta) == seen.shape
 

@@ -35,7 +35,9 @@ def test_a_block_is_as_large_in_millimetres_unless_voxels_are_coarser() -> None:
         assert torch.equal(seen, expected.clamp(-0.9375, 0.9375))
         assert (seen == expected).all() or max(voxels) > 16
     # the same place in millimetres has the same coordinates, within half a voxel at the edges
-    x, y, _ = (block((0.5, 1.0, 1.0), 16, 1.0).coordinates() * 8.0).reshape(32, 16, 16, 3).unbind(-1)
+    x, y, _ = (
+        (block((0.5, 1.0, 1.0), 16, 1.0).coordinates() * 8.0).reshape(32, 16, 16, 3).unbind(-1)
+    )
     assert torch.allclose(x[2:-1, 0, 0] - x[1:-2, 0, 0], torch.tensor(0.5), atol=1e-5)
     assert torch.allclose(y[0, 1:, 0] - y[0, :-1, 0], torch.tensor(1.0), atol=1e-5)
     assert block((0.5, 1.0, 5.0), 16, None).size == (16, 16, 16)
@@ -73,13 +75,13 @@ def decode(modality: MRI, path: Path, view: View, made: Path) -> "nib.Nifti1Imag
     signal = modality.read(path)
     header = load(path).header
     cube = block(header.sizes(), modality.patch, modality.spacing)
-    ask = modality.ask(signal.meta, view)
+    plan = modality.plan_queries(signal.meta, view)
     many = cube.counts(header.space)
     place = torch.stack(
-        [torch.tensor(p) for p in np.unravel_index(list(ask.parts), (header.volumes, *many))], -1
+        [torch.tensor(p) for p in np.unravel_index(list(plan.parts), (header.volumes, *many))], -1
     ).double()  # P 4
     size = torch.tensor(cube.size).double()
-    voxel = (ask.queries.double() + 1) / 2 * size + place[:, None, 1:] * size - 0.5
+    voxel = (plan.queries.double() + 1) / 2 * size + place[:, None, 1:] * size - 0.5
     answer = (voxel * torch.tensor([1.0, 10.0, 100.0])).sum(-1, keepdim=True)
     answer = answer + 1000.0 * place[:, None, :1]
     low, high = signal.meta["range"]
@@ -142,13 +144,13 @@ def test_the_grid_of_another_file_can_be_asked(tmp_path: Path, free: None) -> No
         (View(scale=-1.0), "above 0"),
     ]:
         with pytest.raises(SignalError, match=reason):
-            MRI(4).ask(signal.meta, view)
+            MRI(4).plan_queries(signal.meta, view)
 
 
 @pytest.mark.parametrize("view", [View(scale=3.0), View(scale=0.7), View(region=(("x", 1, 7),))])
 def test_no_view_asks_beyond_what_training_saw(tmp_path: Path, view: View) -> None:
     path = save(tmp_path / "a.nii", ramp(9, 8, 7))
-    assert MRI(4).ask(MRI(4).read(path).meta, view).queries.abs().max() <= 0.75
+    assert MRI(4).plan_queries(MRI(4).read(path).meta, view).queries.abs().max() <= 0.75
 
 
 def test_unknown_voxels_stay_unknown_in_a_view(tmp_path: Path) -> None:

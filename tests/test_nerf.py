@@ -336,5 +336,5 @@ def test_a_real_scene_in_both_layouts() -> None:
     assert dict(one.meta) == dict(two.meta)
     torch.testing.assert_close(one.queries, two.queries, atol=1e-5, rtol=0)
     torch.testing.assert_close(one.features, two.features)
-    view = modality.judged(MIC / "mic_100_train.npz")
-    assert modality.ask(one.meta, view).queries.shape == (1, 250000, 7)
+    view = modality.evaluation_view(MIC / "mic_100_train.npz")
+    assert modality.plan_queries(one.meta, view).queries.shape == (1, 250000, 7)

@@ -17,7 +17,7 @@ from inrc.errors import SignalError, UsageError
 from inrc.methods import COINPP
 from inrc.model import Model
 from inrc.signal import View
-from inrc_modalities.nerf import NeRF, NerfSynthetic, Scenes, SRNCars, files, orbit
+from inrc_modalities.nerf import NeRF, NeRFDataModule, NerfSynthetic, SRNCars, files, orbit
 from inrc_modalities.nerf.cameras import Cameras
 
 
@@ -46,7 +46,7 @@ def folder(root: Path, count: int, name: str = "transforms_train.json", held: bo
 def test_held_out_views_are_no_scenes(tmp_path: Path, name: str) -> None:
     root = folder(tmp_path / "a", 5, name)
     (root / "s00" / "notes.txt").write_text("not a scene")
-    data = Scenes(root, rays=20, batch_size=3, step_rays=50)
+    data = NeRFDataModule(root, rays=20, batch_size=3, step_rays=50)
     data.prepare_data()
     data.setup("fit")
     assert data.train_paths == [root / f"s{n:02d}" / name for n in range(4)]
@@ -65,7 +65,7 @@ def test_held_out_views_are_no_scenes(tmp_path: Path, name: str) -> None:
 
 def test_a_batch_sees_other_rays_each_time_and_their_colours(tmp_path: Path) -> None:
     lightning.seed_everything(0, verbose=False)
-    data = Scenes(folder(tmp_path / "a", 3), step_rays=400, rays=None)
+    data = NeRFDataModule(folder(tmp_path / "a", 3), step_rays=400, rays=None)
     data.setup("fit")
     rows = data.train_rows
     assert rows is not None
@@ -86,7 +86,7 @@ def test_a_batch_sees_other_rays_each_time_and_their_colours(tmp_path: Path) -> 
 def test_scenes_of_unlike_sizes_are_learnt_together(tmp_path: Path) -> None:
     root = folder(tmp_path / "a", 2)
     files.save(*views(7, 3, 5), root / "s01" / "other.npz")
-    data = Scenes(root, rays=None, val_fraction=0.01)
+    data = NeRFDataModule(root, rays=None, val_fraction=0.01)
     data.setup("fit")
     assert data.val_paths == [root / "s01" / "transforms_train.json"]
     assert data.train_paths == [root / "s00" / "transforms_train.json", root / "s01" / "other.npz"]
@@ -97,13 +97,13 @@ def test_scenes_of_unlike_sizes_are_learnt_together(tmp_path: Path) -> None:
 def test_one_scene_is_learnt_and_judged(tmp_path: Path) -> None:
     path = folder(tmp_path / "a", 1) / "s00" / "transforms_train.json"
     for root in (path, tmp_path / "a"):
-        data = Scenes(root)
+        data = NeRFDataModule(root)
         data.setup("fit")
         assert data.train_paths == data.val_paths == [path]
 
 
 def test_without_a_folder_a_sample_is_drawn(tmp_path: Path) -> None:
-    data = Scenes(sample_folder=tmp_path, sample_count=3, seed=5, rays=60, frames=4)
+    data = NeRFDataModule(sample_folder=tmp_path, sample_count=3, seed=5, rays=60, frames=4)
     data.prepare_data()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     data.setup("fit")
@@ -131,28 +131,28 @@ def test_named_data_sets(tmp_path: Path) -> None:
 
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for kind, says in ((Scenes, "no scenes"), (NerfSynthetic, "no transforms_train"),
+    for kind, says in ((NeRFDataModule, "no scenes"), (NerfSynthetic, "no transforms_train"),
                        (SRNCars, r"no intrinsics\.txt")):  # fmt: skip
         for root in (tmp_path / "empty", tmp_path / "nowhere"):
             with pytest.raises(SignalError, match=says):
                 kind(root).setup("fit")
     with pytest.raises(UsageError, match="val_root needs"):
-        Scenes(val_root=tmp_path)
+        NeRFDataModule(val_root=tmp_path)
     with pytest.raises(UsageError, match="step_rays"):
-        Scenes(step_rays=0)
+        NeRFDataModule(step_rays=0)
     with pytest.raises(UsageError, match="limit"):
         SRNCars(tmp_path, limit=0)
     root = folder(tmp_path / "a", 2)
     shutil.rmtree(root / "s01" / "transforms_train")
     with pytest.raises(SignalError, match="4 pictures that are not there"):
-        Scenes(root).setup("fit")
+        NeRFDataModule(root).setup("fit")
 
 
 def test_a_recipe_can_name_all_settings() -> None:
     parser = ArgumentParser()
     parser.add_subclass_arguments(SignalDataModule, "data")
     settings = {
-        "class_path": "inrc_modalities.nerf.Scenes",
+        "class_path": "inrc_modalities.nerf.NeRFDataModule",
         "init_args": {"background": [0, 0, 0], "rays": None, "directions": 2, "cameras": True},
     }
     data = parser.instantiate_classes(parser.parse_object({"data": settings})).data
@@ -168,12 +168,12 @@ def test_scenes_go_through_an_archive(tmp_path: Path) -> None:
     method = COINPP(latent_dim=4, width=8, depth=2, bits=[4])
     network = method.build(3, 4, modality)
     signal = modality.read(paths[0])
-    latents = network.encode(signal.queries, signal.features, None) + torch.randn(30, 4)
-    rung = network.rung(0)
-    rung.prepare()
-    rung.calibrate(latents, torch.eye(4), 80)
-    rung.tabulate(latents)
-    rung.finish()
+    latents = network.fit_latents(signal.queries, signal.features, None) + torch.randn(30, 4)
+    bottleneck = network.bottleneck(0)
+    bottleneck.prepare()
+    bottleneck.calibrate(latents, torch.eye(4), 80)
+    bottleneck.tabulate(latents)
+    bottleneck.finish()
     model = Model.make(network, method, modality, Item("", signal.meta, 1), {})
     made = codec.compress(paths, model)
     assert made.observations == 8, "a rate is counted in bits per view"

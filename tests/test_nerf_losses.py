@@ -39,7 +39,9 @@ def test_entries_and_pictures_that_hold_more(tmp_path: Path) -> None:
     for number, frame in enumerate(said["frames"]):
         frame |= {"time": number / 3, "depth_file_path": "d.png", "mask_path": "m.png"}
     path.write_text(json.dumps(said))
-    assert NeRF(cameras=True).losses(path) == ["entries aabb_scale, depth_file_path, mask_path, ..."]
+    assert NeRF(cameras=True).losses(path) == [
+        "entries aabb_scale, depth_file_path, mask_path, ..."
+    ]
     plain = scene(tmp_path / "transforms", "b.json") if (tmp_path / "transforms").is_dir() else path
     first = plain.with_suffix("") / "r_0.png"
     PIL.Image.new("RGBA", (6, 6)).save(first, icc_profile=b"a profile")
@@ -90,7 +92,9 @@ def test_damaged_bytes_raise_nothing_but_one_line(tmp_path: Path, data: st.DataO
         if data.draw(st.booleans()):
             content[at] = data.draw(st.integers(0, 255))
         else:
-            content[at : at + 1] = data.draw(st.sampled_from([b"", b"9" * 400, b"[", b"null", b"e"]))
+            content[at : at + 1] = data.draw(
+                st.sampled_from([b"", b"9" * 400, b"[", b"null", b"e"])
+            )
         if not content:
             return
     path.write_bytes(content)

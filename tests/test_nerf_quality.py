@@ -55,7 +55,7 @@ def test_held_out_views_are_preferred_and_others_refused(tmp_path: Path) -> None
     strange = Cameras(strange.poses[1:3], strange.size, strange.focal)
     files.save(train, glass(train), tmp_path / "a_train.npz")
     files.save(held, glass(held), tmp_path / "a_test.npz")
-    assert NeRF().judged(tmp_path / "a_train.npz").at == tmp_path / "a_test.npz"
+    assert NeRF().evaluation_view(tmp_path / "a_train.npz").at == tmp_path / "a_test.npz"
     both = Cameras(torch.cat([train.poses, held.poses]), train.size, train.focal)
     levels = glass(both)
     levels[:3] = 0  # the training views are not looked at if there are held-out ones

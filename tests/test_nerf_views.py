@@ -36,23 +36,25 @@ def test_a_turntable_is_rebuilt_from_scenes(drawn: list[Path], tmp_path: Path) -
 def test_any_cameras_can_be_asked(tmp_path: Path, drawn: list[Path]) -> None:
     modality = NeRF(bound=1.25, frames=6)
     meta = modality.read(drawn[0]).meta
-    held = modality.judged(drawn[0])
+    held = modality.evaluation_view(drawn[0])
     assert held.at is not None and held.at.name == "transforms_test.json"
-    ask = modality.ask(meta, held)
-    assert ask.queries.shape == (1, 6 * 1024, 7) and ask.parts == (0,)
-    signal = modality.join(truth(drawn[0])(ask.queries), meta, held)
+    plan = modality.plan_queries(meta, held)
+    assert plan.queries.shape == (1, 6 * 1024, 7) and plan.parts == (0,)
+    signal = modality.join(truth(drawn[0])(plan.queries), meta, held)
     modality.write(signal, tmp_path / "x.json")
     assert modality.measure(drawn[0], tmp_path / "x.json")["psnr"] > 50
     # the turntable is the held-out path of the sample
-    torch.testing.assert_close(modality.ask(meta, View()).queries, ask.queries, atol=1e-5, rtol=0)
-    fine = modality.ask(meta, View(scale=2.0, at=held.at, region=(("view", 1.0, 3.0),)))
+    torch.testing.assert_close(
+        modality.plan_queries(meta, View()).queries, plan.queries, atol=1e-5, rtol=0
+    )
+    fine = modality.plan_queries(meta, View(scale=2.0, at=held.at, region=(("view", 1.0, 3.0),)))
     assert fine.queries.shape == (1, 2 * 4096, 7)
     coarse = fine.queries[0, :, 3:6].reshape(2, 32, 2, 32, 2, 3).mean((2, 4)).flatten(0, 2)
     torch.testing.assert_close(torch.nn.functional.normalize(coarse),
-                               ask.queries[0, 1024:3072, 3:6], atol=1e-5, rtol=0)  # fmt: skip
+                               plan.queries[0, 1024:3072, 3:6], atol=1e-5, rtol=0)  # fmt: skip
     alone = shutil.copytree(drawn[0].parent, tmp_path / "alone") / drawn[0].name
     (alone.parent / "transforms_test.json").unlink()
-    assert modality.judged(alone) == View(at=alone)
+    assert modality.evaluation_view(alone) == View(at=alone)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_any_cameras_can_be_asked(tmp_path: Path, drawn: list[Path]) -> None:
 def test_views_that_make_no_sense(drawn: list[Path], view: View, says: str) -> None:
     modality = NeRF(bound=1.25, frames=6)
     with pytest.raises(SignalError, match=re.escape(says)):
-        modality.ask(modality.read(drawn[0]).meta, view)
+        modality.plan_queries(modality.read(drawn[0]).meta, view)
 
 
 def test_a_header_is_small_and_hostile_ones_are_refused(drawn: list[Path]) -> None:
@@ -115,14 +117,14 @@ def test_few_rays_of_many_views_are_kept(drawn: list[Path]) -> None:
     index = [rays.index(ray) for ray in some.queries[0].tolist()]
     assert torch.equal(whole.features[0, index], some.features[0])
     assert [n // 1024 for n in index] == [n for n in range(20) for _ in range(5)]
-    assert NeRF().count(some.shape) == 20
+    assert NeRF().num_units(some.shape) == 20
 
 
 def test_a_turntable_can_be_watched(tmp_path: Path, drawn: list[Path]) -> None:
     modality = NeRF(bound=1.25, frames=5)
     meta = modality.read(drawn[0]).meta
     view = View(scale=33 / 32)
-    queries = modality.ask(meta, view).queries
+    queries = modality.plan_queries(meta, view).queries
     signal = modality.join(truth(drawn[0])(queries), meta, view)
     levels = (signal.features * 255 + 0.5).to(torch.uint8).reshape(5, 33, 33, 3).numpy()
     for name, size in (("a.mkv", 33), ("a.MP4", 34)):

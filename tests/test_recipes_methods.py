@@ -42,14 +42,14 @@ def test_a_method_after_images(
     path = tmp_path / "run" / "codec.safetensors"
     model = Model.load(path)
     file = sorted((tmp_path / "sample").glob("*.png"))[0]
-    for number in (0, model.rungs - 1):
+    for number in (0, model.num_qualities - 1):
         made = codec.compress([file], model, number)
         (tmp_path / f"{number}.inrc").write_bytes(made.data)
         opened = codec.open_archive(made.data, model)
         torch.save(opened.signal(0, View()).features, tmp_path / f"{number}.pt")
     # another process has the encoder's own reconstruction, to the last bit
     words = [sys.executable, "-c", AGAIN, str(path), str(tmp_path), str(torch.get_num_threads())]
-    subprocess.run([*words, "0", str(model.rungs - 1)], check=True)
+    subprocess.run([*words, "0", str(model.num_qualities - 1)], check=True)
 
 
 @pytest.mark.long

@@ -84,7 +84,7 @@ def test_a_published_inner_loop_is_plain() -> None:
     for name in (name for name in NAMES if name.startswith("coinpp")):
         method, network = built(name)
         assert isinstance(method, COINPP)
-        rates = network.adapter.rates
+        rates = network.adapter.lrs
         assert not rates.requires_grad and bool((rates == 1e-2).all())
         assert not network.adapter.start.requires_grad and method.w0 == 50.0
         model = read(name)["model"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from inrc import codec
-from inrc.adapt import LongRun, MetaSGD
+from inrc.adapt import MetaSGD, SoapFit
 from inrc.cli import main
 from inrc.entropy import LearnedBottleneck, UniformBottleneck
 from inrc.entropy.coder import tabulate
@@ -35,8 +35,8 @@ def learned(weight: float = 40.0) -> LearnedBottleneck:
     return bottleneck
 
 
-def cost(bottleneck: Rounding, symbols: Tensor, prices: Tensor, distort) -> Tensor:  # type: ignore[no-untyped-def]
-    return bottleneck.bits(symbols) + prices * distort(bottleneck.dequantize(symbols))
+def cost(bottleneck: Rounding, symbols: Tensor, lmbdas: Tensor, distort) -> Tensor:  # type: ignore[no-untyped-def]
+    return bottleneck.bits(symbols) + lmbdas * distort(bottleneck.dequantize(symbols))
 
 
 def test_a_search_ends_near_the_best_of_all_symbols() -> None:
@@ -45,12 +45,12 @@ def test_a_search_ends_near_the_best_of_all_symbols() -> None:
     # far from the identity that plain rounding takes for granted
     distort = bowl(target, torch.tensor([[1.0, 0.8], [0.0, 0.5]]))
     bottleneck = learned()
-    prices = torch.full((64,), bottleneck.price)
+    lmbdas = torch.full((64,), bottleneck.lmbda_per_row)
     every = torch.tensor(list(itertools.product(range(-9, 10), repeat=2)), dtype=torch.int32)
-    costs = torch.stack([cost(bottleneck, e.expand(64, -1), prices, distort) for e in every])
+    costs = torch.stack([cost(bottleneck, e.expand(64, -1), lmbdas, distort) for e in every])
     best = costs.min(0).values
-    plain = cost(bottleneck, bottleneck.quantize(target), prices, distort)
-    found = cost(bottleneck, bottleneck.search(target, distort, 4.0), prices, distort)
+    plain = cost(bottleneck, bottleneck.quantize(target), lmbdas, distort)
+    found = cost(bottleneck, bottleneck.search(target, distort, 4.0), lmbdas, distort)
     assert bool((found >= best - 1e-4).all())  # nothing is cheaper than the cheapest
     assert bool((found <= plain + 1e-4).all())
     lost, kept = (plain - best).mean(), (found - best).mean()
@@ -85,12 +85,12 @@ def test_bins_are_searched_at_the_price_that_they_imply(bits: int) -> None:
     start = target + 0.3 * torch.randn(
         50, 8, generator=generator
     )  # few steps end before the bottom
-    prices = bottleneck.prices(bottleneck.analyse(start), distort)
-    assert bool((prices > 0).all())
-    plain = cost(bottleneck, bottleneck.quantize(start), prices, distort)
+    lmbdas = bottleneck.lmbdas(bottleneck.analyse(start), distort)
+    assert bool((lmbdas > 0).all())
+    plain = cost(bottleneck, bottleneck.quantize(start), lmbdas, distort)
     before = plain
     for effort in (0.25, 1.0, 4.0):
-        found = cost(bottleneck, bottleneck.search(start, distort, effort), prices, distort)
+        found = cost(bottleneck, bottleneck.search(start, distort, effort), lmbdas, distort)
         assert bool((found <= plain + 1e-3).all())
         assert found.mean() < before.mean()
         before = found
@@ -122,7 +122,7 @@ def test_the_price_of_the_next_symbol_is_a_difference_of_the_tables() -> None:
 def test_effort_is_worth_its_time(run: Path) -> None:
     model = Model.load(run / "codec.safetensors")
     paths = images(run)
-    number = model.rungs - 1
+    number = model.num_qualities - 1
     found = []
     for effort in (1, 5, 8):
         made = codec.compress(paths, model, number, effort=effort)
@@ -149,7 +149,7 @@ def test_effort_is_typed(run: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_effort_is_steps_where_steps_are_what_takes_time() -> None:
-    long = LongRun(torch.zeros(3), [(3, 1)], steps=400)
+    long = SoapFit(torch.zeros(3), [(3, 1)], steps=400)
     assert [long.budget(effort) for effort in (1e-4, 0.25, 1.0, 4.0)] == [1, 100, 400, 1600]
     # step sizes that were learned for three steps are no good for thirty
     assert MetaSGD(3, steps=3).budget(10.0) == 3

@@ -74,7 +74,7 @@ def test_points_are_shared_in_space_and_near_each_surface(tmp_path: Path) -> Non
     apart = SDF(samples=500, near=0.0)
     first, second = apart.read(one), apart.read(two)
     assert first.shape == (528,)  # the next multiple of 48
-    assert apart.count(first.shape) == 1 and apart.unit == "shape"
+    assert apart.num_units(first.shape) == 1 and apart.unit == "shape"
     assert torch.equal(first.queries, second.queries)
     assert not torch.equal(first.queries, SDF(samples=500, near=0.0, seed=1).read(one).queries)
     octants = torch.bincount(((first.queries[0] > 0) * torch.tensor([1, 2, 4])).sum(1))
@@ -161,10 +161,10 @@ def test_rebuilt_meshes_are_closed_and_look_outward(
     modality = SDF(resolution=40 if field == "distance" else 64, field=field)
     signal, asked = decoded(modality, path, View())
     answer = truth(modality)(path)
-    ask = modality.ask(signal.meta, View())
-    dense = modality.join(answer(ask.queries), signal.meta, View())
+    plan = modality.plan_queries(signal.meta, View())
+    dense = modality.join(answer(plan.queries), signal.meta, View())
     assert dense.meta == signal.meta and torch.equal(dense.queries, signal.queries)
-    assert sum(asked) < ask.queries.shape[1]
+    assert sum(asked) < plan.queries.shape[1]
     for suffix in SUFFIXES:
         out = tmp_path / f"b{suffix}"
         modality.write(signal, out)

@@ -14,7 +14,7 @@ from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc.signal import View
 from inrc.testing import check_modality
-from inrc_modalities.sdf import Meshes, ShapeNetVoxels, Voxels, points, voxelfiles
+from inrc_modalities.sdf import SDFDataModule, VoxelDataModule, Voxels, points, voxelfiles
 from inrc_modalities.sdf.data import turned
 from inrc_modalities.sdf.mesh import Mesh, load, save
 from inrc_modalities.sdf.voxelfiles import Grid
@@ -29,7 +29,7 @@ def folder(root: Path, count: int) -> Path:
 
 
 def test_files_are_split_and_share_their_points(tmp_path: Path) -> None:
-    data = Meshes(folder(tmp_path / "a", 5), samples=480, val_fraction=0.4, emphasis=2.0)
+    data = SDFDataModule(folder(tmp_path / "a", 5), samples=480, val_fraction=0.4, emphasis=2.0)
     data.prepare_data()
     data.setup("fit")
     assert [p.name for p in data.train_paths] == ["0.ply", "1.ply", "2.ply"]
@@ -46,10 +46,10 @@ def test_files_are_split_and_share_their_points(tmp_path: Path) -> None:
 
 
 def test_points_near_the_surface_are_each_files_own(tmp_path: Path) -> None:
-    data = Meshes(folder(tmp_path / "a", 2), samples=480, near=0.5)
+    data = SDFDataModule(folder(tmp_path / "a", 2), samples=480, near=0.5)
     data.setup("fit")
     assert data.train_rows is not None and data.train_rows.queries.shape == (1, 480, 3)
-    data = Meshes(tmp_path / "a", samples=480, near=0.5, val_fraction=0.0)
+    data = SDFDataModule(tmp_path / "a", samples=480, near=0.5, val_fraction=0.0)
     data.train_paths = sorted((tmp_path / "a").iterdir())
     from inrc.data import read_rows
 
@@ -57,7 +57,7 @@ def test_points_near_the_surface_are_each_files_own(tmp_path: Path) -> None:
 
 
 def test_one_mesh_is_trained_on_and_judged(tmp_path: Path) -> None:
-    data = Meshes(folder(tmp_path / "a", 1) / "0.ply", samples=480)
+    data = SDFDataModule(folder(tmp_path / "a", 1) / "0.ply", samples=480)
     data.setup("fit")
     assert data.train_paths == data.val_paths == [tmp_path / "a" / "0.ply"]
 
@@ -65,8 +65,8 @@ def test_one_mesh_is_trained_on_and_judged(tmp_path: Path) -> None:
 def test_turns_are_the_turned_files(tmp_path: Path) -> None:
     """What is made of a row without reading agrees with the turned file, read."""
     root = folder(tmp_path / "a", 3)
-    data = Meshes(root, samples=480, turns=5, emphasis=3.0)
-    plain = Meshes(root, samples=480, emphasis=3.0)
+    data = SDFDataModule(root, samples=480, turns=5, emphasis=3.0)
+    plain = SDFDataModule(root, samples=480, emphasis=3.0)
     for each in (data, plain):
         each.setup("fit")
     assert data.train_rows is not None and plain.train_rows is not None
@@ -80,7 +80,7 @@ def test_turns_are_the_turned_files(tmp_path: Path) -> None:
     read = data.modality.read(tmp_path / "moved.ply")
     every = turned(plain.train_rows, points.TURNS)
     assert every.weights is not None and read.weights is not None
-    bare = Meshes(root, samples=480, turns=5, emphasis=3.0, weighted=False)
+    bare = SDFDataModule(root, samples=480, turns=5, emphasis=3.0, weighted=False)
     bare.setup("fit")
     assert bare.train_rows is not None and bare.train_rows.weights is None
     assert bare.val_rows is not None and bare.val_rows.weights is not None
@@ -90,7 +90,7 @@ def test_turns_are_the_turned_files(tmp_path: Path) -> None:
 
 
 def test_without_a_folder_a_sample_is_drawn(tmp_path: Path) -> None:
-    data = Meshes(sample_folder=tmp_path, sample_count=3, samples=480, seed=5)
+    data = SDFDataModule(sample_folder=tmp_path, sample_count=3, samples=480, seed=5)
     data.prepare_data()
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     data.setup("fit")
@@ -105,13 +105,13 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     root = folder(tmp_path / "a", 2)
     for turns, near in ((0, 0.0), (49, 0.0), (2, 0.5)):
         with pytest.raises(UsageError, match="turns"):
-            Meshes(root, turns=turns, near=near)
+            SDFDataModule(root, turns=turns, near=near)
     (tmp_path / "empty").mkdir()
     with pytest.raises(SignalError, match="no sdf files"):
-        Meshes(tmp_path / "empty").setup("fit")
+        SDFDataModule(tmp_path / "empty").setup("fit")
     (root / "bad.obj").write_text("v 0 0 0\n")
     with pytest.raises(SignalError, match=r"bad\.obj"):
-        Meshes(root).setup("fit")
+        SDFDataModule(root).setup("fit")
 
 
 def test_a_recipe_can_name_it() -> None:
@@ -121,7 +121,7 @@ def test_a_recipe_can_name_it() -> None:
         parser.parse_object(
             {
                 "data": {
-                    "class_path": "inrc_modalities.sdf.Meshes",
+                    "class_path": "inrc_modalities.sdf.SDFDataModule",
                     "init_args": {"root": "a", "field": "occupancy", "turns": 4},
                 }
             }
@@ -168,11 +168,11 @@ def test_views_of_voxels(tmp_path: Path) -> None:
     modality = Voxels()
     signal = modality.read(tmp_path / "a.npy")
     view = View(scale=2.0, region=(("x", 1.0, 3.0), ("z", 0.0, 1.0)))
-    ask = modality.ask(signal.meta, view)
-    assert ask.queries.shape == (1, 4 * 10 * 2, 3)
-    seen = modality.join((ask.queries[..., :1] > -0.4).float(), signal.meta, view)
+    plan = modality.plan_queries(signal.meta, view)
+    assert plan.queries.shape == (1, 4 * 10 * 2, 3)
+    seen = modality.join((plan.queries[..., :1] > -0.4).float(), signal.meta, view)
     assert seen.shape == (4, 10, 2)
-    assert torch.allclose(ask.queries[0, 0], torch.tensor([-1 + 5 / 12, -0.9, -1 + 1 / 14]))
+    assert torch.allclose(plan.queries[0, 0], torch.tensor([-1 + 5 / 12, -0.9, -1 + 1 / 14]))
     for bad, reason in [
         (View(region=(("x", 3.0, 3.0),)), "no voxel"),
         (View(region=(("w", 0.0, 3.0),)), "twice or unknown"),
@@ -180,7 +180,7 @@ def test_views_of_voxels(tmp_path: Path) -> None:
         (View(at=tmp_path), "where another file is"),
     ]:
         with pytest.raises(SignalError, match=reason):
-            modality.ask(signal.meta, bad)
+            modality.plan_queries(signal.meta, bad)
 
 
 def test_accuracy_is_the_share_of_voxels_that_agree(tmp_path: Path) -> None:
@@ -232,14 +232,14 @@ def test_every_category_of_shapenet_keeps_some_for_validation(tmp_path: Path) ->
             where = tmp_path / category / f"model{i}"
             where.mkdir(parents=True)
             voxelfiles.save(Grid(blob()), where / "model.binvox")
-    data = ShapeNetVoxels(tmp_path, per_category=3, val_fraction=0.3)
+    data = VoxelDataModule(tmp_path, per_category=3, val_fraction=0.3)
     data.setup("fit")
     assert data.train_rows is not None and data.train_rows.features.shape == (4, 210, 1)
     assert [p.parent.name for p in data.val_paths] == ["model2", "model2"]
-    one = ShapeNetVoxels(tmp_path, categories=["03001627"])
+    one = VoxelDataModule(tmp_path, categories=["03001627"])
     assert {p.parts[-3] for half in one.files() for p in half} == {"03001627"}
     with pytest.raises(SignalError, match="no voxels here"):
-        ShapeNetVoxels(tmp_path, categories=["nosuch"]).setup("fit")
-    made = ShapeNetVoxels(sample_folder=tmp_path / "sample", sample_count=2)
+        VoxelDataModule(tmp_path, categories=["nosuch"]).setup("fit")
+    made = VoxelDataModule(sample_folder=tmp_path / "sample", sample_count=2)
     made.setup("fit")
     assert made.train_rows is not None and made.train_rows.features.shape == (1, 32**3, 1)

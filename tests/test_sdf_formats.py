@@ -64,9 +64,7 @@ def test_ply_of_any_order_and_polygons(tmp_path: Path, order: str, faces: list[l
 
 @pytest.mark.parametrize("suffix", [".ply", ".obj", ".off"])
 @pytest.mark.parametrize("start", range(6))
-def test_concave_polygons_cover_what_they_enclose(
-    tmp_path: Path, suffix: str, start: int
-) -> None:
+def test_concave_polygons_cover_what_they_enclose(tmp_path: Path, suffix: str, start: int) -> None:
     outline = OUTLINE[start:] + OUTLINE[:start]
     points, faces = prism(outline)
     points = points @ np.linalg.qr(np.arange(9.0).reshape(3, 3) + np.eye(3))[0].T  # in any plane

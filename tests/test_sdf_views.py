@@ -53,13 +53,13 @@ def test_impossible_views_are_explained(tmp_path: Path, view: View, reason: str)
 def test_a_grid_too_large_to_ask_at_once_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     meta = {"place": [0, 0, 0, 0]}
     with pytest.raises(SignalError, match="use rebuild"):
-        SMALL.ask(meta, View(scale=20.0))
+        SMALL.plan_queries(meta, View(scale=20.0))
     monkeypatch.setattr(explore, "MOST", 1 << 15)
-    rebuild = SDF(resolution=64).rebuild(meta, View())
-    ask = next(rebuild)
+    reconstruction = SDF(resolution=64).reconstruct(meta, View())
+    plan = next(reconstruction)
     with pytest.raises(SignalError, match="surface nearly everywhere"):
         while True:
-            ask = rebuild.send(torch.full((1, ask.queries.shape[1], 1), 0.5))
+            plan = reconstruction.send(torch.full((1, plan.queries.shape[1], 1), 0.5))
 
 
 def test_points_are_not_written_as_a_surface(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from inrc.fields.sparse import hard_concrete, open_share
 from inrc.grid import coordinates
 from inrc.methods import MSCN, Functa
 from inrc.module import Compressor
-from inrc_modalities.image import Images
+from inrc_modalities.image import ImageDataModule
 
 
 @pytest.mark.parametrize("log_alpha", [-3.0, -1.0, 0.0, 1.5, 4.0])
@@ -64,7 +64,7 @@ def test_an_open_gate_moves_one_weight_and_nothing_else() -> None:
 def test_the_inner_loop_is_plain_descent_on_values_and_gates() -> None:
     torch.manual_seed(0)
     field = SparseSiren(2, 1, width=5, depth=2, w0=10.0, price=0.3).double().eval()
-    adapter = MetaSGD(20, steps=3, rate=0.05, penalty=field.penalty).double()
+    adapter = MetaSGD(20, steps=3, lr=0.05, penalty=field.penalty).double()
     points, target = coordinates((4, 4))[None].double(), torch.rand(2, 16, 1).double()
     with torch.no_grad():
         adapter.start.copy_(torch.randn(20).double() * 0.3)
@@ -86,7 +86,7 @@ def test_the_inner_loop_is_plain_descent_on_values_and_gates() -> None:
         loss = ((y - target) ** 2).mean((1, 2)).sum()
         p = torch.sigmoid(a - 2 / 3 * math.log(0.1 / 1.1))
         loss = loss + (0.3 * p.mean(1)).sum()
-        expected = (expected - adapter.rates.detach() * torch.autograd.grad(loss, at)[0]).detach()
+        expected = (expected - adapter.lrs.detach() * torch.autograd.grad(loss, at)[0]).detach()
     for graph in (False, True):
         found = adapter(predict, points, target, create_graph=graph)
         torch.testing.assert_close(found.detach(), expected, rtol=1e-9, atol=1e-12)
@@ -106,8 +106,8 @@ def test_no_more_than_k_numbers_are_kept_and_they_come_back() -> None:
     bottleneck, latents = calibrated()
     symbols = bottleneck.quantize(latents)
     assert ((symbols != 0).sum(1) <= 5).all() and (symbols != 0).sum() > 4.5 * 300
-    payload = bottleneck.pack(symbols)
-    assert torch.equal(bottleneck.unpack(payload, 300), symbols)
+    payload = bottleneck.compress(symbols)
+    assert torch.equal(bottleneck.decompress(payload, 300), symbols)
     back = bottleneck.dequantize(symbols)[:, :40]
     kept = symbols != 0
     gate = 1.0  # log alpha of 3: clipped to 1
@@ -121,7 +121,9 @@ def test_the_mask_is_counted_and_cheaper_where_it_is_predictable() -> None:
     bottleneck, latents = calibrated()
     symbols = bottleneck.quantize(latents)
     bits = bottleneck.bits(symbols)
-    assert 8 * len(bottleneck.pack(symbols)) == pytest.approx(bits.sum().item(), rel=0.01, abs=64)
+    assert 8 * len(bottleneck.compress(symbols)) == pytest.approx(
+        bits.sum().item(), rel=0.01, abs=64
+    )
     none = bottleneck.bits(torch.zeros(1, 40, dtype=torch.int32)).item()
     open_ = (symbols != 0).float().mean(0).numpy()
     shared = -np.log2(1 - (open_ * 300 + 5 / 40) / 301).sum()
@@ -150,12 +152,14 @@ def test_kept_numbers_make_up_for_those_left_out() -> None:
 @pytest.mark.parametrize("method", [
     MSCN(width=8, depth=3, keep=[4, 12]),
     MSCN(width=6, depth=2, keep=[6], structured=False),
-    Functa(8, width=8, depth=2, hidden=8, weights=[1e3]),
+    Functa(8, width=8, depth=2, bottleneck_hidden=8, lambdas=[1e3]),
 ])  # fmt: skip
 def test_trained_to_files_and_latents(
     method: MSCN | Functa, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = Images(patch=32, batch_size=4, sample_folder=tmp_path / "sample", sample_count=3)
+    data = ImageDataModule(
+        patch=32, batch_size=4, sample_folder=tmp_path / "sample", sample_count=3
+    )
     module = Compressor(method, data.modality, represent=6, compress=2, observations=256)
     model, image = fitted(module, data, tmp_path, val_batches=1), data.val_paths[0]
     assert main(["compress", str(image), "-m", str(model), "-o", str(tmp_path / "x.inrc")]) == 0

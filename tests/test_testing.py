@@ -14,7 +14,7 @@ from torch import Tensor
 from inrc import grid
 from inrc.errors import SignalError
 from inrc.metrics import psnr
-from inrc.signal import CONTRACT, Ask, Modality, Signal, View
+from inrc.signal import CONTRACT, Modality, QueryPlan, Signal, View
 from inrc.testing import check_modality
 
 
@@ -54,18 +54,18 @@ class Tide(Modality):
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
         return (meta["length"],)
 
-    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         if view.region or view.at:
             raise SignalError("levels have no regions")
         if view.scale is not None and not 0 < view.scale < 1000:
             raise SignalError(f"cannot scale levels by {view.scale}")
         length = self.length(meta, view)
         if self.patch is None:
-            return Ask(grid.coordinates((length,))[None], (0,))
+            return QueryPlan(grid.coordinates((length,))[None], (0,))
         if view.scale is not None:
             raise SignalError("levels in patches cannot be scaled")
         parts = grid.counts((length,), (self.patch,))[0]
-        return Ask(grid.coordinates((self.patch,))[None], tuple(range(parts)))
+        return QueryPlan(grid.coordinates((self.patch,))[None], tuple(range(parts)))
 
     def length(self, meta: Mapping[str, Any], view: View) -> int:
         return max(round(meta["length"] * (view.scale or 1)), 1)
@@ -186,10 +186,17 @@ def restless_sample(self: Tide, folder: Path, seed: int, count: int) -> list[Pat
         ("shape.meta. is", {"shape": lambda self, meta: (meta["length"] + 1,)}),
         ("count.shape", {"count": lambda self, shape: 0.5}),
         ("split keeps", {"split": lambda self, s: replace(s, meta={**s.meta, "low": 0.0})}),
-        ("parts is 0..0", {"ask": lambda self, m, v: replace(Tide.ask(self, m, v), parts=(1,))}),
+        (
+            "parts is 0..0",
+            {"plan_queries": lambda self, m, v: replace(Tide.plan_queries(self, m, v), parts=(1,))},
+        ),
         (
             "queries are those of split",
-            {"ask": lambda self, m, v: Ask(Tide.ask(self, m, v).queries * 0.5, (0,))},
+            {
+                "plan_queries": lambda self, m, v: QueryPlan(
+                    Tide.plan_queries(self, m, v).queries * 0.5, (0,)
+                )
+            },
         ),
         (
             "split and rebuilt: meta",
@@ -204,7 +211,10 @@ def restless_sample(self: Tide, folder: Path, seed: int, count: int) -> list[Pat
         ("psnr", {"measure": lambda self, one, two: {"rmse": 0.0}}),
         ("psnr is high", {"measure": lambda self, one, two: {"psnr": 3.0}}),
         ("is a number", {"measure": lambda self, one, two: {"psnr": math.nan}}),
-        ("no such axis", {"ask": lambda self, m, v: Tide.ask(self, m, replace(v, region=()))}),
+        (
+            "no such axis",
+            {"plan_queries": lambda self, m, v: Tide.plan_queries(self, m, replace(v, region=()))},
+        ),
         ("points are B M S D", {"points": lambda self, queries: queries}),
         ("points are finite", {"points": lambda self, queries: queries.unsqueeze(-2) * math.inf}),
         ("some are those of all", {"points": lambda self, q: (q - q.mean(1, True)).unsqueeze(-2)}),

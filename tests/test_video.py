@@ -45,7 +45,7 @@ def test_the_law_but_for_the_loss_of_mp4(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", writing.FORMATS)
 def test_what_is_judged_is_written_without_loss(tmp_path: Path, suffix: str) -> None:
     made = noise("yuv420p", (3, 8, 16))
-    path = tmp_path / f"a{Video().exact(suffix)}"
+    path = tmp_path / f"a{Video().lossless_suffix(suffix)}"
     save(made, path)
     assert same_planes(load(path), made)
 
@@ -174,7 +174,7 @@ def test_nothing_is_lost_on_the_way(
     modality = Video(patch, chroma)
     signal = modality.read(path)
     assert 0 <= signal.features.min() and signal.features.max() <= 1.01
-    ask = modality.ask(signal.meta, View())
+    plan = modality.plan_queries(signal.meta, View())
     parts = modality.split(signal).features
-    modality.write(modality.join(parts[list(ask.parts)], signal.meta, View()), tmp_path / "b.mkv")
+    modality.write(modality.join(parts[list(plan.parts)], signal.meta, View()), tmp_path / "b.mkv")
     assert same_planes(load(tmp_path / "b.mkv"), made)

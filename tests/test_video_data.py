@@ -15,7 +15,7 @@ from torch import Tensor
 from inrc import grid
 from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
-from inrc_modalities.video import UCF101, Clips, Video
+from inrc_modalities.video import UCF101, Video, VideoDataModule
 from inrc_modalities.video.clip import Clip
 from inrc_modalities.video.reading import load
 from inrc_modalities.video.rows import CutRows, Store, cut, mirror
@@ -41,7 +41,9 @@ def levels(features: Tensor) -> Tensor:
 
 
 def test_a_folder_is_read_once_and_kept_in_order(tmp_path: Path) -> None:
-    data = Clips(folder(tmp_path / "a", 5), patch=(2, 5, 5), val_fraction=0.4, batch_size=7)
+    data = VideoDataModule(
+        folder(tmp_path / "a", 5), patch=(2, 5, 5), val_fraction=0.4, batch_size=7
+    )
     data.prepare_data()
     data.setup("fit")
     assert [p.name for p in data.train_paths] == ["000.y4m", "001.y4m", "002.y4m"]
@@ -57,18 +59,18 @@ def test_a_folder_is_read_once_and_kept_in_order(tmp_path: Path) -> None:
 
 
 def test_a_second_folder_is_for_validation(tmp_path: Path) -> None:
-    data = Clips(folder(tmp_path / "a", 2), val_root=folder(tmp_path / "b", 1, first=50))
+    data = VideoDataModule(folder(tmp_path / "a", 2), val_root=folder(tmp_path / "b", 1, first=50))
     data.setup("fit")
     assert data.val_paths == [tmp_path / "b" / "050.y4m"]
     with pytest.raises(UsageError):
-        Clips(val_root=tmp_path / "b").files()
+        VideoDataModule(val_root=tmp_path / "b").files()
     (tmp_path / "empty").mkdir()
     with pytest.raises(SignalError, match="no clips here"):
-        Clips(tmp_path / "a", val_root=tmp_path / "empty").files()
+        VideoDataModule(tmp_path / "a", val_root=tmp_path / "empty").files()
 
 
 def test_without_a_folder_a_sample_is_made(tmp_path: Path) -> None:
-    data = Clips(patch=(8, 16, 16), sample_folder=tmp_path, sample_count=2, seed=5)
+    data = VideoDataModule(patch=(8, 16, 16), sample_folder=tmp_path, sample_count=2, seed=5)
     data.prepare_data()
     data.setup("fit")
     assert data.train_rows is not None and data.train_rows.features.shape == (32, 2048, 3)
@@ -77,7 +79,9 @@ def test_without_a_folder_a_sample_is_made(tmp_path: Path) -> None:
 
 def test_random_patches_are_places_of_their_clips(tmp_path: Path) -> None:
     root = folder(tmp_path / "a", 4)
-    data = Clips(root, patch=(3, 4, 5), random_patches=20, val_fraction=0.25, batch_size=9)
+    data = VideoDataModule(
+        root, patch=(3, 4, 5), random_patches=20, val_fraction=0.25, batch_size=9
+    )
     data.setup("fit")
     rows = data.train_rows
     assert isinstance(rows, CutRows) and len(rows) == 60
@@ -95,7 +99,7 @@ def test_random_patches_are_places_of_their_clips(tmp_path: Path) -> None:
             clip = [0, 1, 2][number // 20] if len(found) == 60 else number
             assert block[..., 2].eq(clip).all()
     with pytest.raises(UsageError):
-        Clips(root, random_patches=0)
+        VideoDataModule(root, random_patches=0)
 
 
 def test_all_places_and_directions_are_drawn(tmp_path: Path) -> None:
@@ -190,5 +194,5 @@ def test_modules_can_be_named_in_a_configuration(kind: str, tmp_path: Path) -> N
     arguments = {"root": str(tmp_path), "patch": [4, 8, 8], "random_patches": 5}
     config = {"data": {"class_path": f"inrc_modalities.video.{kind}", "init_args": arguments}}
     data = parser.instantiate_classes(parser.parse_object(config)).data
-    assert isinstance(data, Clips) and isinstance(data.modality, Video)
+    assert isinstance(data, VideoDataModule) and isinstance(data.modality, Video)
     assert data.modality.patch == (4, 8, 8) and data.random_patches == 5

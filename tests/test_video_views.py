@@ -28,12 +28,12 @@ def path(tmp_path: Path) -> Path:
 def decode(modality: Video, path: Path, view: View) -> Signal:
     """What a field makes of a view that answers with its place in the clip, in cells."""
     meta = modality.read(path).meta
-    ask = modality.ask(meta, view)
+    plan = modality.plan_queries(meta, view)
     counts = [-(-n // p) for n, p in zip(modality.shape(meta), modality.patch, strict=True)]
-    corners = torch.tensor(np.array(np.unravel_index(ask.parts, counts)).T)  # P 3
+    corners = torch.tensor(np.array(np.unravel_index(plan.parts, counts)).T)  # P 3
     patch = torch.tensor(modality.patch)
-    assert (ask.queries.abs() <= 1).all()
-    where = ((ask.queries.double() + 1) / 2 + corners[:, None]) * patch
+    assert (plan.queries.abs() <= 1).all()
+    where = ((plan.queries.double() + 1) / 2 + corners[:, None]) * patch
     return modality.join(where.float(), meta, view)
 
 
@@ -63,7 +63,7 @@ def test_a_region_is_in_seconds_and_pixels(path: Path) -> None:
     assert places[0, 0, 0].tolist() == pytest.approx([4.5, 3.5, 16.5])
     assert places[-1, -1, -1].tolist() == pytest.approx([6.5, 8.5, 35.5])
     assert signal.meta["rate"] == [25, 1]
-    some = Video((4, 8, 8)).ask(Video().read(path).meta, view)
+    some = Video((4, 8, 8)).plan_queries(Video().read(path).meta, view)
     assert len(some.parts) == 1 * 2 * 3  # of 45: only what is touched
 
 
@@ -103,7 +103,7 @@ def test_uneven_times_can_be_cut_but_not_made_faster(tmp_path: Path) -> None:
 def test_views_that_make_no_sense(path: Path, view: View) -> None:
     meta = Video().read(path).meta
     with pytest.raises(SignalError):
-        Video().ask(meta, view)
+        Video().plan_queries(meta, view)
 
 
 @pytest.mark.parametrize("matrix", [1, 5, 9])

@@ -16,14 +16,14 @@ from inrc.container import Item
 from inrc.errors import ModelError, SignalError
 from inrc.methods import COINPP
 from inrc.model import Model
-from inrc_modalities.era5 import ERA5, Globes
+from inrc_modalities.era5 import ERA5, ERA5DataModule
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[Path]]:
     """An archive of two files, its model, and the files."""
     folder = tmp_path_factory.mktemp("xarray")
-    data = Globes(sample_folder=folder / "sample", sample_count=3)
+    data = ERA5DataModule(sample_folder=folder / "sample", sample_count=3)
     data.setup("fit")
     modality, paths = data.modality, data.train_paths[:2]
     assert isinstance(modality, ERA5)
@@ -32,8 +32,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[Pat
     network = method.build(modality.point_dim, modality.value_dim, modality).eval()
     rows = data.train_rows
     assert rows is not None
-    network.rung(0).tabulate(network.encode(rows.queries, rows.features, rows.weights))
-    network.rung(0).finish()
+    network.bottleneck(0).tabulate(network.fit_latents(rows.queries, rows.features, rows.weights))
+    network.bottleneck(0).finish()
     first = modality.split(modality.read(paths[0]))
     model = Model.make(network, method, modality, Item("", first.meta, first.parts), {})
     model.save(folder / "models.safetensors")

@@ -76,7 +76,7 @@ class Adapter(nn.Module, ABC):
         """
 
 
-def descent(
+def distortion_and_grad(
     predict: Predict,
     latent: Float[Tensor, "B K"],
     queries: Float[Tensor, "#B M Q"],
@@ -102,7 +102,7 @@ def descent(
 
 
 @torch.no_grad()
-def survey(
+def distortion_value(
     predict: Predict,
     latent: Float[Tensor, "B K"],
     queries: Float[Tensor, "#B M Q"],
@@ -140,8 +140,8 @@ class Distortion(torch.autograd.Function):
         chunk: int,
     ) -> Tensor:
         if not ctx.needs_input_grad[0]:
-            return survey(predict, latent, queries, features, weights, chunk)
-        loss, gradient = descent(predict, latent, queries, features, weights, chunk)
+            return distortion_value(predict, latent, queries, features, weights, chunk)
+        loss, gradient = distortion_and_grad(predict, latent, queries, features, weights, chunk)
         ctx.save_for_backward(gradient)
         return loss
 

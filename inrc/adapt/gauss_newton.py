@@ -4,13 +4,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inrc.adapt.adapter import Adapter, Predict, descent
+from inrc.adapt.adapter import Adapter, Predict, distortion_and_grad
 
 DONE = 1e-9
 """A row ends when a whole step would lower its distortion by less than this share: far less than
 rounding its latent to symbols raises it by."""
 DONE_IN_TRAINING = 1e-13
-"""The same in training, where gradients of a ladder ask for all that float32 knows of a latent."""
+"""The same in training, where gradients of all quality levels ask for all that float32 knows of a latent."""
 SEEN = 64
 """Points at which a field is asked whether it is still the same."""
 NOISE = 1e-6
@@ -32,17 +32,17 @@ class GaussNewton(Adapter):
     Args:
         latent_dim: size of the latent.
         steps: steps at most, the first one included; a row that has nothing to gain ends earlier.
-        rate: size of those after the first, relative to a full step.
+        step_size: size of those after the first, relative to a full step.
         damping: eigenvalues below this share of the largest one count as zero.
     """
 
     def __init__(
-        self, latent_dim: int, steps: int = 4, rate: float = 0.35, damping: float = 1e-6
+        self, latent_dim: int, steps: int = 4, step_size: float = 0.35, damping: float = 1e-6
     ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         self.steps = steps
-        self.rate = rate
+        self.step_size = step_size
         self.damping = damping
         self._known: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
@@ -64,8 +64,8 @@ class GaussNewton(Adapter):
         inverse = self._matrix(predict, queries, weights, chunk, features.shape[2])
         seen = (queries, features, weights, chunk)
         latent = features.new_zeros(features.shape[0], self.latent_dim)
-        loss, gradient = descent(predict, latent, *seen)
-        rate = torch.full_like(loss, self.rate)[:, None]
+        loss, gradient = distortion_and_grad(predict, latent, *seen)
+        step_size = torch.full_like(loss, self.step_size)[:, None]
         done = DONE_IN_TRAINING if self.training else DONE
         for step in range(self.steps if steps is None else steps):
             whole = gradient @ inverse
@@ -73,15 +73,15 @@ class GaussNewton(Adapter):
             active = 0.5 * (gradient * whole).sum(1) > done * loss
             if not bool(active.any()):
                 break
-            trial = latent - whole * (rate if step else 1.0)
-            found, slope = descent(predict, trial, *seen)
+            trial = latent - whole * (step_size if step else 1.0)
+            found, slope = distortion_and_grad(predict, trial, *seen)
             good = (found <= (1.0 + NOISE) * loss) & active
             better = good[:, None]
             latent = torch.where(better, trial, latent)
             gradient = torch.where(better, slope, gradient)
             loss = torch.where(good, found, loss)
             # a row that a step makes worse stays where it is and takes a shorter one
-            rate = torch.where(better, rate, rate / 4)
+            step_size = torch.where(better, step_size, step_size / 4)
         return latent
 
     @torch.no_grad()

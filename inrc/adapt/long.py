@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inrc.adapt.adapter import Adapter, Predict, descent, survey
+from inrc.adapt.adapter import Adapter, Predict, distortion_and_grad, distortion_value
 from inrc.adapt.soap import Soap
 
 WARM = 0.02
@@ -19,7 +19,7 @@ STALLED = 1e-4
 """Relative fall of a row's distortion that counts as progress."""
 
 
-class LongRun(Adapter):
+class SoapFit(Adapter):
     """Many steps of SOAP from one start, a row's latents being parameters of its own.
 
     COIN (arXiv:2103.03123), sec. 3: 50,000 steps of Adam at 2e-4 on all observations. SOAP is
@@ -36,7 +36,7 @@ class LongRun(Adapter):
         start: latents of all rows before the first step.
         shapes: rows and columns of the matrices that make up a latent, one after another.
         steps: of SOAP.
-        rate: highest learning rate.
+        lr: highest learning rate.
         subset: observations of a step; None takes all.
         patience: looks without progress of any row that end the run early.
         constant: keep the rate as it is, as COIN does.
@@ -50,7 +50,7 @@ class LongRun(Adapter):
         start: Float[Tensor, "K"],
         shapes: Sequence[tuple[int, int]],
         steps: int = 2000,
-        rate: float = 2e-3,
+        lr: float = 2e-3,
         subset: int | None = 4096,
         patience: int = 4,
         constant: bool = False,
@@ -61,7 +61,7 @@ class LongRun(Adapter):
         self.register_buffer("start", start, persistent=False)
         self.shapes = list(shapes)
         self.steps = steps
-        self.rate = rate
+        self.lr = lr
         self.subset = subset
         self.patience = patience
         self.constant = constant
@@ -96,7 +96,7 @@ class LongRun(Adapter):
         picks = _Picks(features.shape[1], self.subset, self.seed)
         for step in range(total):
             seen = picks.next(queries, features, weights)
-            _, gradient = descent(predict, run.latent, *seen, chunk)
+            _, gradient = distortion_and_grad(predict, run.latent, *seen, chunk)
             run.step(gradient, self._rate(step, total))
             done = step + 1
             if done == total or (done >= total // 2 and done % every == 0):
@@ -110,9 +110,9 @@ class LongRun(Adapter):
     def _rate(self, step: int, total: int) -> float:
         """Linear up, cosine down."""
         if self.constant:
-            return self.rate
+            return self.lr
         warm = max(1.0, WARM * total)
-        return self.rate * min(
+        return self.lr * min(
             (step + 1) / warm, 0.5 + 0.5 * math.cos(math.pi * (step + 1) / (total + 1))
         )
 
@@ -136,7 +136,7 @@ class _Best:
     def look(self, run: Soap) -> None:
         """Compare, keep what is better, and send astray rows back."""
         predict, queries, features, weights, chunk = self.seen
-        loss = survey(predict, run.latent, queries, features, weights, chunk)
+        loss = distortion_value(predict, run.latent, queries, features, weights, chunk)
         if len(self.latent) == 0:
             self.latent = run.latent.clone()
         better = loss < self.loss

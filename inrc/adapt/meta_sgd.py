@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from inrc.adapt.adapter import Adapter, Predict, descent, distortion
+from inrc.adapt.adapter import Adapter, Predict, distortion, distortion_and_grad
 
 Penalty = Callable[[Tensor], Tensor]
 
@@ -22,8 +22,8 @@ class MetaSGD(Adapter):
     Args:
         latent_dim: size of the latent.
         steps: gradient steps.
-        rate: initial step size; with `learn_rate` every latent has its own and learns it.
-        learn_rate: learn the step sizes.
+        lr: initial step size; with `learn_rate` every latent has its own and learns it.
+        learn_lr: learn the step sizes.
         learn_start: learn the initial latent (elsewhere it stays 0).
         context: share of the observations used by a step while training: the ones with the largest
             error (context pruning, GradNCP, arXiv:2302.00617, with the output's part of its score).
@@ -35,8 +35,8 @@ class MetaSGD(Adapter):
         self,
         latent_dim: int,
         steps: int = 3,
-        rate: float = 0.1,
-        learn_rate: bool = True,
+        lr: float = 0.1,
+        learn_lr: bool = True,
         learn_start: bool = True,
         context: float = 1.0,
         recompute: bool = False,
@@ -48,7 +48,7 @@ class MetaSGD(Adapter):
         self.recompute = recompute
         self.penalty = penalty
         self.start = nn.Parameter(torch.zeros(latent_dim), requires_grad=learn_start)
-        self.rates = nn.Parameter(torch.full((latent_dim,), rate), requires_grad=learn_rate)
+        self.lrs = nn.Parameter(torch.full((latent_dim,), lr), requires_grad=learn_lr)
 
     def forward(
         self,
@@ -68,10 +68,10 @@ class MetaSGD(Adapter):
         with torch.enable_grad():
             for _ in range(self.steps if steps is None else steps):
                 if not create_graph:
-                    _, gradient = descent(
+                    _, gradient = distortion_and_grad(
                         predict, latent, queries, features, weights, chunk or features.shape[1]
                     )
-                    latent = latent.detach() - self.rates * (gradient + self._price(latent))
+                    latent = latent.detach() - self.lrs * (gradient + self._price(latent))
                 elif self.recompute:
                     latent = checkpoint(
                         self._step, predict, latent, queries, features, weights,
@@ -95,7 +95,7 @@ class MetaSGD(Adapter):
         if self.penalty is not None:
             loss = loss + self.penalty(latent).sum()
         (gradient,) = torch.autograd.grad(loss, latent, create_graph=True)
-        return latent - self.rates * gradient
+        return latent - self.lrs * gradient
 
     def _price(self, latent: Tensor) -> Tensor | float:
         """Gradient of the penalty."""

@@ -50,7 +50,7 @@ class Posterior:
         prior_mean: Float[Tensor, "*#B W"],
         prior_sigma: Float[Tensor, "*#B W"],
         beta: Float[Tensor, "*#B #W"],
-        rate: float,
+        lr: float,
         free: Float[Tensor, "*#B W"] | None = None,
     ) -> None:
         """One step of Adam on distortion + sum of beta KL.
@@ -69,7 +69,7 @@ class Posterior:
         first, second = self.state[2:4], self.state[4:6]
         first.lerp_(gradient, 1.0 - MOMENTS[0])
         second.lerp_(gradient.square(), 1.0 - MOMENTS[1])
-        size = rate / (1.0 - MOMENTS[0] ** self.count)
+        size = lr / (1.0 - MOMENTS[0] ** self.count)
         root = (second / (1.0 - MOMENTS[1] ** self.count)).sqrt_().add_(EPSILON)
         move = size * first / root
         if free is not None:

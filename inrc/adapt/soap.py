@@ -39,11 +39,11 @@ class Soap:
         self.count = 0
 
     @torch.no_grad()
-    def step(self, gradient: Float[Tensor, "B K"], rate: float) -> None:
+    def step(self, gradient: Float[Tensor, "B K"], lr: float) -> None:
         """One step of all rows; a refresh of their bases where it is due."""
         self.count += 1
         for block in self.blocks:
-            block.step(gradient, rate, self.count)
+            block.step(gradient, lr, self.count)
 
     def restart(self, rows: Tensor, latent: Float[Tensor, "B K"]) -> None:
         """Put rows back to these latents, with nothing remembered."""
@@ -75,7 +75,7 @@ class _Block:
         self.u = torch.eye(rows).to(self.left).expand_as(self.left)
         self.v = torch.eye(columns).to(self.right).expand_as(self.right)
 
-    def step(self, gradient: Float[Tensor, "B K"], rate: float, count: int) -> None:
+    def step(self, gradient: Float[Tensor, "B K"], lr: float, count: int) -> None:
         g = gradient[:, self.part].view_as(self.matrix)
         self.left.lerp_(g @ g.mT, 1.0 - MOMENTS[1])
         self.right.lerp_(g.mT @ g, 1.0 - MOMENTS[1])
@@ -86,7 +86,7 @@ class _Block:
         self.second.mul_(MOMENTS[1]).addcmul_(turned, turned, value=1.0 - MOMENTS[1])
         root = (self.second / (1.0 - MOMENTS[1] ** count)).sqrt_().add_(EPSILON)
         move = self.first / root / (1.0 - MOMENTS[0] ** count)
-        self.matrix.sub_(self.u @ move @ self.v.mT, alpha=rate)
+        self.matrix.sub_(self.u @ move @ self.v.mT, alpha=lr)
 
     def _turn(self) -> None:
         """To the eigenvectors of the factors, with all that is remembered."""

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inrc.adapt.adapter import Adapter, Predict, descent
+from inrc.adapt.adapter import Adapter, Predict, distortion_and_grad
 from inrc.adapt.gaussian import Prior
 from inrc.adapt.posterior import Posterior
 
@@ -39,7 +39,7 @@ def slopes(
         part = slice(start, start + step)
         noise = torch.randn_like(mean)
         seen = None if weights is None else weights[:, part]
-        _, found = descent(predict, mean + sigma * noise, queries[:, part], features[:, part],
+        _, found = distortion_and_grad(predict, mean + sigma * noise, queries[:, part], features[:, part],
                            seen, chunk)  # fmt: skip
         share: Tensor | float = features[:, part].shape[1] / size
         if seen is not None and whole is not None:
@@ -50,7 +50,7 @@ def slopes(
 
 
 class Variational(Adapter):
-    """Fits a factorised Gaussian over the weights by Adam, for every prior of a ladder at once.
+    """Fits a factorised Gaussian over the weights by Adam, for every prior of all quality levels at once.
 
     Minimises distortion + beta KL(q || p) (COMBINER, arXiv:2305.19185, eq. 5), distortion the mean
     squared error and KL in nats. A latent is [weights, R means, R rhos], W of each: the last
@@ -60,15 +60,15 @@ class Variational(Adapter):
     and go on from there; after every call the priors take their closed form from all that is
     remembered: coordinate descent, with partial steps (Neal and Hinton 1998, incremental EM). The
     weights in front are then a draw from the posterior of a random prior, so that the loss of the
-    training step is the expected distortion and what the field learns suits the whole ladder. The
+    training step is the expected distortion and what the field learns suits all quality levels. The
     memory is no part of a checkpoint: what is resumed starts from its priors again.
 
     Args:
-        priors: of the ladder; they belong to its bottlenecks.
+        priors: of the quality levels; they belong to its bottlenecks.
         betas: what a nat costs in mean squared error, one per prior.
         steps: of Adam, per call.
-        rate: learning rate in training; weights are near 1.
-        encode_rate: first learning rate of an encoding, which ends at a tenth of it.
+        lr: learning rate in training; weights are near 1.
+        encode_lr: first learning rate of an encoding, which ends at a tenth of it.
         first: steps of the first call with a new signal: a prior that follows posteriors that have
             hardly left it would keep them there.
         draws: weights per step.
@@ -79,8 +79,8 @@ class Variational(Adapter):
         priors: Sequence[Prior],
         betas: Sequence[float],
         steps: int = 10,
-        rate: float = 1e-2,
-        encode_rate: float = 2e-2,
+        lr: float = 1e-2,
+        encode_lr: float = 2e-2,
         first: int = 100,
         draws: int = 4,
     ) -> None:
@@ -88,8 +88,8 @@ class Variational(Adapter):
         self._priors = tuple(priors)  # a tuple hides them: their state is the bottlenecks'
         self.betas = tuple(betas)
         self.steps = steps
-        self.rate = rate
-        self.encode_rate = encode_rate
+        self.lr = lr
+        self.encode_lr = encode_lr
         self.first = first
         self.draws = draws
         self._memory: Posterior | None = None
@@ -127,8 +127,8 @@ class Variational(Adapter):
         for step in range(total):
             found = slopes(predict, posterior, *seen, chunk or features.shape[1], self.draws)
             decay = 0.5 + 0.5 * math.cos(math.pi * step / total)
-            rate = self.rate if learn else self.encode_rate * (LAST + (1.0 - LAST) * decay)
-            posterior.step(*found, prior_mean, prior_sigma, beta, rate)
+            lr = self.lr if learn else self.encode_lr * (LAST + (1.0 - LAST) * decay)
+            posterior.step(*found, prior_mean, prior_sigma, beta, lr)
         means = posterior.mean.unflatten(0, (count, many)).transpose(0, 1)  # B R W
         rhos = posterior.rho.unflatten(0, (count, many)).transpose(0, 1)
         front = means[:, -1]

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inrc.basis.algebra import fewer, left_over, principal, project, take
-from inrc.basis.relief import Relief
+from inrc.basis.residual_table import ResidualTable
 from inrc.fields import Field, Layer, affine, sine
 
 KEEP = 1e-8
@@ -44,12 +44,12 @@ class BasisField(Field):
         point_dim: D.
         value_dim: F.
         latent_dim: K.
-        features: sines of the trunk, one of them constant.
-        span: functions of the trunk that the output layer sees.
+        num_frequencies: sines of the trunk, one of them constant.
+        basis_size: functions of the trunk that the output layer sees.
         w0: twice the highest frequency, in radians per unit of a coordinate, at most; `start` tries
             fractions of it and keeps the one whose span is nearest to the signals.
-        hidden: width of g; 0 keeps the code linear.
-        relief: most functions beside the sines, tabulated at the points of the training signals:
+        field_hidden: width of g; 0 keeps the code linear.
+        residual_table: most functions beside the sines, tabulated at the points of the training signals:
             what sines leave over of the centre, and of as many of the first axes as it helps. None
             are where signals have points of their own, or more channels than this.
     """
@@ -68,42 +68,42 @@ class BasisField(Field):
         point_dim: int,
         value_dim: int,
         latent_dim: int,
-        features: int = 1024,
-        span: int = 384,
+        num_frequencies: int = 1024,
+        basis_size: int = 384,
         w0: float = 80.0,
-        hidden: int = 512,
-        relief: int = 0,
+        field_hidden: int = 512,
+        residual_table: int = 0,
     ) -> None:
         super().__init__(point_dim, value_dim, latent_dim)
-        self.size = features
-        self.span = span
-        self.relief = Relief(point_dim, relief) if relief else None
+        self.size = num_frequencies
+        self.basis_size = basis_size
+        self.residual_table = ResidualTable(point_dim, residual_table) if residual_table else None
         self._kept: list[tuple[Any, Tensor, Tensor]] = []
-        outputs = (span + relief) * value_dim
-        frequencies = (torch.rand(point_dim, features) - 0.5) * w0
+        outputs = (basis_size + residual_table) * value_dim
+        frequencies = (torch.rand(point_dim, num_frequencies) - 0.5) * w0
         frequencies[:, 0] = 0.0  # and a phase that makes the first one constant
-        phases = (torch.rand(features) * 2 - 1) * math.pi
+        phases = (torch.rand(num_frequencies) * 2 - 1) * math.pi
         phases[0] = math.pi / 2
         self.register_buffer("frequencies", frequencies)
         self.register_buffer("phases", phases)
-        self.register_buffer("mix", torch.eye(features, span))
+        self.register_buffer("mix", torch.eye(num_frequencies, basis_size))
         self.register_buffer("centre", torch.zeros(outputs))
         self.register_buffer("axes", torch.zeros(latent_dim, outputs))
         self.register_buffer("scale", torch.ones(latent_dim))
-        self.curve: nn.Module | None = None
-        if hidden:
-            self.curve = nn.Sequential(
-                nn.Linear(latent_dim, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
-                nn.Linear(hidden, outputs),
+        self.residual: nn.Module | None = None
+        if field_hidden:
+            self.residual = nn.Sequential(
+                nn.Linear(latent_dim, field_hidden), nn.GELU(), nn.Linear(field_hidden, field_hidden), nn.GELU(),
+                nn.Linear(field_hidden, outputs),
             )  # fmt: skip
-            last = self.curve[-1]
+            last = self.residual[-1]
             assert isinstance(last, nn.Linear)
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
     @property
     def linear(self) -> bool:
-        return self.curve is None
+        return self.residual is None
 
     @property
     def width(self) -> int:
@@ -127,8 +127,8 @@ class BasisField(Field):
                 return trunk
         with torch.no_grad():
             trunk = affine(sine(affine(points, layers[0])), layers[1])
-            if self.relief is not None:
-                trunk = torch.cat([trunk, self.relief(points)], -1)
+            if self.residual_table is not None:
+                trunk = torch.cat([trunk, self.residual_table(points)], -1)
         # the points are kept too, so that no other tensor can take their place in memory
         self._kept.append((key, points, trunk))
         while len(self._kept) > 1 and sum(each.numel() for _, _, each in self._kept) > HELD:
@@ -137,9 +137,9 @@ class BasisField(Field):
 
     def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
         output = self.centre + latent @ self.axes  # B H*F
-        if self.curve is not None:
+        if self.residual is not None:
             # the output is small beside the linear part, and so are useful learning rates
-            output = output + self.curve(latent / self.scale) * self.scale.max() / 12.0
+            output = output + self.residual(latent / self.scale) * self.scale.max() / 12.0
         weight = output.unflatten(-1, (-1, self.value_dim))
         none = weight.new_zeros(1, 1, 1)
         return [
@@ -183,7 +183,9 @@ class BasisField(Field):
             guess *= (unseen / guess.square().sum().clamp_min(1e-30)).sqrt()
             rows = torch.cat([rows, guess])
         # what the output layer sees: where the signals are, all channels together
-        turn = principal(torch.cat([rows, centre[None]]).permute(1, 0, 2).flatten(1), self.span)
+        turn = principal(
+            torch.cat([rows, centre[None]]).permute(1, 0, 2).flatten(1), self.basis_size
+        )
         self.mix.zero_()[:, : turn.shape[1]] = self._smoothed(
             mix @ turn.to(mix), energy, SMOOTH * min(1.0, self.size / features.shape[1]) ** 4
         )
@@ -196,19 +198,19 @@ class BasisField(Field):
         spread = found.square().mean(0).sqrt()
         self.scale.fill_(float(spread.max()))
         self.scale[: len(spread)] = spread.clamp_min(float(spread.max()) * 1e-2)
-        if self.relief is not None:
+        if self.residual_table is not None:
             latents = torch.zeros(len(found), self.latent_dim).to(found)
             latents[:, : found.shape[1]] = found
-            self._tabulate(self.relief, latents, whole, (queries, features, share))
+            self._tabulate(self.residual_table, latents, whole, (queries, features, share))
 
     def _tabulate(
-        self, relief: Relief, latents: Tensor, whole: tuple[Tensor, Tensor, Tensor | None],
+        self, residual_table: ResidualTable, latents: Tensor, whole: tuple[Tensor, Tensor, Tensor | None],
         some: tuple[Tensor, Tensor, Tensor],
     ) -> None:  # fmt: skip
         """Give the relief what the sines leave over: of the centre, and of axes that it helps."""
         queries, features, weights = whole
-        relief.clear()
-        axes = min(relief.functions // self.value_dim - 1, self.latent_dim)
+        residual_table.clear()
+        axes = min(residual_table.functions // self.value_dim - 1, self.latent_dim)
         if len(queries) > 1 or axes < 0:
             return
         share = weights if weights is not None else torch.ones_like(queries[..., 0])
@@ -219,11 +221,11 @@ class BasisField(Field):
 
         one = torch.ones_like(latents[:, :1])
         design = torch.cat([one, latents[:, :axes] / self.scale[:axes]], 1)
-        columns = relief.learn(left, (queries, features, share), some, design)
+        columns = residual_table.learn(left, (queries, features, share), some, design)
         self._kept.clear()  # trunks without them
         rows = [(self.centre, 1.0), *zip(self.axes, self.scale.tolist(), strict=True)]
         for column, (row, unit) in enumerate(rows[:columns]):
-            at = self.span + column * self.value_dim
+            at = self.basis_size + column * self.value_dim
             block = row.view(-1, self.value_dim)[at : at + self.value_dim]
             block.copy_(torch.eye(self.value_dim) / unit)  # of every channel its own function
 

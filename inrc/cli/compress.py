@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from inrc import registry
 from inrc.cli import methods, screen
 from inrc.errors import InrcError, UsageError
-from inrc.files import refuse, whole
+from inrc.files import atomic_write, check_writable
 
 if TYPE_CHECKING:
     from inrc.model import Model
@@ -28,7 +28,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("-m", dest="model", type=Path, help="codec.safetensors")
     how.add_argument("--method", metavar="NAME", help="coin: a network for each file, no model")
-    parser.add_argument("-q", dest="rung", type=int, help="rung of the model's rate ladder")
+    parser.add_argument(
+        "-q", dest="quality", type=int, help="quality level of the model's quality levels"
+    )
     parser.add_argument("--effort", type=int, metavar="1..9", help="time to search, 5 unless told")
     parser.add_argument("--steps", type=int, help="steps of the search for the latents")
     parser.add_argument("-f", dest="force", action="store_true", help="overwrite OUT")
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             raise InrcError(f"{path}: no such file or folder")
         if output.exists() and path.samefile(output):
             raise UsageError(f"{path}: cannot be input and output")
-    refuse(output, args.force)
+    check_writable(output, args.force)
     methods.refuse(args)
     if args.effort is not None and not 1 <= args.effort <= 9:
         raise UsageError(f"--effort {args.effort}: give 1 (fast) to 9 (thorough)")
@@ -61,20 +63,22 @@ def run(args: argparse.Namespace) -> int:
 
     effort = codec.EFFORT if args.effort is None else args.effort
     model = methods.model(args, files_in) if args.model is None else Model.load(args.model)
-    if args.rung is not None and not 0 <= args.rung < model.rungs:
-        raise UsageError(f"-q {args.rung}: this model has rungs 0 to {model.rungs - 1}")
+    if args.quality is not None and not 0 <= args.quality < model.num_qualities:
+        raise UsageError(
+            f"-q {args.quality}: this model has quality levels 0 to {model.num_qualities - 1}"
+        )
     card = model.card["modality"]
     modality = registry.find(card["name"])(**card["settings"])
     paths = files_in(args.inputs, modality)
     with screen.progress("compressing", args.quiet) as report:
-        made = codec.compress(paths, model, args.rung, args.steps, report, effort)
+        made = codec.compress(paths, model, args.quality, args.steps, report, effort)
     for path, reason in made.failed:
         screen.complain(reason if str(path) in reason else f"{path}: {reason}")
     bad = {path for path, _ in made.failed}
     good = [path for path in paths if path not in bad]
     if not good:
         raise InrcError(f"{output}: not written, none of the files could be compressed")
-    with whole(output, args.force) as part:
+    with atomic_write(output, args.force) as part:
         part.write_bytes(made.data)
     if not args.quiet:
         facts = _facts(good, made.data, model, modality)
@@ -111,7 +115,9 @@ def files_in(inputs: list[Path], modality: "Modality | type[Modality]") -> list[
         if not path.is_dir():
             files.append(path)
             continue
-        inside = sorted(file for file in path.rglob("*") if modality.takes(file) and file.is_file())
+        inside = sorted(
+            file for file in path.rglob("*") if modality.accepts(file) and file.is_file()
+        )
         if not inside:
             raise InrcError(f"{path}: no files in it end with {' '.join(modality.suffixes)}")
         files += inside
@@ -122,7 +128,7 @@ def _facts(good: list[Path], data: bytes, model: "Model", modality: "Modality") 
     """Size, rate over all that the native files hold, and quality of the decoded files."""
     from inrc import codec
 
-    units = sum(modality.count(modality.read(path).shape) for path in good)
+    units = sum(modality.num_units(modality.read(path).shape) for path in good)
     return {
         "input": [str(path) for path in good],
         "bytes": len(data),

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inrc.cli import info, models, screen
-from inrc.container import Item, unpack
+from inrc.container import Item, unpack_archive
 from inrc.errors import ContainerError, InrcError, UsageError
-from inrc.files import refuse
+from inrc.files import check_writable
 
 if TYPE_CHECKING:
     from inrc.signal import Modality
@@ -72,10 +72,10 @@ def run(args: argparse.Namespace) -> int:
     view = View(args.scale, cut, args.at)
     data = args.file.read_bytes()
     try:
-        suffix = suffix_of(unpack(data, model.default).items[0], model.modality)
+        suffix = suffix_of(unpack_archive(data, model.default).items[0], model.modality)
         output = output_for(args.file, args.output, len(seen.entries), suffix)
         if len(seen.entries) == 1:
-            refuse(output, args.force)
+            check_writable(output, args.force)
         with screen.progress("decompressing", args.json) as report:
             written = codec.decompress(data, model, output, view, args.force, report)
     except ContainerError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 from inrc.cli import screen
 from inrc.cli.compress import files_in
 from inrc.errors import InrcError, UsageError
-from inrc.files import refuse, whole
+from inrc.files import atomic_write, check_writable
 
 NAME = "encode"
 HELP = "write the latents of files as arrays"
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.output.suffix.lower() != ".npz":
         raise UsageError(f"{args.output}: name an .npz file")
-    refuse(args.output, args.force)
+    check_writable(args.output, args.force)
 
     import numpy as np
 
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if not rows:
         raise InrcError(f"{args.output}: not written, none of the files could be encoded")
     whole_array = np.concatenate(rows)
-    with whole(args.output, args.force) as part:
+    with atomic_write(args.output, args.force) as part:
         np.savez(part, latents=whole_array, owner=np.array(owners), names=np.array(names))
     if not args.quiet:
         print(f"{args.output}: {whole_array.shape[0]} latents of {whole_array.shape[1]}")

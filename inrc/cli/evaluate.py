@@ -24,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "-o", dest="output", type=Path, required=True, metavar="OUT",
         help="the rows, JSON lines; those that are there already are kept",
     )  # fmt: skip
-    parser.add_argument("-q", dest="rungs", default="all", help="rungs: all, or 0,2,3")
+    parser.add_argument("-q", dest="qualities", default="all", help="quality levels: all, or 0,2,3")
     parser.add_argument(
         "--baselines", default="none", metavar="NAMES",
         help="ordinary codecs: none, auto (all there are), or names, a,b",
@@ -57,8 +57,8 @@ def run(args: argparse.Namespace) -> int:
     names = {"none": []}.get(args.baselines, args.baselines.split(","))
     if names == ["auto"]:
         names = _all(args.model, model)
-    rungs = _rungs(args.rungs, model.rungs)
-    plan = Plan(files, args.model, rungs, names, args.repeats, args.limit, args.jobs)
+    qualities = _qualities(args.qualities, model.num_qualities)
+    plan = Plan(files, args.model, qualities, names, args.repeats, args.limit, args.jobs)
     failed = 0
     with screen.progress("trials", args.quiet) as report:
         for number, row in enumerate(evaluate(plan, args.output), 1):
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
                 failed += 1
                 where = f"{Path(row.file).name}, {row.codec} at {row.setting:g}"
                 screen.complain(f"{where}: {row.error}")
-            report(number, max(number, len(files) * (len(rungs) + len(names))))
+            report(number, max(number, len(files) * (len(qualities) + len(names))))
     if not args.quiet:
         print(f"{args.output}: results of {len(files)} file(s)", file=sys.stderr)
         print(f"next:  inrc plot {args.output} -o rd.png", file=sys.stderr)
@@ -97,7 +97,7 @@ def _learn(files: list[Path], path: Path, model: "Model") -> None:
     linear.save(found, linear.beside(path))
 
 
-def _rungs(text: str, count: int) -> list[int]:
+def _qualities(text: str, count: int) -> list[int]:
     if text == "all":
         return list(range(count))
     try:

@@ -14,18 +14,18 @@ from inrc.data import SignalDataModule
 from inrc.errors import SignalError
 from inrc.evaluation import linear
 from inrc.evaluation.pictures import picture
-from inrc.files import whole
+from inrc.files import atomic_write
 from inrc.model import Model
 from inrc.module import Compressor
 
-_ABOUT = ("rung", "files", "bytes", "payload_bytes", "rate")
+_ABOUT = ("quality", "files", "bytes", "payload_bytes", "rate")
 _SECONDS = ("encode_seconds", "decode_and_measure_seconds")
 
 
 class Export(Callback):
     """Writes `codec.safetensors` at the end of training, and says what it is worth.
 
-    Every rung compresses the validation files into a real archive, which is decoded and measured.
+    Every quality level compresses the validation files into a real archive, which is decoded and measured.
     """
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -49,17 +49,17 @@ def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
     module.tabulate()
     model = modelled(module, data)
     paths = data.val_paths
-    rows = [measured(model, paths, number) for number in range(model.rungs)]
+    rows = [measured(model, paths, number) for number in range(model.num_qualities)]
     model.card["results"] = rows
     path = folder / "codec.safetensors"
-    with whole(path, overwrite=True) as part:
+    with atomic_write(path, overwrite=True) as part:
         model.save(part)
     print(f"\n{len(paths)} validation files in one archive; the model itself is not counted")
     print(table(rows, data.modality.unit))
     print(f"\nmodel: {path} ({path.stat().st_size:,} bytes)")
     print(f"next:  inrc compress {paths[0]} -m {path} -o compressed.inrc")
     _rival(data, path)
-    picture(paths[0], model, model.rungs - 1, folder / "reconstruction.png")
+    picture(paths[0], model, model.num_qualities - 1, folder / "reconstruction.png")
     module.to(place)
     return model
 
@@ -82,8 +82,8 @@ def _rival(data: SignalDataModule, path: Path) -> None:
 def modelled(module: Compressor, data: SignalDataModule) -> Model:
     """The codec of a module whose tables are made; the module must not be trained on."""
     module.cpu().eval()
-    for rung in module.network.rungs:
-        rung.finish()
+    for bottleneck in module.network.quality_levels:
+        bottleneck.finish()
     modality = data.modality
     first = modality.split(modality.read((data.train_paths or data.val_paths)[0]))
     about: dict[str, Any] = {
@@ -101,7 +101,7 @@ def measured(model: Model, paths: list[Path], number: int) -> dict[str, Any]:
     middle = time.perf_counter()
     measures = codec.measure(paths, made.data, model)
     return {
-        "rung": number,
+        "quality": number,
         "files": len(paths),
         "bytes": len(made.data),
         "payload_bytes": made.payload,
@@ -115,12 +115,12 @@ def measured(model: Model, paths: list[Path], number: int) -> dict[str, Any]:
 def table(rows: list[dict[str, Any]], unit: str) -> str:
     """Rows of `measured` as lines of text; `unit` is what rates are counted by."""
     measures = [key for key in rows[0] if key not in (*_ABOUT, *_SECONDS)]
-    cells = [["rung", "bytes", "payload", "bits/unit", *measures, "seconds"]]
+    cells = [["quality", "bytes", "payload", "bits/unit", *measures, "seconds"]]
     for row in rows:
         seconds = sum(row[key] for key in _SECONDS)
         cells.append(
             [
-                str(row["rung"]), f"{row['bytes']:,}", f"{row['payload_bytes']:,}",
+                str(row["quality"]), f"{row['bytes']:,}", f"{row['payload_bytes']:,}",
                 f"{row['rate']:.4g}", *(f"{row[key]:.4g}" for key in measures), f"{seconds:.1f}",
             ]
         )  # fmt: skip

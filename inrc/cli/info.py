@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     model = f"model {facts['model']}" if seen.card is None else "needs no model"
     print(f"{args.file}: .inrc format {facts['format']}, {model}", end="")
-    print(f", rung {facts['rung']}, {size:,} bytes")
+    print(f", quality level {facts['quality']}, {size:,} bytes")
     print(f"  header {facts['header_bytes']:,} bytes, payload {facts['payload_bytes']:,} bytes")
     if seen.card is not None:
         print(f"  {_told(seen.card.modality, seen.card.modality_settings)}", end=" by ")
@@ -69,7 +69,7 @@ def describe(seen: Peek, size: int) -> dict[str, Any]:
         "model": seen.model_id.hex() if seen.card is None else None,
         "card": None if seen.card is None else asdict(seen.card),
         "card_bytes": seen.card_size,
-        "rung": seen.rung,
+        "quality": seen.quality,
         "header_bytes": seen.header_size,
         "payload_bytes": len(seen.payload),
         "items": [{"name": entry.name, "parts": entry.parts} for entry in seen.entries],

@@ -81,12 +81,12 @@ def _rated(
             signal = modality.split(modality.read(path))
         except InrcError:  # reported when it is compressed
             continue
-        units += modality.count(signal.shape)
+        units += modality.num_units(signal.shape)
         parts += signal.parts
     if not parts:
         raise InrcError(f"{paths[0]}: cannot be read, so --rate has nothing to go by; give --size")
     bits = args.rate * units / parts
-    return method.rated(bits, args.rung, modality.point_dim, modality.value_dim)
+    return method.rated(bits, args.quality, modality.point_dim, modality.value_dim)
 
 
 def _kind(inputs: list[Path]) -> "type[Modality]":

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from inrc.cli import screen
-from inrc.files import refuse, whole
+from inrc.files import atomic_write, check_writable
 
 NAME = "plot"
 HELP = "draw rate-distortion curves of evaluated codecs"
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises InrcError for rows that cannot be drawn.
     """
-    refuse(args.output, args.force)
+    check_writable(args.output, args.force)
     if args.output.suffix.lower() == ".html":
         from inrc.cli import report
 
@@ -50,12 +50,12 @@ def run(args: argparse.Namespace) -> int:
     if args.pictures is not None:
         from inrc.evaluation.gallery import gallery
 
-        with whole(args.output, args.force) as part:
+        with atomic_write(args.output, args.force) as part:
             save(gallery(rows, args.pictures, args.measure), part)
         print(f"{args.output}: one file, decoded")
         return 0
     figure = draw(curves(rows), args.measure, papers, log=not args.linear)
-    with whole(args.output, args.force) as part:
+    with atomic_write(args.output, args.force) as part:
         save(figure, part)
     for paper in papers:
         screen.complain(f"{paper.method}: {paper.source}")

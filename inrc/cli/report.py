@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from inrc.files import refuse, whole
+from inrc.files import atomic_write, check_writable
 
 NAME = "report"
 HELP = "write a page with tables, curves and pictures of evaluated codecs"
@@ -40,7 +40,7 @@ def write(
 
     Raises InrcError for rows that cannot be shown.
     """
-    refuse(output, force)
+    check_writable(output, force)
     from inrc.evaluation import load
     from inrc.evaluation.published import published
     from inrc.evaluation.report import page
@@ -60,7 +60,7 @@ def write(
                 pictures.insert(0, Path(folder) / "one_file_at_about_the_same_rate.png")
                 save(gallery(rows, model, measure), pictures[0])
         text = page(rows, measure, papers, pictures)
-    with whole(output, force) as part:
+    with atomic_write(output, force) as part:
         part.write_text(text, encoding="utf-8")
     print(f"{output}: {len(rows)} rows")
     return 0

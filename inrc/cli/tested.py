@@ -13,7 +13,7 @@ from inrc.module import Compressor
 
 
 class Tested(Callback):
-    """Prints bytes, rate, quality and seconds of every rung at the end of a test.
+    """Prints bytes, rate, quality and seconds of every quality level at the end of a test.
 
     The codec is that of `--ckpt_path`, or the run's own `codec.safetensors`. The test files are the
     data's `val_paths`, which training never sees.
@@ -38,8 +38,8 @@ class Tested(Callback):
                 "with --ckpt_path, or the run's folder with --trainer.default_root_dir"
             )
         self.model = Model.load(path)
-        for rung in pl_module.network.rungs:
-            rung.finish()  # what only training needs is no part of a model
+        for bottleneck in pl_module.network.quality_levels:
+            bottleneck.finish()  # what only training needs is no part of a model
         try:
             pl_module.network.load_state_dict(self.model.network.state_dict())
         except (RuntimeError, KeyError, ValueError) as error:
@@ -52,6 +52,6 @@ class Tested(Callback):
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         model = self.model or modelled(pl_module, data)
-        rows = [measured(model, data.val_paths, number) for number in range(model.rungs)]
+        rows = [measured(model, data.val_paths, number) for number in range(model.num_qualities)]
         print(f"\n{len(data.val_paths)} test files in one archive; the model itself is not counted")
         print(table(rows, data.modality.unit))

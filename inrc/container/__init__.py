@@ -1,6 +1,6 @@
 """The `.inrc` file: what is around the payload, byte by byte.
 
-    magic 4 | version 1 | model id 6 | rung 1 | [card length varint | card] | items varint |
+    magic 4 | version 1 | model id 6 | quality level 1 | [card length varint | card] | items varint |
     block length varint | block | payload, to the end | CRC-32 of all before, little-endian 4
 
 A file that needs no model has six zero bytes for the model's id, and then, and only then, a card:
@@ -35,13 +35,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Archive:
-    """All that a `.inrc` file says. `model_id` has 6 bytes, `rung` is 0-255.
+    """All that a `.inrc` file says. `model_id` has 6 bytes, `quality` is 0-255.
 
     `card` is there if and only if the model's id is `OWN`: the file needs no model.
     """
 
     model_id: bytes
-    rung: int
+    quality: int
     items: tuple[Item, ...]
     payload: bytes
     card: Card | None = None
@@ -53,7 +53,7 @@ class Peek:
 
     version: int
     model_id: bytes
-    rung: int
+    quality: int
     entries: tuple[Entry, ...]
     header_size: int
     payload: bytes
@@ -61,7 +61,7 @@ class Peek:
     card_size: int = 0
 
 
-def pack(archive: Archive, default: Item) -> bytes:
+def pack_archive(archive: Archive, default: Item) -> bytes:
     """Write an archive; `default` is the item that the model expects.
 
     14 bytes come before the payload if the only item is nameless and as the default, 4 after it.
@@ -73,22 +73,22 @@ def pack(archive: Archive, default: Item) -> bytes:
     """
     if len(archive.model_id) != ID_BYTES:
         raise ContainerError(f"a model id has {ID_BYTES} bytes, not {len(archive.model_id)}")
-    if not 0 <= archive.rung <= 255:
-        raise ContainerError(f"rung {archive.rung} is not within 0-255")
+    if not 0 <= archive.quality <= 255:
+        raise ContainerError(f"quality level {archive.quality} is not within 0-255")
     if (archive.model_id == OWN) != (archive.card is not None):
         raise ContainerError("a card belongs to the id of six zeros, and to no other")
     block = write_block(archive.items, default)
-    head = MAGIC + bytes([VERSION]) + archive.model_id + bytes([archive.rung])
+    head = MAGIC + bytes([VERSION]) + archive.model_id + bytes([archive.quality])
     if archive.card is not None:
         card = write_card(archive.card)
         head += _varint(len(card)) + card
     body = head + _varint(len(archive.items)) + _varint(len(block)) + block + archive.payload
     data = body + zlib.crc32(body).to_bytes(_CRC, "little")
-    unpack(data, default)  # never write what could not be read back
+    unpack_archive(data, default)  # never write what could not be read back
     return data
 
 
-def unpack(data: bytes, default: Item) -> Archive:
+def unpack_archive(data: bytes, default: Item) -> Archive:
     """Read an archive; `default` must be the one that it was packed with.
 
     Raises ContainerError as `peek` does.
@@ -102,7 +102,7 @@ def unpack(data: bytes, default: Item) -> Archive:
         meta = apply(meta, entry.patch, budget, places=seen.version > 1)
         parts = parts if entry.parts is None else entry.parts
         items.append(Item(entry.name, meta, parts))
-    return Archive(seen.model_id, seen.rung, tuple(items), seen.payload, seen.card)
+    return Archive(seen.model_id, seen.quality, tuple(items), seen.payload, seen.card)
 
 
 def peek(data: bytes) -> Peek:
@@ -123,7 +123,7 @@ def peek(data: bytes) -> Peek:
     body = data[:-_CRC]
     if zlib.crc32(body) != int.from_bytes(data[-_CRC:], "little"):
         raise ContainerError("damaged or truncated: its checksum does not fit; get it again")
-    version, rung = body[len(MAGIC)], body[_FIXED - 1]
+    version, quality = body[len(MAGIC)], body[_FIXED - 1]
     if version < 1:
         impossible("format version 0")
     model_id, at, card, card_size = body[len(MAGIC) + 1 : _FIXED - 1], _FIXED, None, 0
@@ -140,7 +140,7 @@ def peek(data: bytes) -> Peek:
         impossible(f"a header of {size} bytes in a file of {len(data)}")
     entries = read_block(body[at : at + size], count)
     end = at + size
-    return Peek(version, model_id, rung, entries, end, body[end:], card, card_size)
+    return Peek(version, model_id, quality, entries, end, body[end:], card, card_size)
 
 
 def _varint(number: int) -> bytes:

@@ -3,17 +3,28 @@
 from inrc.entropy.bottleneck import Bottleneck
 from inrc.entropy.candidates import Candidates
 from inrc.entropy.coder import Tables, decode, encode
-from inrc.entropy.either import Either
-from inrc.entropy.half import Half
+from inrc.entropy.either import HalfOrFixedPoint
+from inrc.entropy.half import Float16Bottleneck
 from inrc.entropy.learned import LearnedBottleneck
+from inrc.entropy.permutation import PatchPermutation, groups
 from inrc.entropy.relative import RelativeBottleneck
-from inrc.entropy.slots import Slots, groups
 from inrc.entropy.sparse import SparseBottleneck
 from inrc.entropy.uniform import UniformBottleneck
 from inrc.entropy.weights import FixedPoint
 
 __all__ = [
-    "Bottleneck", "Candidates", "Either", "FixedPoint", "Half", "LearnedBottleneck",
-    "RelativeBottleneck", "Slots", "SparseBottleneck", "Tables", "UniformBottleneck",
-    "decode", "encode", "groups",
+    "Bottleneck",
+    "Candidates",
+    "FixedPoint",
+    "Float16Bottleneck",
+    "HalfOrFixedPoint",
+    "LearnedBottleneck",
+    "PatchPermutation",
+    "RelativeBottleneck",
+    "SparseBottleneck",
+    "Tables",
+    "UniformBottleneck",
+    "decode",
+    "encode",
+    "groups",
 ]  # fmt: skip

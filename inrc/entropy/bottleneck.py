@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from inrc.entropy.coder import Tables, decode, encode
 from inrc.entropy.contexts import Contexts
-from inrc.entropy.slots import Slots, groups
+from inrc.entropy.permutation import PatchPermutation, groups
 
 
 class Bottleneck(nn.Module, ABC):
@@ -19,12 +19,12 @@ class Bottleneck(nn.Module, ABC):
 
     Training calls `prepare`, `calibrate` (start from the latents of training signals), `forward`
     in every step, `tabulate` (freeze the integer tables) and `finish`. A file sees no more than
-    `search` or `quantize`, `dequantize`, `pack` and `unpack`, between them and its rows `slots`.
+    `search` or `quantize`, `dequantize`, `compress` and `decompress`, between them and its rows `slots`.
     """
 
-    weight: float
+    lmbda: float
     """What one unit of mean squared error is worth, in bits per observation."""
-    together = 1
+    max_group = 1
     """Parts of a signal that share their rows of symbols, at most; 1: each has its own."""
 
     def __init__(self, latent_dim: int) -> None:
@@ -43,7 +43,7 @@ class Bottleneck(nn.Module, ABC):
         return self.tables is not None
 
     @property
-    def surveys(self) -> bool:
+    def needs_latents(self) -> bool:
         """`calibrate` and `tabulate` look at latents; without, these may be empty."""
         return True
 
@@ -52,9 +52,9 @@ class Bottleneck(nn.Module, ABC):
         """`calibrate` looks at the metric; without, it may be empty."""
         return False
 
-    def slots(self, parts: Sequence[int]) -> Slots:
+    def permutation(self, parts: Sequence[int]) -> PatchPermutation:
         """The way from rows, so many per signal, to the slots that symbols stand for, and back."""
-        return Slots(groups(parts, self.together), self.latent_dim)
+        return PatchPermutation(groups(parts, self.max_group), self.latent_dim)
 
     def prepare(self) -> None:
         """Make what only training needs."""
@@ -69,7 +69,7 @@ class Bottleneck(nn.Module, ABC):
         """Start from the latents of training signals of so many observations each.
 
         `metric` says what an error of the latent does to the signal: mse ~ d^T metric d. It is K by
-        K, or empty where no rung of a ladder needs it.
+        K, or empty where no quality level of all quality levels needs it.
         """
 
     @abstractmethod
@@ -101,13 +101,13 @@ class Bottleneck(nn.Module, ABC):
         """
         return self.quantize(latents)
 
-    def pack(self, symbols: Int[Tensor, "P L"]) -> bytes:
+    def compress(self, symbols: Int[Tensor, "P L"]) -> bytes:
         """All symbols of an archive as the bytes of its payload; default: range-coded tables."""
         assert self.tables is not None
         return encode(symbols.cpu().numpy().astype(np.int32, copy=False), self.tables)
 
-    def unpack(self, payload: bytes, rows: int) -> Int[Tensor, "P L"]:
-        """The symbols of `pack`, by integer arithmetic only.
+    def decompress(self, payload: bytes, rows: int) -> Int[Tensor, "P L"]:
+        """The symbols of `compress`, by integer arithmetic only.
 
         Raises ContainerError for a payload that it cannot have made.
         """

@@ -11,7 +11,7 @@ SHARES = (1.0, 0.98, 0.95, 0.9, 0.8, 0.65, 0.5, 0.3, 0.2, 0.1, 0.05, 0.0)
 0.9 they take a third more bits), 276 months of one planet 0.2 at low rates, 1 at the highest."""
 
 
-def believed(rows: Float[Tensor, "N K"], level: float) -> Float[Tensor, "K K"]:
+def shrunk_covariance(rows: Float[Tensor, "N K"], level: float) -> Float[Tensor, "K K"]:
     """Covariance of rows of mean zero; of few rows, correlations are shrunk as far as that helps.
 
     What helps is told by the last quarter of them: the bits that they take, coded as Gaussians

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inrc.entropy.half import Half, Untrained
+from inrc.entropy.half import Float16Bottleneck, Untrained
 from inrc.entropy.weights import FixedPoint
 from inrc.errors import ContainerError
 
@@ -15,7 +15,7 @@ LEAST = 1.0005
 """Rise of the distortion that counts as none: 0.002 dB, what 16-bit floats cost about."""
 
 
-class Either(Untrained):
+class HalfOrFixedPoint(Untrained):
     """The paper's 16-bit floats unless fixed point does the same in fewer bits, row by row.
 
     Symbols are a 1 for floats or a 0, then those of `FixedPoint`, of which floats use the last K. A
@@ -27,7 +27,7 @@ class Either(Untrained):
 
     def __init__(self, tensors: Sequence[int]) -> None:
         super().__init__(sum(tensors))
-        self.floats = Half(self.latent_dim)
+        self.floats = Float16Bottleneck(self.latent_dim)
         self.fixed = FixedPoint(tensors, 0.002)
 
     @property
@@ -73,15 +73,15 @@ class Either(Untrained):
         found[fixed] = self.fixed.bits(symbols[fixed, 1:])
         return found + 1.0
 
-    def pack(self, symbols: Int[Tensor, "P L"]) -> bytes:
+    def compress(self, symbols: Int[Tensor, "P L"]) -> bytes:
         """See the class."""
         floats = symbols[:, 0] == 1
         flags = np.packbits(floats.cpu().numpy())
-        halves = self.floats.pack(symbols[floats, -self.latent_dim :])
+        halves = self.floats.compress(symbols[floats, -self.latent_dim :])
         rest = symbols[~floats, 1:]
-        return flags.tobytes() + halves + (self.fixed.pack(rest) if len(rest) else b"")
+        return flags.tobytes() + halves + (self.fixed.compress(rest) if len(rest) else b"")
 
-    def unpack(self, payload: bytes, rows: int) -> Int[Tensor, "P L"]:
+    def decompress(self, payload: bytes, rows: int) -> Int[Tensor, "P L"]:
         self.check(rows)
         size = -(-rows // 8)
         flags = np.unpackbits(np.frombuffer(payload[:size], np.uint8))
@@ -91,9 +91,9 @@ class Either(Untrained):
         many = int(floats.sum())
         end = size + 2 * self.latent_dim * many
         symbols = torch.zeros(rows, self.symbols, dtype=torch.int32)
-        symbols[floats] = self._floats(self.floats.unpack(payload[size:end], many))
+        symbols[floats] = self._floats(self.floats.decompress(payload[size:end], many))
         if many < rows:
-            symbols[~floats, 1:] = self.fixed.unpack(payload[end:], rows - many)
+            symbols[~floats, 1:] = self.fixed.decompress(payload[end:], rows - many)
         elif payload[end:]:
             raise ContainerError("payload: bytes left over")
         return symbols

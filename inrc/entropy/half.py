@@ -18,14 +18,14 @@ LIMIT = 1 << 28
 class Untrained(Bottleneck):
     """A bottleneck that is ready from the start, as nothing of it is learned."""
 
-    weight = 0.0
+    lmbda = 0.0
 
     @property
     def ready(self) -> bool:
         return True
 
     @property
-    def surveys(self) -> bool:
+    def needs_latents(self) -> bool:
         return False
 
     def calibrate(
@@ -47,7 +47,7 @@ class Untrained(Bottleneck):
             raise ContainerError(f"payload: {rows} networks of {self.latent_dim} weights")
 
 
-class Half(Untrained):
+class Float16Bottleneck(Untrained):
     """16-bit floats (COIN, arXiv:2103.03123, sec. 3), two bytes a weight; symbols: their bits."""
 
     def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B K"]:
@@ -63,11 +63,11 @@ class Half(Untrained):
         size = float(HALF_BITS * symbols.shape[1])
         return torch.full((len(symbols),), size, device=symbols.device)
 
-    def pack(self, symbols: Int[Tensor, "P K"]) -> bytes:
+    def compress(self, symbols: Int[Tensor, "P K"]) -> bytes:
         """Little-endian, row by row."""
         return symbols.cpu().numpy().astype("<u2").tobytes()
 
-    def unpack(self, payload: bytes, rows: int) -> Int[Tensor, "P K"]:
+    def decompress(self, payload: bytes, rows: int) -> Int[Tensor, "P K"]:
         size = rows * self.latent_dim * HALF_BITS // 8
         if len(payload) != size:
             raise ContainerError(f"payload: {len(payload)} bytes, {size} were expected")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inrc.entropy.contexts import CAP
-from inrc.entropy.covariance import believed
+from inrc.entropy.covariance import shrunk_covariance
 from inrc.entropy.pooling import LONGEST, pooled
 from inrc.entropy.rounding import Rounding
 
@@ -42,7 +42,7 @@ class LearnedBottleneck(Rounding):
 
     Args:
         latent_dim: size of the latent.
-        weight: bits per observation that one unit of mean squared error is worth (lambda).
+        lmbda: bits per observation that one unit of mean squared error is worth (lambda).
         hidden: width of the residual networks; 0 leaves the transforms linear.
     """
 
@@ -52,9 +52,9 @@ class LearnedBottleneck(Rounding):
     spread: Tensor
     observations: Tensor
 
-    def __init__(self, latent_dim: int, weight: float, hidden: int = 128) -> None:
+    def __init__(self, latent_dim: int, lmbda: float, hidden: int = 128) -> None:
         super().__init__(latent_dim)
-        self.weight = weight
+        self.lmbda = lmbda
         self.register_buffer("mean", torch.zeros(latent_dim))
         self.register_buffer("forth", torch.eye(latent_dim))
         self.register_buffer("back", torch.eye(latent_dim))
@@ -89,8 +89,8 @@ class LearnedBottleneck(Rounding):
             value = value.clamp_min(value.max() * 1e-9)
             root = (vector * value.sqrt()) @ vector.T
             whole = (latents - mean).double() @ root
-            step = math.sqrt(6.0 / (self.weight * observations * math.log(2.0)))
-            spread, turn = torch.linalg.eigh(believed(whole, step**2 / 12.0))
+            step = math.sqrt(6.0 / (self.lmbda * observations * math.log(2.0)))
+            spread, turn = torch.linalg.eigh(shrunk_covariance(whole, step**2 / 12.0))
             turn = turn.flip(1)
             inverse = (vector / value.sqrt()) @ vector.T
             self.mean.copy_(mean)
@@ -134,14 +134,14 @@ class LearnedBottleneck(Rounding):
         return self.synthesise(noisy), -torch.log2(likelihood).sum(1)
 
     @property
-    def price(self) -> float:
+    def lmbda_per_row(self) -> float:
         """Bits of a row that one unit of its distortion is worth."""
-        return self.weight * float(self.observations)
+        return self.lmbda * float(self.observations)
 
-    def prices(
+    def lmbdas(
         self, numbers: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
     ) -> Float[Tensor, "B"]:
-        return numbers.new_full((len(numbers),), self.price)
+        return numbers.new_full((len(numbers),), self.lmbda_per_row)
 
     def rounded(self, numbers: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
         best = torch.round(numbers)
@@ -165,7 +165,7 @@ class LearnedBottleneck(Rounding):
         row, k = torch.nonzero(best, as_tuple=True)  # a 0 stays what it is
         number, nearest = numbers[row, k], best[row, k]
         tables = chosen[row.cpu().numpy(), k.cpu().numpy()]
-        curvature = self.price * torch.exp(2.0 * self.log_step[k])
+        curvature = self.lmbda_per_row * torch.exp(2.0 * self.log_step[k])
         least = self.cost(nearest, tables) + curvature * (nearest - number).square()
         found = nearest
         for other in (nearest - nearest.sign(), torch.zeros_like(nearest)):
@@ -175,7 +175,7 @@ class LearnedBottleneck(Rounding):
         best[row, k] = found
         return best
 
-    def prospect(
+    def predicted_gain(
         self, symbols: Float[Tensor, "B K"], gradient: Float[Tensor, "B K"]
     ) -> Float[Tensor, "B"]:
         """In the metric of the signal the distortion is a parabola of second derivative 2 step^2.
@@ -188,7 +188,7 @@ class LearnedBottleneck(Rounding):
             move = self._cheapest(symbols - gradient / (2.0 * curvature), chosen) - symbols
             fall = -(gradient * move + curvature * move.square())
             bits = self.cost(symbols, chosen) - self.cost(symbols + move, chosen)
-            return (self.price * fall + bits).sum(1)
+            return (self.lmbda_per_row * fall + bits).sum(1)
 
     def tabulate(self, latents: Float[Tensor, "N K"]) -> None:
         """Tables from the learned density, corrected by the counts of the training symbols."""

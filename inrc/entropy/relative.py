@@ -13,7 +13,7 @@ from inrc.adapt.posterior import Posterior
 from inrc.entropy.blocks import partition
 from inrc.entropy.bottleneck import Bottleneck
 from inrc.entropy.candidates import BITS, Candidates, choose
-from inrc.entropy.slots import Slots, groups
+from inrc.entropy.permutation import PatchPermutation, groups
 from inrc.errors import ContainerError
 
 WINDOW = 0.2
@@ -39,57 +39,57 @@ class RelativeBottleneck(Bottleneck):
     16 bits; then one block after the other is replaced by a candidate, and what is left makes up
     for the difference.
 
-    The parts of one signal share their blocks, up to `together` of them: what a block codes of each
-    weight is another part's (slots.py). As every block has 16 bits, a flat part would otherwise
+    The parts of one signal share their blocks, up to `max_group` of them: what a block codes of each
+    weight is another part's (permutation.py). As every block has 16 bits, a flat part would otherwise
     waste what a busy one lacks.
 
     Symbols are candidates' numbers, one per block, two bytes each.
 
     Args:
         weights: W of the field.
-        rung: which of the latent's R posteriors is this bottleneck's, and its prior's number.
-        rungs: R.
+        quality: which of the latent's R posteriors is this bottleneck's, and its prior's number.
+        num_qualities: R.
         prior: of the weights, learned by the adapter.
         beta: what a nat costs in mean squared error.
         limit: weights of a block at most.
         fit: steps for all weights together.
         refine: steps between blocks, in all; most of them after the first, none at the end.
-        rate: learning rate of Adam, down to a tenth at the end of the fit.
+        lr: learning rate of Adam, down to a tenth at the end of the fit.
         negligible: bits below which a weight is left out.
-        candidates: to be shared with other rungs, as the encoder's table takes a second to make.
+        candidates: to be shared with other quality levels, as the encoder's table takes a second to make.
     """
 
     def __init__(
         self,
         weights: int,
-        rung: int,
-        rungs: int,
+        quality: int,
+        num_qualities: int,
         prior: Prior,
         beta: float,
         limit: int = 64,
         fit: int = 400,
         refine: int = 800,
-        rate: float = 2e-2,
+        lr: float = 2e-2,
         negligible: float = 0.01,
         candidates: Candidates | None = None,
     ) -> None:
-        super().__init__(weights * (1 + 2 * rungs))
+        super().__init__(weights * (1 + 2 * num_qualities))
         self.count = weights
-        self.rung = rung
-        self.rungs = rungs
+        self.quality = quality
+        self.num_qualities = num_qualities
         self.prior = prior
         self.beta = beta
         self.limit = limit
         self.fit = fit
         self.refine = refine
-        self.rate = rate
+        self.lr = lr
         self.negligible = negligible
-        self.weight = 0.0
+        self.lmbda = 0.0
         self.blocks: list[Tensor] | None = None
         self._candidates = candidates or Candidates()
 
     @property
-    def surveys(self) -> bool:
+    def needs_latents(self) -> bool:
         """All that is needed of the training signals is in the prior."""
         return False
 
@@ -98,9 +98,9 @@ class RelativeBottleneck(Bottleneck):
         """Blocks, the same for every signal."""
         return len(self.blocks or [])
 
-    def slots(self, parts: Sequence[int]) -> Slots:
+    def permutation(self, parts: Sequence[int]) -> PatchPermutation:
         """Every weight has its own order of the parts."""
-        return Slots(groups(parts, self.together), self.count)
+        return PatchPermutation(groups(parts, self.max_group), self.count)
 
     @property
     def ready(self) -> bool:
@@ -113,7 +113,7 @@ class RelativeBottleneck(Bottleneck):
 
         Latents and metric may be empty.
         """
-        self.weight = NATS / (self.beta * observations)
+        self.lmbda = NATS / (self.beta * observations)
         self._partition()
 
     def tabulate(self, latents: Float[Tensor, "N K"]) -> None:
@@ -123,12 +123,12 @@ class RelativeBottleneck(Bottleneck):
     def _partition(self) -> None:
         cost = self.prior.cost.detach().cpu().double() * NATS
         self.blocks = partition(cost, self.limit, self.negligible)
-        self.together = TOGETHER
+        self.max_group = TOGETHER
 
     def _posterior(self, latents: Float[Tensor, "B K"]) -> tuple[Tensor, Tensor]:
-        """Means and rhos of this rung."""
-        parts = latents.unflatten(1, (1 + 2 * self.rungs, self.count))
-        return parts[:, 1 + self.rung], parts[:, 1 + self.rungs + self.rung]
+        """Means and rhos of this quality level."""
+        parts = latents.unflatten(1, (1 + 2 * self.num_qualities, self.count))
+        return parts[:, 1 + self.quality], parts[:, 1 + self.num_qualities + self.quality]
 
     def _whole(self, weights: Float[Tensor, "B W"]) -> Float[Tensor, "B K"]:
         return torch.nn.functional.pad(weights, (0, self.latent_dim - self.count))
@@ -177,8 +177,8 @@ class RelativeBottleneck(Bottleneck):
         fit, refine = (max(EVERY, round(steps * effort)) for steps in (self.fit, self.refine))
         for step in range(fit if blocks else 0):
             decay = 0.5 + 0.5 * math.cos(math.pi * step / fit)
-            rate = self.rate * (LATE + (1.0 - LATE) * decay)
-            self._step(posterior, value, kept, distort, prices, blocks, rate)
+            lr = self.lr * (LATE + (1.0 - LATE) * decay)
+            self._step(posterior, value, kept, distort, prices, blocks, lr)
             if step % EVERY == EVERY - 1 and step >= fit // 10:
                 self._control(posterior, prices, blocks, 0)
         found = []
@@ -188,7 +188,7 @@ class RelativeBottleneck(Bottleneck):
             value[:, block] = self._value(symbols, block)
             kept[block] = 0.0
             for step in range(self._pause(number, refine)):
-                self._step(posterior, value, kept, distort, prices, blocks, self.rate * LATE)
+                self._step(posterior, value, kept, distort, prices, blocks, self.lr * LATE)
                 if step % EVERY == 0:
                     self._control(posterior, prices, blocks, number + 1)
         return torch.stack(found, 1).int() if found else mean.new_zeros(len(mean), 0).int()
@@ -214,7 +214,7 @@ class RelativeBottleneck(Bottleneck):
         distort: Callable[[Tensor], Tensor],
         prices: Tensor,
         blocks: list[Tensor],
-        rate: float,
+        lr: float,
     ) -> None:
         """One step of the weights that are `kept` open, the others being at their `value`."""
         noise = torch.randn_like(value)
@@ -226,7 +226,7 @@ class RelativeBottleneck(Bottleneck):
         for number, block in enumerate(blocks):
             beta[:, block] = prices[:, number : number + 1].exp()
         posterior.step(
-            slope, slope * noise, self.prior.mean.detach(), self.prior.sigma, beta, rate, kept
+            slope, slope * noise, self.prior.mean.detach(), self.prior.sigma, beta, lr, kept
         )
 
     def _control(
@@ -255,11 +255,11 @@ class RelativeBottleneck(Bottleneck):
         assert self.blocks is not None
         return [block.to(device) for block in self.blocks]
 
-    def pack(self, symbols: Int[Tensor, "P L"]) -> bytes:
+    def compress(self, symbols: Int[Tensor, "P L"]) -> bytes:
         """Two bytes a block, little-endian, row by row."""
         return symbols.cpu().numpy().astype("<u2").tobytes()
 
-    def unpack(self, payload: bytes, rows: int) -> Int[Tensor, "P L"]:
+    def decompress(self, payload: bytes, rows: int) -> Int[Tensor, "P L"]:
         if len(payload) != 2 * rows * self.symbols:
             raise ContainerError(
                 f"payload: {len(payload)} bytes, {2 * rows * self.symbols} were expected"
@@ -275,7 +275,7 @@ class RelativeBottleneck(Bottleneck):
         return {
             "order": torch.cat(empty + self.blocks).int(),
             "sizes": torch.tensor([len(block) for block in self.blocks], dtype=torch.int32),
-            "together": torch.tensor(self.together, dtype=torch.int32),
+            "together": torch.tensor(self.max_group, dtype=torch.int32),
         }
 
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
@@ -283,4 +283,4 @@ class RelativeBottleneck(Bottleneck):
         if state:
             sizes = [int(size) for size in state["sizes"]]
             self.blocks = list(state["order"].long().split(sizes))
-            self.together = int(state.get("together", 1))  # models before version 4 have none
+            self.max_group = int(state.get("together", 1))  # models before version 4 have none

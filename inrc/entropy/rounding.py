@@ -36,12 +36,12 @@ class Rounding(Bottleneck):
     """A bottleneck whose symbols are numbers y of a latent, rounded; subclasses say which."""
 
     @property
-    def pace(self) -> float:
+    def step_size(self) -> float:
         """Symbols that a number moves in the first look, about."""
         return PACE
 
     @abstractmethod
-    def prices(
+    def lmbdas(
         self, numbers: Float[Tensor, "B L"], distort: Callable[[Tensor], Tensor]
     ) -> Float[Tensor, "B"]:
         """Bits that one unit of a row's distortion is worth."""
@@ -58,7 +58,7 @@ class Rounding(Bottleneck):
     def rounded(self, numbers: Float[Tensor, "B L"]) -> Float[Tensor, "B L"]:
         """Integers for the numbers."""
 
-    def prospect(
+    def predicted_gain(
         self, symbols: Float[Tensor, "B L"], gradient: Float[Tensor, "B L"]
     ) -> Float[Tensor, "B"] | None:
         """What rows may hope to win, by the gradient of their distortion at their symbols.
@@ -98,43 +98,43 @@ class Rounding(Bottleneck):
         best = symbols = self.rounded(numbers)
         if total == 0:
             return best.int()
-        prices = self.prices(numbers, distort)
+        lmbdas = self.lmbdas(numbers, distort)
         first, second = torch.zeros_like(numbers), torch.zeros_like(numbers)
         least = numbers.new_full((len(numbers),), math.inf)
         open_ = torch.ones_like(least, dtype=torch.bool)
         for step in range(total + 1):
             symbols = self.rounded(numbers) if step else symbols
-            harm, gradient = self._harm(symbols, distort)
-            loss = self.bits(symbols.int()) + prices * harm
+            distortion, gradient = self._distortion_and_grad(symbols, distort)
+            loss = self.bits(symbols.int()) + lmbdas * distortion
             better = (loss < least) & open_
             best = torch.where(better[:, None], symbols, best)
             least = torch.where(better, loss, least)
-            hope = self.prospect(symbols, gradient)
-            if hope is not None:
-                open_ &= hope > HOPELESS * loss
+            predicted_gain = self.predicted_gain(symbols, gradient)
+            if predicted_gain is not None:
+                open_ &= predicted_gain > HOPELESS * loss
                 # all rows take a look together: it must be worth it for all of them
-                if bool((hope * open_).sum() <= WORTH * loss.sum()):
+                if bool((predicted_gain * open_).sum() <= WORTH * loss.sum()):
                     break
-            gradient = prices[:, None] * gradient + self._steepness(symbols)
+            gradient = lmbdas[:, None] * gradient + self._steepness(symbols)
             first.lerp_(gradient, 1.0 - MOMENTS[0])
             second.lerp_(gradient.square(), 1.0 - MOMENTS[1] if step else 1.0)
-            rate = self.pace * (0.5 + 0.5 * math.cos(math.pi * step / total))
+            lr = self.step_size * (0.5 + 0.5 * math.cos(math.pi * step / total))
             mean = first / (1.0 - MOMENTS[0] ** (step + 1))
             # what hardly matters to a row hardly moves: moves that win nothing cost bits
             scale = second.sqrt()
             scale = scale + FLOOR * scale.square().mean(1, keepdim=True).sqrt()
-            numbers = numbers - rate * mean / scale.clamp_min(1e-20)
+            numbers = numbers - lr * mean / scale.clamp_min(1e-20)
         return best.int()
 
-    def _harm(
+    def _distortion_and_grad(
         self, symbols: Float[Tensor, "B L"], distort: Callable[[Tensor], Tensor]
     ) -> tuple[Float[Tensor, "B"], Float[Tensor, "B L"]]:
         """The rows' distortion and its gradient."""
         at = symbols.clone().requires_grad_()
         with torch.enable_grad():
-            harm = distort(self.synthesise(at))
-            (gradient,) = torch.autograd.grad(harm.sum(), at)
-        return harm.detach(), gradient
+            distortion = distort(self.synthesise(at))
+            (gradient,) = torch.autograd.grad(distortion.sum(), at)
+        return distortion.detach(), gradient
 
     def _steepness(self, symbols: Float[Tensor, "B L"]) -> Float[Tensor, "B L"]:
         """Derivative of the rate, by differences between the neighbours of each symbol."""

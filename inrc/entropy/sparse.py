@@ -39,7 +39,7 @@ class SparseBottleneck(Bottleneck):
         self.keep = min(keep, self.changes)
         self.levels = 2**bits
         self.refine = refine
-        self.weight = 0.0
+        self.lmbda = 0.0
         self.register_buffer("step", torch.ones(()))
 
     @property

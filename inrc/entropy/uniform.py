@@ -37,7 +37,7 @@ class UniformBottleneck(Rounding):
         self.levels = 2**bits
         self.deviations = deviations
         self.per_dim = per_dim
-        self.weight = 0.0
+        self.lmbda = 0.0
         self.register_buffer("lo", torch.full((latent_dim,), -1.0))
         self.register_buffer("hi", torch.full((latent_dim,), 1.0))
 
@@ -63,11 +63,11 @@ class UniformBottleneck(Rounding):
         return self.lo + numbers / (self.levels - 1) * (self.hi - self.lo)
 
     @property
-    def pace(self) -> float:
+    def step_size(self) -> float:
         """Fine bins are more of them: a fifth of a standard deviation."""
         return max(PACE, SHARE * (self.levels - 1) / (2.0 * self.deviations))
 
-    def prices(
+    def lmbdas(
         self, numbers: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
     ) -> Float[Tensor, "B"]:
         """What bins as wide as these say: D ~ 2^(-2 R / K), so a unit is worth K / (2 D ln 2).
@@ -76,10 +76,10 @@ class UniformBottleneck(Rounding):
         """
         with torch.no_grad():
             clean = distort(self.synthesise(numbers))
-            harm = distort(self.synthesise(self.rounded(numbers))) - clean
+            distortion = distort(self.synthesise(self.rounded(numbers))) - clean
         # a row that rounding does not harm by much is not worth all bits
-        harm = torch.maximum(harm, LEAST * clean).clamp_min(1e-12)
-        return self.latent_dim / (2.0 * math.log(2.0) * harm)
+        distortion = torch.maximum(distortion, LEAST * clean).clamp_min(1e-12)
+        return self.latent_dim / (2.0 * math.log(2.0) * distortion)
 
     def rounded(self, numbers: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
         return torch.round(numbers).clamp(0, self.levels - 1)

@@ -145,10 +145,10 @@ class FixedPoint(Untrained):
 
     def bits(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B"]:
         """What each row costs alone, its steps and tables included."""
-        rows = [8.0 * len(self.pack(row[None])) for row in symbols]
+        rows = [8.0 * len(self.compress(row[None])) for row in symbols]
         return torch.tensor(rows, device=symbols.device)
 
-    def pack(self, symbols: Int[Tensor, "P L"]) -> bytes:
+    def compress(self, symbols: Int[Tensor, "P L"]) -> bytes:
         """See the class."""
         numbers = symbols.cpu().numpy().astype(np.int64)
         count = len(self.tensors)
@@ -164,7 +164,7 @@ class FixedPoint(Untrained):
             writer.numbers(tensor, kind)
         return writer.bytes()
 
-    def unpack(self, payload: bytes, rows: int) -> Int[Tensor, "P L"]:
+    def decompress(self, payload: bytes, rows: int) -> Int[Tensor, "P L"]:
         self.check(rows)
         reader = Reader(payload)
         count = len(self.tensors)

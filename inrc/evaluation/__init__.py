@@ -3,6 +3,6 @@
 from inrc.evaluation.bdrate import Delta, bd_psnr, bd_rate
 from inrc.evaluation.curves import Curve, curves
 from inrc.evaluation.evaluate import evaluate
-from inrc.evaluation.rows import Row, append, load
+from inrc.evaluation.rows import Result, append, load
 
-__all__ = ["Curve", "Delta", "Row", "append", "bd_psnr", "bd_rate", "curves", "evaluate", "load"]
+__all__ = ["Curve", "Delta", "Result", "append", "bd_psnr", "bd_rate", "curves", "evaluate", "load"]

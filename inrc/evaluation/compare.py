@@ -7,10 +7,10 @@ from typing import Any
 from inrc.errors import SignalError
 from inrc.evaluation.bdrate import bd_psnr, bd_rate, interval
 from inrc.evaluation.curves import Curve, curves, per_file
-from inrc.evaluation.rows import Row
+from inrc.evaluation.rows import Result
 
 
-def compare(rows: Sequence[Row], anchor: str, measure: str = "psnr") -> list[dict[str, Any]]:
+def compare(rows: Sequence[Result], anchor: str, measure: str = "psnr") -> list[dict[str, Any]]:
     """Deltas of all codecs but the anchor, plain values.
 
     `bd_rate` (per cent) and `bd_quality` are those of the mean curves over the `shared` files that
@@ -68,7 +68,7 @@ def _delta(anchor: Curve, curve: Curve, measure: str, deltas: list[float]) -> di
     }
 
 
-def _shared(rows: Sequence[Row], anchor: Curve, curve: Curve) -> tuple[Curve, Curve]:
+def _shared(rows: Sequence[Result], anchor: Curve, curve: Curve) -> tuple[Curve, Curve]:
     """Both curves over the files that both have: a codec may have refused some of them."""
     files = set(anchor.files) & set(curve.files)
     if not files or anchor.files == curve.files:

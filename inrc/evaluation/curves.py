@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from inrc.errors import SignalError
-from inrc.evaluation.rows import Row
+from inrc.evaluation.rows import Result
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Curve:
             raise SignalError(f"{self.codec}: no measure {measure!r}; there are {known}") from None
 
 
-def curves(rows: Sequence[Row], ours: str = "inrc") -> list[Curve]:
+def curves(rows: Sequence[Result], ours: str = "inrc") -> list[Curve]:
     """One curve for every codec, ours first, then by name.
 
     A point is the mean over all files, so settings that some of the codec's files lack are left
     out: means of different files are not compared.
     """
-    by_codec: dict[str, dict[float, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    by_codec: dict[str, dict[float, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row.error is None:
             name = row.codec if row.model is None else f"{row.codec} {row.model[:4]}"
@@ -64,16 +64,16 @@ def curves(rows: Sequence[Row], ours: str = "inrc") -> list[Curve]:
     )
 
 
-def per_file(rows: Iterable[Row], file_id: str) -> list[Curve]:
+def per_file(rows: Iterable[Result], file_id: str) -> list[Curve]:
     """The curves of a single file."""
     return curves([row for row in rows if row.file_id == file_id])
 
 
-def _is_ours(settings: dict[float, list[Row]]) -> bool:
+def _is_ours(settings: dict[float, list[Result]]) -> bool:
     return next(iter(settings.values()))[0].model is not None
 
 
-def _curve(name: str, settings: dict[float, list[Row]]) -> Curve:
+def _curve(name: str, settings: dict[float, list[Result]]) -> Curve:
     files = sorted({row.file_id for rows in settings.values() for row in rows})
     points = []
     for setting, rows in settings.items():

@@ -1,4 +1,4 @@
-"""Every rung of a model and every ordinary codec on the same files."""
+"""Every quality level of a model and every ordinary codec on the same files."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inrc.errors import UsageError
 from inrc.evaluation.rivals import rival
-from inrc.evaluation.rows import Key, Row, append, load, mend
+from inrc.evaluation.rows import Key, Result, append, load, mend
 from inrc.evaluation.trial import Trial, describe, try_codec
 from inrc.evaluation.workers import Failed, Workers
 from inrc.model import Model
@@ -27,7 +27,7 @@ class Plan:
     Args:
         files: native files, all of the model's kind.
         model: codec.safetensors.
-        rungs: of the model's ladder.
+        qualities: of the model's quality levels.
         baselines: names of ordinary codecs.
         repeats: warm runs whose median is the time.
         limit: seconds that a single trial may take.
@@ -36,36 +36,38 @@ class Plan:
 
     files: Sequence[Path]
     model: Path
-    rungs: Sequence[int]
+    qualities: Sequence[int]
     baselines: Sequence[str] = ()
     repeats: int = 3
     limit: float = 600.0
     jobs: int = 1
-    done: dict[Key, Row] = field(default_factory=dict)
+    done: dict[Key, Result] = field(default_factory=dict)
 
 
-def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
+def evaluate(plan: Plan, output: Path) -> Iterator[Result]:
     """Measure what `output` does not hold yet; rows are added to it as they come.
 
     Our own codec goes first: its rates say how far the others are followed. A trial that fails, or
     takes too long, is a row with an `error`; rows with errors are tried again by the next call.
 
     Raises:
-        UsageError: a rung or a codec that there is not.
+        UsageError: a quality level or a codec that there is not.
         SignalError: an `output` that holds something else.
     """
     model = Model.load(plan.model)
-    for rung in plan.rungs:
-        if not 0 <= rung < model.rungs:
-            raise UsageError(f"rung {rung}: this model has rungs 0 to {model.rungs - 1}")
-    ladder = {name: rival(plan.model, model, name) for name in plan.baselines}
+    for quality in plan.qualities:
+        if not 0 <= quality < model.num_qualities:
+            raise UsageError(
+                f"quality level {quality}: this model has quality levels 0 to {model.num_qualities - 1}"
+            )
+    codecs = {name: rival(plan.model, model, name) for name in plan.baselines}
     if output.exists():
         mend(output)
         plan.done = {row.key: row for row in load(output) if row.error is None}
     ours = [
-        Trial(plan.model, file, None, float(rung), plan.repeats)
+        Trial(plan.model, file, None, float(quality), plan.repeats)
         for file in plan.files
-        for rung in plan.rungs
+        for quality in plan.qualities
     ]
     highest: dict[Path, float] = {}
     best: dict[Path, float] = {}
@@ -79,11 +81,11 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
         open_ended = [(file, name) for file in plan.files for name in plan.baselines]
         failed: Counter[tuple[Path, str]] = Counter()
         beyond: set[tuple[Path, str]] = set()
-        for step in range(max((len(ladder[name].qualities) for name in plan.baselines), default=0)):
+        for step in range(max((len(codecs[name].qualities) for name in plan.baselines), default=0)):
             trials = [
-                Trial(plan.model, file, name, ladder[name].qualities[step], plan.repeats)
+                Trial(plan.model, file, name, codecs[name].qualities[step], plan.repeats)
                 for file, name in open_ended
-                if step < len(ladder[name].qualities)
+                if step < len(codecs[name].qualities)
             ]
             for trial, row in _tried(trials, plan, model, output, workers):
                 assert trial.codec is not None
@@ -107,16 +109,16 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Row]:
 
 
 def _tried(
-    trials: Sequence[Trial], plan: Plan, model: Model, output: Path, workers: Workers[Trial, Row]
-) -> Iterator[tuple[Trial, Row]]:
+    trials: Sequence[Trial], plan: Plan, model: Model, output: Path, workers: Workers[Trial, Result]
+) -> Iterator[tuple[Trial, Result]]:
     """Rows of trials, old ones first; new ones are written before they are handed on."""
-    new: dict[Trial, Row] = {}
+    new: dict[Trial, Result] = {}
     for trial in trials:
         try:
             row = describe(trial, model)
         except OSError as error:
             reason = f"{trial.file}: cannot be read ({error.strerror})"
-            row = Row(
+            row = Result(
                 codec=trial.codec or "inrc", setting=trial.setting, setting_unit="",
                 file=str(trial.file), file_id="", modality=model.modality.name,
                 unit=model.modality.unit, error=reason,

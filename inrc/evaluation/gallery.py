@@ -14,7 +14,7 @@ from inrc import codec
 from inrc.errors import InrcError, SignalError
 from inrc.evaluation.linear import NAME as LINEAR
 from inrc.evaluation.rivals import rivals
-from inrc.evaluation.rows import Row
+from inrc.evaluation.rows import Result
 from inrc.model import Model
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ class Shown:
     Where the original is asked may differ: ours is judged at held-out views, a video has its own.
     """
 
-    row: Row
+    row: Result
     image: Array
     original: Array
 
 
-def gallery(rows: Sequence[Row], path: Path, measure: str = "psnr") -> "Figure":
-    """Draw the file of median quality at our middle rung, ours and the codecs nearest in rate.
+def gallery(rows: Sequence[Result], path: Path, measure: str = "psnr") -> "Figure":
+    """Draw the file of median quality at our middle quality level, ours and the codecs nearest in rate.
 
     Raises SignalError if no row is of this model, its files are gone, or have no pictures.
     """
@@ -58,15 +58,17 @@ def gallery(rows: Sequence[Row], path: Path, measure: str = "psnr") -> "Figure":
     return _draw(unit, shown, measure)
 
 
-def _chosen(rows: Sequence[Row], path: Path, model: Model, measure: str) -> list[Row]:
+def _chosen(rows: Sequence[Result], path: Path, model: Model, measure: str) -> list[Result]:
     """Rows to show of one file: ours first, then PCA and the best of the others at that rate."""
-    rung = model.rungs // 2
-    ours = [r for r in rows if r.model == model.id.hex() and r.setting == rung and not r.error]
+    quality = model.num_qualities // 2
+    ours = [r for r in rows if r.model == model.id.hex() and r.setting == quality and not r.error]
     ours = [r for r in ours if Path(r.file).is_file()]
     if not ours:
-        raise SignalError(f"{path}: no row of this model at rung {rung} whose file is still there")
+        raise SignalError(
+            f"{path}: no row of this model at quality level {quality} whose file is still there"
+        )
     mine = sorted(ours, key=lambda row: row.measures[measure])[len(ours) // 2]
-    nearest: dict[str, Row] = {}
+    nearest: dict[str, Result] = {}
     for row in rows:
         if row.model is None and row.file_id == mine.file_id and not row.error:
             best = nearest.get(row.codec, row)
@@ -80,18 +82,18 @@ def _chosen(rows: Sequence[Row], path: Path, model: Model, measure: str) -> list
     return [mine, *ranked[:OTHERS]]
 
 
-def _far(row: Row, mine: Row) -> float:
+def _far(row: Result, mine: Result) -> float:
     return abs(math.log(row.rate / mine.rate))
 
 
-def _decoded(row: Row, path: Path, model: Model) -> tuple[dict[str, Any], dict[str, Any]] | None:
+def _decoded(row: Result, path: Path, model: Model) -> tuple[dict[str, Any], dict[str, Any]] | None:
     original, modality = Path(row.file), model.modality
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"decoded{modality.measurable(original)}"
         try:
             if row.model is not None:
                 made = codec.compress([original], model, int(row.setting))
-                codec.decompress(made.data, model, target, modality.judged(original))
+                codec.decompress(made.data, model, target, modality.evaluation_view(original))
             else:
                 rival = rivals(path, model)[row.codec]
                 rival.decode(rival.encode(original, row.setting), original, target)

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from inrc.container import Archive, Item, pack, unpack
+from inrc.container import Archive, Item, pack_archive, unpack_archive
 from inrc.entropy.coder import Tables
 from inrc.errors import ContainerError, ModelError, SignalError
 from inrc.evaluation.components import Components, components
 from inrc.evaluation.histograms import Histograms, histograms
-from inrc.files import whole
+from inrc.files import atomic_write
 from inrc.model import Model
-from inrc.signal import Ask, Baseline, Modality, View
+from inrc.signal import Baseline, Modality, QueryPlan, View
 
 NAME = "PCA"
 STEPS = tuple(4.0 * 2.0 ** (-2 * i / 3) for i in range(18))
@@ -39,7 +39,7 @@ VERSION = 1
 
 
 @runtime_checkable
-class Rows(Protocol):
+class TrainingRows(Protocol):
     """Training rows, as data modules have them."""
 
     @property
@@ -78,17 +78,17 @@ class Linear:
         symbols = self.coders[number].quantise(self.components.project(rows, known))
         payload = self.coders[number].encode(symbols)
         item = Item("", signal.meta, signal.parts)
-        return pack(Archive(model.id, number, (item,), payload, model.own), model.default)
+        return pack_archive(Archive(model.id, number, (item,), payload, model.own), model.default)
 
     def decode(self, data: bytes, original: Path, decoded: Path, model: Model) -> None:
         """Write an archive's file; the original says only what of it is judged.
 
         Raises ContainerError for damaged bytes, SignalError for a view between grid points.
         """
-        archive = unpack(data, model.default)
-        if not 0 <= archive.rung < len(self.coders) or len(archive.items) != 1:
+        archive = unpack_archive(data, model.default)
+        if not 0 <= archive.quality < len(self.coders) or len(archive.items) != 1:
             raise ContainerError(f"{decoded}: not an archive of these components")
-        coder, item = self.coders[archive.rung], archive.items[0]
+        coder, item = self.coders[archive.quality], archive.items[0]
         symbols = coder.decode(archive.payload, item.parts)
         self.write(symbols * coder.step, item, original, decoded, model)
 
@@ -106,17 +106,19 @@ class Linear:
         """
         channels = len(self.components.mean) // len(self.grid)
         rows = self.components.expand(coefficients).reshape(item.parts, -1, channels)
-        rebuild = model.modality.rebuild(item.meta, model.modality.judged(original))
-        ask = next(rebuild)
+        reconstruction = model.modality.reconstruct(
+            item.meta, model.modality.evaluation_view(original)
+        )
+        plan = next(reconstruction)
         try:
             while True:
-                ask = rebuild.send(self._answer(rows, ask, str(decoded)))
+                plan = reconstruction.send(self._answer(rows, plan, str(decoded)))
         except StopIteration as end:
             model.modality.write(end.value, decoded)
 
-    def _answer(self, rows: NDArray[np.float32], ask: Ask, what: str) -> Tensor:
-        where = self._places(ask.queries, what)
-        parts = np.array(ask.parts)
+    def _answer(self, rows: NDArray[np.float32], plan: QueryPlan, what: str) -> Tensor:
+        where = self._places(plan.queries, what)
+        parts = np.array(plan.parts)
         return torch.from_numpy(rows[parts[:, None], where])
 
     def _places(self, queries: Tensor, what: str) -> NDArray[np.int64]:
@@ -134,7 +136,7 @@ class Linear:
         return found
 
 
-def learn(rows: Rows, modality: Modality, sample: Path) -> Linear | None:
+def learn(rows: TrainingRows, modality: Modality, sample: Path) -> Linear | None:
     """Components of training rows; None where signals share no grid.
 
     Files that are rebuilt from other places than they are learned at (`sample` is one of them) have
@@ -155,7 +157,7 @@ def learn(rows: Rows, modality: Modality, sample: Path) -> Linear | None:
     linear = Linear(queries[0].numpy(), found, coders)
     meta = modality.read(sample).meta
     try:
-        linear._places(next(modality.rebuild(meta, View())).queries, str(sample))
+        linear._places(next(modality.reconstruct(meta, View())).queries, str(sample))
     except SignalError:
         return None
     return linear
@@ -180,7 +182,7 @@ def save(linear: Linear, path: Path) -> None:
         for each in tables
         for row, length in zip(each.counts, each.lengths, strict=True)
     ]
-    with whole(path, overwrite=True) as part, part.open("wb") as file:
+    with atomic_write(path, overwrite=True) as part, part.open("wb") as file:
         np.savez_compressed(
             file, version=VERSION, grid=linear.grid, mean=linear.components.mean,
             scale=linear.components.scale, basis=linear.components.basis,

@@ -12,7 +12,7 @@ from inrc.evaluation.compare import compare
 from inrc.evaluation.curves import Curve, curves
 from inrc.evaluation.figure import draw
 from inrc.evaluation.published import Published
-from inrc.evaluation.rows import Row
+from inrc.evaluation.rows import Result
 
 PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>$title</title>
@@ -39,7 +39,10 @@ $pictures
 
 
 def page(
-    rows: Sequence[Row], measure: str, published: Sequence[Published], pictures: Sequence[Path] = ()
+    rows: Sequence[Result],
+    measure: str,
+    published: Sequence[Published],
+    pictures: Sequence[Path] = (),
 ) -> str:
     """The page as HTML; `pictures` are PNG files to show.
 
@@ -65,7 +68,7 @@ def page(
     )
 
 
-def _summary(rows: Sequence[Row], whole: Sequence[Curve], measure: str) -> str:
+def _summary(rows: Sequence[Result], whole: Sequence[Curve], measure: str) -> str:
     """Our rate beside that of every ordinary codec, where both are as good."""
     head = [
         "codec", f"our rate at equal {measure}", "of single files", f"our {measure} at equal rate",
@@ -129,7 +132,7 @@ def _table(whole: Sequence[Curve]) -> str:
     return _html(head, lines)
 
 
-def _extremes(rows: Sequence[Row], measure: str) -> str:
+def _extremes(rows: Sequence[Result], measure: str) -> str:
     """Files on which the finest setting of ours is best and worst."""
     ours = [row for row in rows if row.model is not None and measure in row.measures]
     if not ours:
@@ -146,7 +149,7 @@ def _extremes(rows: Sequence[Row], measure: str) -> str:
     return _html(["file", "bytes", "bits/unit", measure], lines)
 
 
-def _counted(rows: Sequence[Row], whole: Sequence[Curve]) -> str:
+def _counted(rows: Sequence[Result], whole: Sequence[Curve]) -> str:
     said = [
         "A rate counts every byte of a file: header, checksum and payload.",
         "What all files share is not counted: decoders, our trained model, the components of PCA.",
@@ -177,7 +180,7 @@ def _counted(rows: Sequence[Row], whole: Sequence[Curve]) -> str:
     return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in said) + "</ul>"
 
 
-def _ours(curve: Curve, rows: Sequence[Row]) -> bool:
+def _ours(curve: Curve, rows: Sequence[Result]) -> bool:
     return any(row.model is not None and curve.codec.startswith(row.codec) for row in rows)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from inrc.errors import SignalError
 
-RULER = 1
+PROTOCOL_VERSION = 1
 """Version of how rows are measured; rows of different rulers are not compared."""
 
 
@@ -19,7 +19,7 @@ Key = tuple[str, float, str, str | None, str | None]
 
 
 @dataclass(frozen=True)
-class Row:
+class Result:
     """What one codec made of one file with one setting.
 
     `bytes` are all that its decoder needs beyond the codec itself; `payload_bytes`, of ours alone,
@@ -46,7 +46,7 @@ class Row:
     model_bytes: int | None = None
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
-    ruler: int = RULER
+    protocol: int = PROTOCOL_VERSION
     error: str | None = None
     learned: str | None = None
 
@@ -65,14 +65,14 @@ def identity(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def append(path: Path, rows: Iterable[Row]) -> None:
+def append(path: Path, rows: Iterable[Result]) -> None:
     """Add rows to a file, each of them whole."""
     text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
     with path.open("a", encoding="utf-8") as file:
         file.write(text)
 
 
-def load(path: Path) -> list[Row]:
+def load(path: Path) -> list[Result]:
     """Read rows, also packed with gzip; a last line that a killed run cut short is passed over.
 
     Raises SignalError for a file that is missing, holds something else, or was measured by another
@@ -99,7 +99,7 @@ def mend(path: Path) -> None:
             path.write_bytes(data[: data.rfind(b"\n") + 1])
 
 
-def sound(rows: Sequence[Row], where: str) -> list[Row]:
+def sound(rows: Sequence[Result], where: str) -> list[Result]:
     """The rows that were measured and are not outdated, which must be of one modality.
 
     Raises SignalError if there are none, or several modalities are mixed.
@@ -113,29 +113,29 @@ def sound(rows: Sequence[Row], where: str) -> list[Row]:
     return good
 
 
-def current(rows: Sequence[Row]) -> list[Row]:
+def current(rows: Sequence[Result]) -> list[Result]:
     """Rows without those of baselines that were learned anew since: the last row says which."""
     last = {row.codec: row.learned for row in rows}
     return [row for row in rows if row.model is not None or row.learned == last[row.codec]]
 
 
-def _row(path: Path, number: int, line: str) -> Row:
-    known = {each.name for each in fields(Row)}
+def _row(path: Path, number: int, line: str) -> Result:
+    known = {each.name for each in fields(Result)}
     try:
         plain: dict[str, Any] = json.loads(line)
-        ruler = plain.get("ruler")
-        row = Row(**{key: value for key, value in plain.items() if key in known})
+        protocol = plain.get("ruler")
+        row = Result(**{key: value for key, value in plain.items() if key in known})
         _check(row)
     except (ValueError, TypeError, AttributeError) as error:
         raise SignalError(f"{path}: line {number} is no row of results ({error!s:.60})") from None
-    if ruler != RULER:
+    if protocol != PROTOCOL_VERSION:
         raise SignalError(
-            f"{path}: line {number} was measured by ruler {ruler}, this is {RULER}: evaluate again"
+            f"{path}: line {number} was measured by ruler {protocol}, this is {PROTOCOL_VERSION}: evaluate again"
         )
     return row
 
 
-def _check(row: Row) -> None:
+def _check(row: Result) -> None:
     numbers = (row.setting, row.rate, row.encode_seconds, row.decode_seconds)
     words = (row.codec, row.file, row.file_id, row.modality, row.unit)
     if (

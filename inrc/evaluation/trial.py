@@ -15,7 +15,7 @@ import torch
 
 from inrc import codec
 from inrc.evaluation.rivals import rival
-from inrc.evaluation.rows import Row, identity
+from inrc.evaluation.rows import Result, identity
 from inrc.model import Model
 
 LONG = 2.0
@@ -39,7 +39,7 @@ OURS = "inrc"
 """Our codec's name in a row; the model and its method are named beside it."""
 
 
-def try_codec(trial: Trial) -> Row:
+def try_codec(trial: Trial) -> Result:
     """Measure one trial.
 
     Raises InrcError for a file that cannot be read, and whatever a codec raises.
@@ -49,7 +49,7 @@ def try_codec(trial: Trial) -> Row:
     return _ours(trial, model) if trial.codec is None else _other(trial, model)
 
 
-def describe(trial: Trial, model: Model) -> Row:
+def describe(trial: Trial, model: Model) -> Result:
     """The row of a trial before anything is measured.
 
     Raises OSError for a file that cannot be read.
@@ -57,10 +57,10 @@ def describe(trial: Trial, model: Model) -> Row:
     modality = model.modality
     baseline = None if trial.codec is None else rival(trial.model, model, trial.codec)
     learned = None if baseline is None else baseline.learned
-    return Row(
+    return Result(
         codec=f"{OURS} {model.card['method']['name']}" if trial.codec is None else trial.codec,
         setting=trial.setting,
-        setting_unit="rung" if baseline is None else baseline.unit,
+        setting_unit="quality" if baseline is None else baseline.unit,
         file=str(trial.file),
         file_id=identity(trial.file),
         modality=modality.name,
@@ -73,10 +73,10 @@ def describe(trial: Trial, model: Model) -> Row:
     )
 
 
-def _ours(trial: Trial, model: Model) -> Row:
-    rung = int(trial.setting)
-    made, encode = _timed(lambda: codec.compress([trial.file], model, rung), trial.repeats)
-    view = model.modality.judged(trial.file)
+def _ours(trial: Trial, model: Model) -> Result:
+    quality = int(trial.setting)
+    made, encode = _timed(lambda: codec.compress([trial.file], model, quality), trial.repeats)
+    view = model.modality.evaluation_view(trial.file)
 
     def decode() -> Path:
         return codec.decompress(made.data, model, target, view, overwrite=True)[0]
@@ -91,7 +91,7 @@ def _ours(trial: Trial, model: Model) -> Row:
     )  # fmt: skip
 
 
-def _other(trial: Trial, model: Model) -> Row:
+def _other(trial: Trial, model: Model) -> Result:
     assert trial.codec is not None
     modality = model.modality
     baseline = rival(trial.model, model, trial.codec)
@@ -100,14 +100,14 @@ def _other(trial: Trial, model: Model) -> Row:
         target = Path(folder) / f"decoded{modality.measurable(trial.file)}"
         _, seconds = _timed(lambda: baseline.decode(data, trial.file, target), trial.repeats)
         measures = modality.measure(trial.file, target)
-    units = modality.count(modality.read(trial.file).shape)
+    units = modality.num_units(modality.read(trial.file).shape)
     return _filled(describe(trial, model), units, len(data), measures, encode, seconds)
 
 
 def _filled(
-    row: Row, units: int, size: int, measures: dict[str, float], encode: float, decode: float,
+    row: Result, units: int, size: int, measures: dict[str, float], encode: float, decode: float,
     payload: int | None = None,
-) -> Row:  # fmt: skip
+) -> Result:  # fmt: skip
     return replace(
         row, units=units, bytes=size, payload_bytes=payload, rate=8 * size / units,
         measures={name: float(value) for name, value in measures.items()},

@@ -21,7 +21,7 @@ def parameters(point_dim: int, value_dim: int, width: int, depth: int) -> int:
     return sum((rows + 1) * columns for rows, columns in sizes(point_dim, value_dim, width, depth))
 
 
-class OwnSiren(Field):
+class PerSignalSiren(Field):
     """COIN (arXiv:2103.03123), sec. 2: every signal has a SIREN of its own; nothing is shared.
 
     h' = sin(w0 (W h + b)) in every sine layer, W h + b in the last. The K latents are, layer by

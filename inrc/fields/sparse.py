@@ -104,7 +104,7 @@ class SparseWeightSiren(SparseSiren):
         return layers
 
 
-def gates_and_changes(changes: int, rate: float, gate_rate: float) -> nn.Parameter:
+def gates_and_changes(changes: int, lr: float, gate_lr: float) -> nn.Parameter:
     """First step sizes of a latent of `changes` numbers and as many gates."""
-    rates = torch.cat([torch.full((changes,), rate), torch.full((changes,), gate_rate)])
-    return nn.Parameter(rates)
+    lrs = torch.cat([torch.full((changes,), lr), torch.full((changes,), gate_lr)])
+    return nn.Parameter(lrs)

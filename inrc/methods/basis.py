@@ -19,15 +19,15 @@ class Basis(Method):
 
     name = "basis"
     latent_dim: int = 128
-    features: int = 1024
-    span: int = 384
+    num_frequencies: int = 1024
+    basis_size: int = 384
     w0: float = 80.0
-    curve: int = 512
+    field_hidden: int = 512
     steps: int = 4
-    rate: float = 0.35
-    weights: list[float] = field(default_factory=lambda: [1e2, 1e3, 1e4, 1e5])
-    hidden: int = 128
-    relief: int = 0
+    step_size: float = 0.35
+    lambdas: list[float] = field(default_factory=lambda: [1e2, 1e3, 1e4, 1e5])
+    bottleneck_hidden: int = 128
+    residual_table: int = 0
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
         """See the table."""
@@ -36,13 +36,13 @@ class Basis(Method):
                 point_dim,
                 value_dim,
                 self.latent_dim,
-                self.features,
-                self.span,
+                self.num_frequencies,
+                self.basis_size,
                 self.w0,
-                self.curve,
-                self.relief,
+                self.field_hidden,
+                self.residual_table,
             ),
-            GaussNewton(self.latent_dim, self.steps, self.rate),
-            [LearnedBottleneck(self.latent_dim, w, self.hidden) for w in self.weights],
+            GaussNewton(self.latent_dim, self.steps, self.step_size),
+            [LearnedBottleneck(self.latent_dim, w, self.bottleneck_hidden) for w in self.lambdas],
             observer,
         )

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from math import exp, log, log2
 from typing import Any, ClassVar
 
-from inrc.adapt import LongRun
-from inrc.entropy import Bottleneck, Either, FixedPoint
+from inrc.adapt import SoapFit
+from inrc.entropy import Bottleneck, FixedPoint, HalfOrFixedPoint
 from inrc.errors import ModelError, UsageError
-from inrc.fields import OwnSiren
+from inrc.fields import PerSignalSiren
 from inrc.fields.own import parameters
 from inrc.methods.method import Method
 from inrc.methods.network import Network, Observer
@@ -22,7 +22,7 @@ DEPTHS = (
 )  # fmt: skip
 """Parameters and depths of the published architectures: of CIFAR-10 (two layers, COIN++'s
 repository) and of Kodak (COIN, table of app. A)."""
-RATE = 1e-2
+MAX_LR = 1e-2
 """Highest learning rate times depth. Measured on photographs: 5x20 learns best at 2e-3 to 4e-3, but
 some are lost at 5e-3; 10x28 at 5e-4 and 1e-3, worse at 1.5e-3."""
 BITS = 6.6
@@ -37,7 +37,7 @@ units: few units cannot fill that band. Measured at equal steps, dB over 1: CIFA
 +2.5 (5x9), signed distances (5x20) +1 and +2, Kodak's kodim02 +0.5 (5x20) and +0.2 (10x28), two
 more photographs -0.2 to +0.1. 0.7 and 0.25 gain less."""
 LEAST = 0.002
-"""dB that the last rung loses, about."""
+"""dB that the last quality level loses, about."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class COIN(Method):
     of the second half of the run, 16-bit floats. Ours: SOAP in the place of Adam, a higher rate
     (1e-2 / depth unless told) that falls along a cosine, steps that look at a part of the
     observations, lower frequencies at the start, and fixed point with a step per tensor,
-    range-coded. A rung is what quantisation may cost in dB; the last one takes the paper's floats
+    range-coded. A quality level is what quantisation may cost in dB; the last one takes the paper's floats
     wherever these are smaller than fixed point that is as good. All is evaluated in 32 bits.
 
     The paper's run, but for Adam, is steps=50000, rate=2e-4, subset=None, constant=True, spread=1.
@@ -60,7 +60,7 @@ class COIN(Method):
     depth: int = 5
     w0: float = 30.0
     steps: int = 4000
-    rate: float | None = None
+    lr: float | None = None
     subset: int | None = SUBSET
     patience: int = 4
     constant: bool = False
@@ -81,16 +81,16 @@ class COIN(Method):
             raise ModelError(f"coin: w0 {self.w0!r:.20}, losses {self.losses!r:.40} make no sense")
         if parameters(point_dim, value_dim, self.width, self.depth) > LARGEST:
             raise ModelError(f"coin: {self.depth}x{self.width} has more than 2^24 parameters")
-        siren = OwnSiren(point_dim, value_dim, self.width, self.depth, self.w0)
-        rate = RATE / self.depth if self.rate is None else self.rate
-        ladder: list[Bottleneck] = [FixedPoint(siren.tensors, loss) for loss in self.losses]
+        siren = PerSignalSiren(point_dim, value_dim, self.width, self.depth, self.w0)
+        lr = MAX_LR / self.depth if self.lr is None else self.lr
+        bottlenecks: list[Bottleneck] = [FixedPoint(siren.tensors, loss) for loss in self.losses]
         return Network(
             siren,
-            LongRun(
-                siren.random(self.seed, self.spread), siren.matrices, self.steps, rate,
+            SoapFit(
+                siren.random(self.seed, self.spread), siren.matrices, self.steps, lr,
                 self.subset, self.patience, self.constant, self.seed,
             ),
-            [*ladder, Either(siren.tensors)],
+            [*bottlenecks, HalfOrFixedPoint(siren.tensors)],
             observer,
         )  # fmt: skip
 
@@ -112,7 +112,7 @@ class COIN(Method):
         """The same with so many sine layers of so many units."""
         return replace(self, depth=layers, width=width)
 
-    def rated(self, bits: float, rung: int | None, point_dim: int, value_dim: int) -> "COIN":
+    def rated(self, bits: float, quality: int | None, point_dim: int, value_dim: int) -> "COIN":
         """The architecture whose networks take about so many bits each.
 
         The depth is interpolated between the published architectures over the logarithm of the
@@ -120,8 +120,10 @@ class COIN(Method):
 
         Raises UsageError if even the smallest network does not fit.
         """
-        ladder = [*self.losses, LEAST]
-        loss = ladder[len(ladder) // 2 if rung is None else min(max(rung, 0), len(ladder) - 1)]
+        bottlenecks = [*self.losses, LEAST]
+        loss = bottlenecks[
+            len(bottlenecks) // 2 if quality is None else min(max(quality, 0), len(bottlenecks) - 1)
+        ]
         most = bits / max(BITS - 0.5 * log2(loss / 0.05), 1.0)
         depth = _depth(most)
         while depth > 1 and parameters(point_dim, value_dim, 2, depth) > most:

@@ -23,8 +23,8 @@ class COINPP(Method):
     depth: int = 5
     w0: float = 30.0
     steps: int = 3
-    rate: float = 0.1
-    learn_rate: bool = True
+    lr: float = 0.1
+    learn_lr: bool = True
     learn_start: bool = False
     context: float = 1.0
     recompute: bool = False
@@ -37,7 +37,7 @@ class COINPP(Method):
         return Network(
             ShiftSiren(point_dim, value_dim, self.latent_dim, self.width, self.depth, self.w0),
             MetaSGD(
-                self.latent_dim, self.steps, self.rate, self.learn_rate, self.learn_start,
+                self.latent_dim, self.steps, self.lr, self.learn_lr, self.learn_start,
                 self.context, self.recompute,
             ),
             [

@@ -37,8 +37,8 @@ class COMBINER(Method):
     sigma: float = 0.5
     start: float = 0.1
     steps: int = 10
-    rate: float = 1e-2
-    encode_rate: float = 2e-2
+    lr: float = 1e-2
+    encode_lr: float = 2e-2
     first: int = 100
     draws: int = 4
     limit: int = 64
@@ -54,15 +54,15 @@ class COMBINER(Method):
         first = siren.random()
         priors = [Prior(first, self.sigma, self.start) for _ in self.betas]
         adapter = Variational(
-            priors, self.betas, self.steps, self.rate, self.encode_rate, self.first, self.draws
+            priors, self.betas, self.steps, self.lr, self.encode_lr, self.first, self.draws
         )
         candidates = Candidates()
-        ladder = [
+        bottlenecks = [
             RelativeBottleneck(
-                siren.weight_count, rung, len(priors), priors[rung], beta, self.limit, self.fit,
-                self.refine, self.encode_rate,
+                siren.weight_count, quality, len(priors), priors[quality], beta, self.limit, self.fit,
+                self.refine, self.encode_lr,
                 candidates=candidates,
             )
-            for rung, beta in enumerate(self.betas)
+            for quality, beta in enumerate(self.betas)
         ]  # fmt: skip
-        return Network(siren, adapter, list(ladder), observer)
+        return Network(siren, adapter, list(bottlenecks), observer)

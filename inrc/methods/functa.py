@@ -14,7 +14,7 @@ class Functa(Method):
     """Functa (arXiv:2201.12204): shifts from a latent, a learned step size for each of them.
 
     What its users want are the latents: `inrc encode --latents`. The paper has no quantiser; the
-    ladder is that of VC-INR. Step sizes start at one value and not at random, and sizes are those
+    quality levels is that of VC-INR. Step sizes start at one value and not at random, and sizes are those
     of a CPU: the paper's are in recipes/papers.
     """
 
@@ -24,19 +24,19 @@ class Functa(Method):
     depth: int = 5
     w0: float = 30.0
     steps: int = 3
-    rate: float = 0.1
+    lr: float = 0.1
     context: float = 1.0
     recompute: bool = False
-    weights: list[float] = field(default_factory=lambda: [1e2, 1e3, 1e4, 1e5])
-    hidden: int = 128
+    lambdas: list[float] = field(default_factory=lambda: [1e2, 1e3, 1e4, 1e5])
+    bottleneck_hidden: int = 128
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
         """See the table."""
         return Network(
             ShiftSiren(point_dim, value_dim, self.latent_dim, self.width, self.depth, self.w0),
             MetaSGD(
-                self.latent_dim, self.steps, self.rate, True, False, self.context, self.recompute
+                self.latent_dim, self.steps, self.lr, True, False, self.context, self.recompute
             ),
-            [LearnedBottleneck(self.latent_dim, w, self.hidden) for w in self.weights],
+            [LearnedBottleneck(self.latent_dim, w, self.bottleneck_hidden) for w in self.lambdas],
             observer,
         )

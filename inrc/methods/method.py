@@ -32,8 +32,8 @@ class Method(ABC):
         """The same with networks of another size. Raises UsageError if it has no such thing."""
         raise UsageError(f"method {self.name}: has no size to choose")
 
-    def rated(self, bits: float, rung: int | None, point_dim: int, value_dim: int) -> "Method":
-        """The same with networks that take about so many bits each at this rung.
+    def rated(self, bits: float, quality: int | None, point_dim: int, value_dim: int) -> "Method":
+        """The same with networks that take about so many bits each at this quality level.
 
         Raises UsageError if it has no such thing.
         """

@@ -16,7 +16,7 @@ class MSCN(Method):
 
     The changes, their gates' log alpha, the start of both and step sizes for each are meta-learned
     (eq. 8); the price of open gates is part of the inner and the outer loss. A file holds the
-    `keep` largest changes, one rung for each number, positions and values both counted.
+    `keep` largest changes, one quality level for each number, positions and values both counted.
 
     Unlike the paper as far as it is known: the number of open gates of a file is exact; values that
     are kept make up for the others in `refine` steps.
@@ -27,10 +27,10 @@ class MSCN(Method):
         w0: frequency of the sines.
         structured: one shift for every unit; False changes every weight and bias.
         steps: of the inner loop.
-        rate: first step size of the changes.
-        gate_rate: first step size of log alpha.
+        lr: first step size of the changes.
+        gate_lr: first step size of log alpha.
         price: of one gate that is surely open, in mean squared error, shared out over all.
-        keep: gates that stay open, a rung for each.
+        keep: gates that stay open, a quality level for each.
         bits: levels of a value, as a power of two.
         refine: steps that make up for what is left out.
     """
@@ -41,8 +41,8 @@ class MSCN(Method):
     w0: float = 30.0
     structured: bool = True
     steps: int = 3
-    rate: float = 0.03
-    gate_rate: float = 1.0
+    lr: float = 0.03
+    gate_lr: float = 1.0
     price: float = 1e-4
     keep: list[int] = field(default_factory=lambda: [24, 48, 96, 192])
     bits: int = 5
@@ -52,8 +52,8 @@ class MSCN(Method):
         """See the table."""
         kind = SparseSiren if self.structured else SparseWeightSiren
         sparse = kind(point_dim, value_dim, self.width, self.depth, self.w0, self.price)
-        adapter = MetaSGD(sparse.latent_dim, self.steps, self.rate, penalty=sparse.penalty)
-        adapter.rates = gates_and_changes(sparse.changes, self.rate, self.gate_rate)
+        adapter = MetaSGD(sparse.latent_dim, self.steps, self.lr, penalty=sparse.penalty)
+        adapter.lrs = gates_and_changes(sparse.changes, self.lr, self.gate_lr)
         return Network(
             sparse,
             adapter,

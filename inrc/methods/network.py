@@ -1,4 +1,4 @@
-"""One model's three parts together: field, adapter and a ladder of bottlenecks."""
+"""One model's three parts together: field, adapter and one bottleneck per quality level."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from inrc.adapt import Adapter, Distortion
-from inrc.entropy import Bottleneck, Slots, groups
+from inrc.entropy import Bottleneck, PatchPermutation, groups
 from inrc.fields import Field
 
 CHUNK = 1 << 20
@@ -39,27 +39,27 @@ class Observer(Protocol):
 
 
 class Network(nn.Module):
-    """What one model is made of: a field, an adapter and a ladder of bottlenecks."""
+    """What one model is made of: a field, an adapter and one bottleneck per quality level."""
 
     def __init__(
-        self, field: Field, adapter: Adapter, ladder: list[Bottleneck], observer: Observer
+        self, field: Field, adapter: Adapter, bottlenecks: list[Bottleneck], observer: Observer
     ) -> None:
         super().__init__()
         self.field = field
         self.adapter = adapter
-        self.ladder = nn.ModuleList(ladder)
+        self.bottlenecks = nn.ModuleList(bottlenecks)
         self.observer = observer
 
     @property
-    def rungs(self) -> list[Bottleneck]:
-        """The ladder, with the type of what it holds."""
-        return [self.rung(number) for number in range(len(self.ladder))]
+    def quality_levels(self) -> list[Bottleneck]:
+        """The quality levels, with the type of what it holds."""
+        return [self.bottleneck(number) for number in range(len(self.bottlenecks))]
 
-    def rung(self, number: int) -> Bottleneck:
-        """A bottleneck of the ladder, 0 the one with the lowest rate."""
-        rung = self.ladder[number]
-        assert isinstance(rung, Bottleneck)
-        return rung
+    def bottleneck(self, number: int) -> Bottleneck:
+        """A bottleneck of the quality levels, 0 the one with the lowest rate."""
+        quality = self.bottlenecks[number]
+        assert isinstance(quality, Bottleneck)
+        return quality
 
     def predict(
         self, latent: Float[Tensor, "B K"], queries: Float[Tensor, "#B M Q"]
@@ -70,7 +70,7 @@ class Network(nn.Module):
         values = values.unflatten(1, points.shape[1:3])  # B M S F
         return self.observer.observe(values, queries.expand(values.shape[0], -1, -1))
 
-    def encode(
+    def fit_latents(
         self,
         queries: Float[Tensor, "#B M Q"],
         features: Float[Tensor, "B M C"],
@@ -86,9 +86,9 @@ class Network(nn.Module):
                 latents.append(self.adapter(self.predict, *part, steps, chunk=points))
         return torch.cat(latents)
 
-    def code(
+    def encode(
         self,
-        rung: int,
+        quality: int,
         queries: Float[Tensor, "#B M Q"],
         features: Float[Tensor, "B M C"],
         weights: Float[Tensor, "#B M"] | None,
@@ -97,15 +97,15 @@ class Network(nn.Module):
         effort: float = 1.0,
         parts: Sequence[int] | None = None,
     ) -> Int[Tensor, "B L"]:
-        """Symbols of signals for a rung, as a file has them, in chunks of bounded memory.
+        """Symbols of signals for a quality level, as a file has them, in chunks of bounded memory.
 
         `effort` is the time that a search takes, as a share of the usual; `steps` are those of the
         adapter, in the place of what the effort says. `watch` is called with the share of the work
         that is done. `parts` are the rows of each signal; without, every row is one.
         """
-        bottleneck = self.rung(rung)
+        bottleneck = self.bottleneck(quality)
         steps = self.adapter.budget(effort) if steps is None else steps
-        sizes = groups(parts or [1] * len(features), bottleneck.together)
+        sizes = groups(parts or [1] * len(features), bottleneck.max_group)
         size, points = self._plan(
             ENCODE_CHUNK, queries, features.shape[0], self.adapter.window, max(sizes)
         )
@@ -116,21 +116,26 @@ class Network(nn.Module):
                 share = len(part[1]) / len(features)
                 with self.adapter.watched(watch, start / len(features), share):
                     latents = self.adapter(self.predict, *part, steps, chunk=points)
-                slots = bottleneck.slots(inside)
-                distort = self._distortion(points, slots, *part)
-                symbols.append(bottleneck.search(slots.deal(latents), distort, effort))
+                permutation = bottleneck.permutation(inside)
+                distort = self._distortion(points, permutation, *part)
+                symbols.append(bottleneck.search(permutation.apply(latents), distort, effort))
                 if watch is not None:
                     watch(start / len(features) + share)
         return torch.cat(symbols)
 
     def _distortion(
-        self, chunk: int, slots: Slots, queries: Tensor, features: Tensor, weights: Tensor | None
+        self,
+        chunk: int,
+        permutation: PatchPermutation,
+        queries: Tensor,
+        features: Tensor,
+        weights: Tensor | None,
     ) -> Callable[[Tensor], Tensor]:
         """Latents in slots to the distortion of each row, with a graph, a chunk at a time."""
 
         def distort(latent: Tensor) -> Tensor:
             return Distortion.apply(  # type: ignore[no-untyped-call]
-                slots.collect(latent), self.predict, queries, features, weights, chunk
+                permutation.invert(latent), self.predict, queries, features, weights, chunk
             )
 
         return distort

@@ -16,7 +16,7 @@ class VCINR(Method):
     Unlike the paper: the hypernetwork's U rows start 16 times larger and Meta-SGD's steps at 30,
     without which gates stay shut for thousands of steps; g_a and g_s start at the Karhunen-Loeve
     transform in the signal's metric and not at the identity, with steps in closed form; symbols
-    are rounded by their cost; one model has a ladder of weights; sizes are those of a CPU.
+    are rounded by their cost; one model has a lambda for every quality level; sizes are those of a CPU.
     """
 
     name = "vcinr"
@@ -27,11 +27,11 @@ class VCINR(Method):
     rank: int = 4
     hyper_width: int = 128
     steps: int = 3
-    rate: float = 30.0
+    lr: float = 30.0
     context: float = 1.0
     recompute: bool = False
-    weights: list[float] = field(default_factory=lambda: [1e2, 1e3, 1e4, 1e5])
-    hidden: int = 128
+    lambdas: list[float] = field(default_factory=lambda: [1e2, 1e3, 1e4, 1e5])
+    bottleneck_hidden: int = 128
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
         """See the table."""
@@ -41,8 +41,8 @@ class VCINR(Method):
                 self.hyper_width,
             ),
             MetaSGD(
-                self.latent_dim, self.steps, self.rate, True, True, self.context, self.recompute
+                self.latent_dim, self.steps, self.lr, True, True, self.context, self.recompute
             ),
-            [LearnedBottleneck(self.latent_dim, w, self.hidden) for w in self.weights],
+            [LearnedBottleneck(self.latent_dim, w, self.bottleneck_hidden) for w in self.lambdas],
             observer,
         )  # fmt: skip

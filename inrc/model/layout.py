@@ -9,10 +9,10 @@ from inrc.errors import ModelError
 _TABLES = "_extra_state."
 
 
-def pack(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+def deduplicate(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors to store, and which names stand for another's tensor.
 
-    The rungs of a ladder start from the same transform, which is most of a closed-form model; rows
+    The quality levels of all quality levels start from the same transform, which is most of a closed-form model; rows
     of counts are as long as the longest of them, and their entries are below 2^16.
     """
     kept: dict[str, Tensor] = {}
@@ -32,8 +32,8 @@ def pack(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]
     return kept, same
 
 
-def unpack(kept: dict[str, Tensor], same: dict[str, str]) -> dict[str, Tensor]:
-    """What `pack` was given; tensors of the first version come back as they are.
+def restore_duplicates(kept: dict[str, Tensor], same: dict[str, str]) -> dict[str, Tensor]:
+    """What `compress` was given; tensors of the first version come back as they are.
 
     Raises ModelError for names that nothing is stored under.
     """

@@ -19,7 +19,7 @@ from inrc import registry
 from inrc.container import ID_BYTES, OWN, Card, Item, Peek, plain
 from inrc.errors import ContainerError, InrcError, ModelError
 from inrc.methods import Method, Network
-from inrc.model.layout import pack, unpack
+from inrc.model.layout import deduplicate, restore_duplicates
 from inrc.signal import Modality
 
 SEARCH = "INRC_MODELS"
@@ -48,9 +48,9 @@ class Model:
     size: int
 
     @property
-    def rungs(self) -> int:
+    def num_qualities(self) -> int:
         """Rate points, 0 the one with the lowest rate."""
-        return len(self.network.ladder)
+        return len(self.network.bottlenecks)
 
     @property
     def own(self) -> Card | None:
@@ -111,7 +111,7 @@ class Model:
 
     def save(self, path: Path) -> None:
         """Write the model file."""
-        tensors, same = pack(_tensors(self.network, self.default))
+        tensors, same = deduplicate(_tensors(self.network, self.default))
         about = {"card": json.dumps(self.card, sort_keys=True), "same": json.dumps(same)}
         data = save(tensors, about)
         path.write_bytes(data)
@@ -145,7 +145,7 @@ class Model:
         if version > VERSION:
             raise ModelError(f"{path}: model version {version} is newer than {VERSION}: update")
         try:
-            return _assemble(card, unpack(tensors, same), path.stat().st_size)
+            return _assemble(card, restore_duplicates(tensors, same), path.stat().st_size)
         except InrcError as error:
             raise ModelError(f"{path}: {error}") from error
         except (KeyError, RuntimeError, TypeError, ValueError) as error:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inrc.container import Archive, Item, pack, unpack
+from inrc.container import Archive, Item, pack_archive, unpack_archive
 from inrc.errors import SignalError
 from inrc.signal import Modality, Signal, View
 from inrc.testing.law import check_plain, close, equal, law, one_line, same
@@ -40,10 +40,12 @@ def check_file(
     law(equal(pieces.meta, signal.meta), "split keeps meta")
     written = folder / path.name
     if truth is None:
-        ask = modality.ask(signal.meta, View())
+        plan = modality.plan_queries(signal.meta, View())
         whole = tuple(range(pieces.parts))
-        law(ask.parts == whole, f"ask(meta, View()).parts is 0..{pieces.parts - 1}")
-        law(close(ask.queries, pieces.queries, 0.0), "ask(meta, View()).queries are those of split")
+        law(plan.parts == whole, f"ask(meta, View()).parts is 0..{pieces.parts - 1}")
+        law(
+            close(plan.queries, pieces.queries, 0.0), "ask(meta, View()).queries are those of split"
+        )
         joined = rebuilt(modality, signal.meta, lambda queries: pieces.features)
         same(signal, joined, f"{path.name}: split and rebuilt", 1e-6)  # a few float32 roundings
         modality.write(joined, written)
@@ -58,15 +60,15 @@ def check_file(
 def rebuilt(
     modality: Modality, meta: Mapping[str, Any], answer: Callable[[Tensor], Tensor]
 ) -> Signal:
-    """What `rebuild` makes of the answers of a field."""
-    rebuild = modality.rebuild(meta, View())
-    ask = next(rebuild)
+    """What `reconstruct` makes of the answers of a field."""
+    reconstruction = modality.reconstruct(meta, View())
+    plan = next(reconstruction)
     try:
         while True:
-            features = answer(ask.queries)
-            expected = (len(ask.parts), ask.queries.shape[1], modality.feature_dim)
+            features = answer(plan.queries)
+            expected = (len(plan.parts), plan.queries.shape[1], modality.feature_dim)
             law(features.shape == expected, f"features asked for are P M C = {expected}")
-            ask = rebuild.send(features)
+            plan = reconstruction.send(features)
     except StopIteration as end:
         assert isinstance(end.value, Signal)
         return end.value
@@ -90,11 +92,14 @@ def check_signal(modality: Modality, signal: Signal) -> None:
     check_plain(signal.meta, "meta")
     for default in ({}, dict(signal.meta), {"other": [1, 2], **signal.meta}):
         item = Item("", default, 1)
-        data = pack(Archive(b"model.", 0, (Item("a", signal.meta, p),), b""), item)
-        law(equal(unpack(data, item).items[0].meta, signal.meta), "meta survives the container")
+        data = pack_archive(Archive(b"model.", 0, (Item("a", signal.meta, p),), b""), item)
+        law(
+            equal(unpack_archive(data, item).items[0].meta, signal.meta),
+            "meta survives the container",
+        )
     shape = modality.shape(signal.meta)
     law(shape == signal.shape, f"shape(meta) is the signal's {signal.shape}, not {shape}")
-    count = modality.count(shape)
+    count = modality.num_units(shape)
     law(type(count) is int and count > 0, f"count(shape) is a positive int, not {count!r}")
 
 
@@ -110,21 +115,21 @@ def check_views(modality: Modality, signal: Signal, parts: int) -> None:
     """Check that a view gives a signal that fits together, or a clear refusal."""
     for view in (View(scale=2.0), View(scale=0.5)):
         try:
-            ask = modality.ask(signal.meta, view)
+            plan = modality.plan_queries(signal.meta, view)
         except SignalError as refusal:
             one_line(refusal, str(view))
             continue
-        law(set(ask.parts) <= set(range(parts)), f"{view}: parts are those that were encoded")
-        law(ask.queries.shape[0] in (1, len(ask.parts)), f"{view}: queries for each part, or one")
+        law(set(plan.parts) <= set(range(parts)), f"{view}: parts are those that were encoded")
+        law(plan.queries.shape[0] in (1, len(plan.parts)), f"{view}: queries for each part, or one")
         features = torch.full(
-            (len(ask.parts), ask.queries.shape[1], modality.feature_dim), 0.5, dtype=torch.float32
+            (len(plan.parts), plan.queries.shape[1], modality.feature_dim), 0.5, dtype=torch.float32
         )
         seen = modality.join(features, signal.meta, view)
         law(modality.shape(seen.meta) == seen.shape, f"{view}: shape(meta) of what is joined")
         law(bool(torch.isfinite(seen.features).all()), f"{view}: what is joined is finite")
     for view in (View(region=(("no such axis", 0.0, 1.0),)), View(scale=0.0), View(scale=math.nan)):
         try:
-            modality.ask(signal.meta, view)
+            modality.plan_queries(signal.meta, view)
         except SignalError as refusal:
             one_line(refusal, str(view))
         else:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from inrc_modalities.audio.modality import Audio
 
 if TYPE_CHECKING:
-    from inrc_modalities.audio.data import Sounds
+    from inrc_modalities.audio.data import AudioDataModule
     from inrc_modalities.audio.librispeech import LibriSpeech
 
-__all__ = ["Audio", "LibriSpeech", "Sounds"]
+__all__ = ["Audio", "AudioDataModule", "LibriSpeech"]
 
-_LATER = {"Sounds": "data", "LibriSpeech": "librispeech"}
+_LATER = {"AudioDataModule": "data", "LibriSpeech": "librispeech"}
 
 
 def __getattr__(name: str) -> Any:

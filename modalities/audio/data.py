@@ -5,14 +5,14 @@ from pathlib import Path
 
 import torch
 
-from inrc.data import Rows, SignalDataModule, read_rows
+from inrc.data import PatchDataset, SignalDataModule, read_rows
 from inrc.errors import SignalError
 from inrc_modalities.audio import views
 from inrc_modalities.audio.modality import Audio
 from inrc_modalities.audio.rows import TurnedRows
 
 
-class Sounds(SignalDataModule):
+class AudioDataModule(SignalDataModule):
     """Any folder of sounds, searched recursively, of any lengths, rates and channels.
 
     Training rows are turned upside down and back to front at random.
@@ -105,7 +105,7 @@ class Sounds(SignalDataModule):
         return paths
 
 
-def draw(modality: Audio, paths: Sequence[Path], count: int, seed: int) -> Rows:
+def draw(modality: Audio, paths: Sequence[Path], count: int, seed: int) -> PatchDataset:
     """Patches of files, each as likely, in one pass and never more than `count` in memory.
 
     Reservoir sampling (Vitter 1985, algorithm R): patch n takes the place of a kept one with
@@ -125,4 +125,4 @@ def draw(modality: Audio, paths: Sequence[Path], count: int, seed: int) -> Rows:
             if at < count:
                 kept[at] = part
         seen += len(parts)
-    return Rows(views.local(modality.patch), kept)
+    return PatchDataset(views.local(modality.patch), kept)

@@ -14,12 +14,12 @@ from torchaudio.datasets import LIBRISPEECH as Archive
 from torchaudio.datasets import librispeech as source
 
 from inrc.errors import SignalError
-from inrc_modalities.audio.data import Sounds
+from inrc_modalities.audio.data import AudioDataModule
 from inrc_modalities.audio.reading import blocks, look
 from inrc_modalities.audio.writing import save
 
 
-class LibriSpeech(Sounds):
+class LibriSpeech(AudioDataModule):
     """LibriSpeech: read English speech, 16 kHz, one channel; trains and validates on its splits.
 
     As the papers do, the first seconds of every recording are taken; they are written as FLAC

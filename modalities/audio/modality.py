@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inrc import grid
 from inrc.errors import SignalError
-from inrc.signal import Ask, Baseline, Modality, Signal, View
+from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
 from inrc_modalities.audio import baselines, quality, sample, stereo, views
 from inrc_modalities.audio.formats import BITS, RATE, SUFFIXES, Header
 from inrc_modalities.audio.reading import BLOCK, load, look
@@ -87,7 +87,7 @@ class Audio(Modality):
         kind = meta.get("format")
         return next((suffix for suffix, kinds in SUFFIXES.items() if kind in kinds), ".wav")
 
-    def exact(self, suffix: str) -> str:
+    def lossless_suffix(self, suffix: str) -> str:
         """FLAC for what Ogg would lose again."""
         return ".flac" if suffix.lower() == ".ogg" else suffix
 
@@ -148,7 +148,7 @@ class Audio(Modality):
             raise SignalError(f"audio: a header that no sound can have ({dict(meta)!r:.120})")
         return header.channels, header.frames
 
-    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: the parts of `split`, or what a view needs of them.
 
         `View.scale` multiplies the samples per second, `View.at` takes those of another file, and
@@ -161,13 +161,13 @@ class Audio(Modality):
         channels, frames = self.shape(meta)
         many = -(-frames // self.patch)
         if not view:
-            return Ask(views.local(self.patch), tuple(range(channels * many)))
+            return QueryPlan(views.local(self.patch), tuple(range(channels * many)))
         part = self._excerpt(meta, view)
         numbers = [c * many + p for c in range(channels) for p in part.patches]
-        return Ask(views.local(self.patch), tuple(numbers))
+        return QueryPlan(views.local(self.patch), tuple(numbers))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The sound made of the patches decoded at `ask(meta, view)`."""
+        """The sound made of the patches decoded at `plan_queries(meta, view)`."""
         channels, frames = self.shape(meta)
         if not view:
             return self._whole(features.reshape(channels, -1)[:, :frames], meta)

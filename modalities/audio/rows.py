@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inrc.data import Batch, Rows
+from inrc.data import Batch, PatchDataset
 
 
-class TurnedRows(Rows):
+class TurnedRows(PatchDataset):
     """Patches that are as likely upside down and back to front.
 
     Which way a microphone is wired is chance, and the spectrum of a sound is that of its reverse.

@@ -10,11 +10,11 @@ from inrc_modalities.era5.modality import ERA5
 
 if TYPE_CHECKING:
     from inrc_modalities.era5.archive import Reanalysis
-    from inrc_modalities.era5.data import Globes
+    from inrc_modalities.era5.data import ERA5DataModule
 
-__all__ = ["ERA5", "Globes", "Reanalysis"]
+__all__ = ["ERA5", "ERA5DataModule", "Reanalysis"]
 
-_LATER = {"Globes": "data", "Reanalysis": "archive"}
+_LATER = {"ERA5DataModule": "data", "Reanalysis": "archive"}
 
 
 def __getattr__(name: str) -> Any:

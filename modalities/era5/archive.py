@@ -6,12 +6,12 @@ from typing import Any
 
 from inrc.errors import UsageError
 from inrc_modalities.era5 import presets, sources
-from inrc_modalities.era5.data import Globes
+from inrc_modalities.era5.data import ERA5DataModule
 from inrc_modalities.era5.modality import ERA5
 from inrc_modalities.era5.slicing import Choice, slices
 
 
-class Reanalysis(Globes):
+class Reanalysis(ERA5DataModule):
     """Part of an archive, cut into NetCDF files that the codec can compress.
 
     The archive is opened lazily: of a store of terabytes only what is chosen is read, once, and

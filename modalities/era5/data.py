@@ -13,7 +13,7 @@ from inrc_modalities.era5 import storage
 from inrc_modalities.era5.modality import ERA5
 
 
-class Globes(SignalDataModule):
+class ERA5DataModule(SignalDataModule):
     """Any folder of NetCDF files, or one file; every globe in them is a row.
 
     The variables, levels and ranges of the model are found in the training files at once, so that

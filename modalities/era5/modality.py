@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrc.errors import SignalError
-from inrc.signal import Ask, Baseline, Modality, Signal, View, flat
+from inrc.signal import Baseline, Modality, QueryPlan, Signal, View, flat
 from inrc_modalities.era5 import (
     baselines,
     quality,
@@ -225,7 +225,7 @@ class ERA5(Modality):
         """Number of values in a signal of this shape: grid points times channels."""
         return prod(shape) * self.feature_dim
 
-    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: every part on the file's own grid, or on that of a view.
 
         Raises:
@@ -235,10 +235,10 @@ class ERA5(Modality):
         lat, lon = header.lat, header.lon
         if view:
             lat, lon = (axis.values.astype(np.float64) for axis in views.axes(header, view))
-        return Ask(sphere.vectors(lat, lon)[None], tuple(range(header.parts)))
+        return QueryPlan(sphere.vectors(lat, lon)[None], tuple(range(header.parts)))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The signal of the features decoded at `ask(meta, view)`; its meta is the result's."""
+        """The signal of the features decoded at `plan_queries(meta, view)`; its meta is the result's."""
         header = Header.of(meta)
         if view:
             header = Header.of(views.regrid(header, *views.axes(header, view)))

@@ -10,17 +10,17 @@ from inrc_modalities.image.modality import Image
 
 if TYPE_CHECKING:
     from inrc_modalities.image.cifar import CIFAR10
-    from inrc_modalities.image.data import Images
+    from inrc_modalities.image.data import ImageDataModule
     from inrc_modalities.image.faces import CelebAHQ
     from inrc_modalities.image.frames import Vimeo90k
     from inrc_modalities.image.kodak import Kodak
 
-__all__ = ["CIFAR10", "CelebAHQ", "Image", "Images", "Kodak", "Vimeo90k"]
+__all__ = ["CIFAR10", "CelebAHQ", "Image", "ImageDataModule", "Kodak", "Vimeo90k"]
 
 _LATER = {
     "CIFAR10": "cifar",
     "CelebAHQ": "faces",
-    "Images": "data",
+    "ImageDataModule": "data",
     "Kodak": "kodak",
     "Vimeo90k": "frames",
 }

@@ -1,6 +1,6 @@
 """CompressAI's learned image codecs, trained on a user's pictures and kept beside a model.
 
-Bytes of a picture: which autoencoder of the ladder, height, width and, where there are two strings,
+Bytes of a picture: which autoencoder of the quality levels, height, width and, where there are two strings,
 the length of the first, each number in seven bits a byte; then the strings of the library's range
 coder as they are. Weights are not counted, as those of a model are not. Latents are found and bent
 by floating-point networks: hyperprior strings are safe only where they were written.
@@ -102,7 +102,7 @@ def beside(model: Path, kind: str) -> Path:
 
 
 def save(ladder: Ladder, path: Path) -> None:
-    """Write a ladder, whole or not at all.
+    """Write all quality levels, whole or not at all.
 
     Raises OSError as writing does.
     """

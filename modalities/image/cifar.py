@@ -11,10 +11,10 @@ from torchvision.datasets import CIFAR10 as Archive
 from torchvision.datasets.utils import check_integrity, extract_archive
 
 from inrc import grid
-from inrc.data import Rows
+from inrc.data import PatchDataset
 from inrc.errors import SignalError
 from inrc.fetch import Remote, find
-from inrc_modalities.image.data import Images
+from inrc_modalities.image.data import ImageDataModule
 from inrc_modalities.image.pixels import Pixels
 from inrc_modalities.image.rows import MovedRows
 from inrc_modalities.image.writing import save
@@ -22,7 +22,7 @@ from inrc_modalities.image.writing import save
 SIDE = 32
 
 
-class CIFAR10(Images):
+class CIFAR10(ImageDataModule):
     """CIFAR-10: trains on its 50,000 training images, validates on its 10,000 test images.
 
     `val_paths` are the first `val_files` test images, written as PNG files into
@@ -119,9 +119,9 @@ class CIFAR10(Images):
         return np.ascontiguousarray(pictures)
 
     @staticmethod
-    def _rows(images: NDArray[np.uint8]) -> Rows:
+    def _rows(images: NDArray[np.uint8]) -> PatchDataset:
         features = torch.from_numpy(images.reshape(len(images), -1, 3)).float() / 255.0
-        return Rows(grid.coordinates((SIDE, SIDE))[None], features)
+        return PatchDataset(grid.coordinates((SIDE, SIDE))[None], features)
 
 
 _HARMLESS = {

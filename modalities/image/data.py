@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 
 from inrc import grid
-from inrc.data import Rows, SignalDataModule, read_rows
+from inrc.data import PatchDataset, SignalDataModule, read_rows
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.image.modality import Image
 from inrc_modalities.image.rows import CroppedRows, MovedRows, cut, stack
 
 
-class Images(SignalDataModule):
+class ImageDataModule(SignalDataModule):
     """Any folder of images, searched recursively.
 
     `train_paths` and `val_paths` are the files of the two splits, known after `setup`.
@@ -92,7 +92,7 @@ class Images(SignalDataModule):
             self.val_rows = read_rows(self.modality, self.val_paths)
             self.train_rows = self._training(self.train_paths)
 
-    def _training(self, paths: Sequence[Path]) -> Rows:
+    def _training(self, paths: Sequence[Path]) -> PatchDataset:
         if self.random_patches is not None:
             return self._cropped(paths, self.random_patches)
         rows = read_rows(self.modality, paths)
@@ -108,7 +108,7 @@ class Images(SignalDataModule):
             side=(side[0], side[1]), flip=self.flip, shift=self.shift,
         )  # fmt: skip
 
-    def _cropped(self, paths: Sequence[Path], count: int) -> Rows:
+    def _cropped(self, paths: Sequence[Path], count: int) -> PatchDataset:
         assert self.patch is not None
         signals = (self.modality.read(path) for path in paths)
         stacks = stack((s.features.reshape(*s.shape, -1), s.meta["depth"]) for s in signals)

@@ -9,7 +9,7 @@ import PIL.Image
 from tqdm import tqdm
 
 from inrc.errors import SignalError, UsageError
-from inrc_modalities.image.data import Images, found
+from inrc_modalities.image.data import ImageDataModule, found
 from inrc_modalities.image.modality import Image
 from inrc_modalities.image.pixels import Pixels, recast
 from inrc_modalities.image.reading import load
@@ -19,7 +19,7 @@ SOURCE = "https://github.com/tkarras/progressive_growing_of_gans"
 """What CelebA-HQ is made with; its files have no stable public address, nor checksums."""
 
 
-class CelebAHQ(Images):
+class CelebAHQ(ImageDataModule):
     """CelebA-HQ, 30,000 faces, each reduced to `side` by `side` pixels by averaging.
 
     The first nine tenths by number are for training and the last for validation: 27,000 and 3,000,

@@ -4,14 +4,14 @@ import random
 from pathlib import Path
 
 from inrc.errors import SignalError, UsageError
-from inrc_modalities.image.data import Images
+from inrc_modalities.image.data import ImageDataModule
 
 SOURCE = "http://toflow.csail.mit.edu"
 SIZES = {"tri": 3, "sep": 7}
 """Frames per sequence of the triplets and of the septuplets."""
 
 
-class Vimeo90k(Images):
+class Vimeo90k(ImageDataModule):
     """Frames of Vimeo90k, 448 by 256 pixels; trains and validates on its own two lists.
 
     Both the triplets (vimeo_triplet.zip, 33 GB) and the septuplets (vimeo_septuplet.zip, 82 GB)

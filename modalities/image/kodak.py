@@ -7,13 +7,13 @@ import PIL.Image
 
 from inrc.errors import SignalError
 from inrc.fetch import Remote, fetch
-from inrc_modalities.image.data import Images, found
+from inrc_modalities.image.data import ImageDataModule, found
 
 COUNT = 24
 SIZES = ((768, 512), (512, 768))
 
 
-class Kodak(Images):
+class Kodak(ImageDataModule):
     """Validation and test on the Kodak images, training on another folder.
 
     The 24 photographs of 768 by 512 pixels that Eastman Kodak released for unrestricted use

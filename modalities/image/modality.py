@@ -14,7 +14,7 @@ from torch import Tensor
 
 from inrc import grid
 from inrc.errors import SignalError
-from inrc.signal import Ask, Baseline, Modality, Signal, View
+from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
 from inrc_modalities.image import autoencoders, baselines, quality, sample
 from inrc_modalities.image.pixels import ICC_LIMIT, LAYOUTS, MODES, Pixels, loss, peak, recast
 from inrc_modalities.image.reading import load
@@ -128,7 +128,7 @@ class Image(Modality):
         _check_size(height, width)
         return height, width
 
-    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: the parts of `split`, or what a view needs of them.
 
         `View.scale` and `View.at` sample the field at the centres of the new pixels; `View.region`
@@ -141,14 +141,14 @@ class Image(Modality):
         shape = self.shape(meta)
         if not view:
             side = self._side(shape)
-            return Ask(
+            return QueryPlan(
                 grid.coordinates(side)[None], tuple(range(math.prod(grid.counts(shape, side))))
             )
         axes = self._axes(shape, view)
-        return Ask(grid.queries(axes), grid.parts(axes))
+        return QueryPlan(grid.queries(axes), grid.parts(axes))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The image made of the patches decoded at `ask(meta, view)`."""
+        """The image made of the patches decoded at `plan_queries(meta, view)`."""
         shape = self.shape(meta)
         if not view:
             return self._whole(grid.join(features, shape, self._side(shape)), meta)
@@ -159,7 +159,7 @@ class Image(Modality):
         """PSNR (dB), MS-SSIM or SSIM, and the largest error in levels, of the files as written."""
         return quality.measure(original, decoded)
 
-    def exact(self, suffix: str) -> str:
+    def lossless_suffix(self, suffix: str) -> str:
         """PNG for what JPEG and WebP would lose again."""
         return ".png" if suffix.lower() in (".jpg", ".jpeg", ".webp") else suffix
 

@@ -8,11 +8,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inrc import grid
-from inrc.data import Batch, Rows
+from inrc.data import Batch, PatchDataset
 
 
 @dataclass(frozen=True, kw_only=True)
-class MovedRows(Rows):
+class MovedRows(PatchDataset):
     """Rows that are mirrored left to right, half of them, and moved by a few pixels, ever anew.
 
     `side` is height and width of the grid of a row; its coordinates must be symmetric, as those
@@ -52,7 +52,7 @@ class Stack:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CroppedRows(Rows):
+class CroppedRows(PatchDataset):
     """Rows that are squares at random places of images, drawn anew each time they are asked.
 
     Row i comes from image i // per_image. `features`, the rows without randomness, are one such

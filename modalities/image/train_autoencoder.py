@@ -1,6 +1,6 @@
 """`python -m inrc_modalities.image.train_autoencoder`: CompressAI's codecs on a folder's pictures.
 
-The finest of the ladder is trained first, and each other one goes on from its finer neighbour. The
+The finest of the quality levels is trained first, and each other one goes on from its finer neighbour. The
 file is written after each of them: a command that is run again does only what is missing.
 """
 
@@ -44,7 +44,7 @@ AUXILIARY = 1e-3
 CLIP = 1.0
 """Largest norm of a gradient, from the same example."""
 FIRST = 4
-"""The first of a ladder starts from nothing and takes so many times the steps of the others.
+"""The first of all quality levels starts from nothing and takes so many times the steps of the others.
 
 With as many (1,000, CIFAR-10) the next one was 1.2 dB better, at 5 % more bytes and not fewer."""
 LAST = 100
@@ -58,7 +58,7 @@ class Settings:
     Args:
         channels: N of the papers, of all layers but the latent one.
         latents: M, channels of the latents.
-        steps: for each autoencoder of the ladder but the first, which takes `FIRST` times as many.
+        steps: for each autoencoder of the quality levels but the first, which takes `FIRST` times as many.
         crop: side of the squares; that of the smallest picture, if it is less.
         batch: squares a step.
         rate: Adam's learning rate, which falls to 0 as a cosine.
@@ -81,7 +81,7 @@ def climb(
     kind: str, pictures: Sequence[UInt8[Tensor, "H W 3"]], weights: Sequence[float],
     settings: Settings, path: Path, report: Report = print,
 ) -> Ladder:  # fmt: skip
-    """Train what a file lacks of a ladder, and write the file after each autoencoder.
+    """Train what a file lacks of all quality levels, and write the file after each autoencoder.
 
     Raises ModelError for a file that is damaged or was trained otherwise, and for a training that
     diverges.

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from inrc_modalities.mri.modality import MRI
 
 if TYPE_CHECKING:
-    from inrc_modalities.mri.data import Volumes
+    from inrc_modalities.mri.data import MRIDataModule
     from inrc_modalities.mri.fastmri import FastMRI
 
-__all__ = ["MRI", "FastMRI", "Volumes"]
+__all__ = ["MRI", "FastMRI", "MRIDataModule"]
 
-_LATER = {"Volumes": "data", "FastMRI": "fastmri"}
+_LATER = {"MRIDataModule": "data", "FastMRI": "fastmri"}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from scipy.ndimage import zoom
 from torch import Tensor
 
 from inrc import grid
-from inrc.data import Batch, Rows, SignalDataModule
+from inrc.data import Batch, PatchDataset, SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.mri.modality import MRI
 from inrc_modalities.mri.reading import load_header
@@ -22,7 +22,7 @@ _SAME_SIZE = 0.02  # relative difference from the model's voxels below which non
 
 
 @dataclass(frozen=True, kw_only=True)
-class CroppedRows(Rows):
+class CroppedRows(PatchDataset):
     """Rows that are blocks at random places of volumes, drawn anew in every batch.
 
     Row i comes from volume i // per_volume. `features` and `weights`, the rows without randomness,
@@ -44,7 +44,7 @@ class CroppedRows(Rows):
         return Batch(self.queries, features, known, rows)
 
 
-class Volumes(SignalDataModule):
+class MRIDataModule(SignalDataModule):
     """Any folder of NIfTI files, searched recursively, such as that of the IXI data set.
 
     Training sees blocks of voxels of the edge `spacing`, or of coarser ones: finer voxels are
@@ -124,7 +124,7 @@ class Volumes(SignalDataModule):
             self.val_rows = self._rows(self.val_paths, random=False)
             self.train_rows = self._rows(self.train_paths, random=True)
 
-    def _rows(self, paths: Sequence[Path], random: bool) -> Rows:
+    def _rows(self, paths: Sequence[Path], random: bool) -> PatchDataset:
         volumes = [volume for path in paths for volume in self._volumes(path)]
         queries = grid.coordinates((self.patch,) * 3)[None]
         if random:
@@ -136,7 +136,7 @@ class Volumes(SignalDataModule):
             features, weights = _parted(both)
         known = None if bool((weights == 1).all()) else weights
         if not random:
-            return Rows(queries, features, known)
+            return PatchDataset(queries, features, known)
         return CroppedRows(
             queries,
             features,

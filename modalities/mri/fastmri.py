@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 
 from inrc.errors import SignalError, UsageError
-from inrc_modalities.mri.data import Volumes
+from inrc_modalities.mri.data import MRIDataModule
 from inrc_modalities.mri.writing import save_image
 
 KEYS = ("reconstruction_rss", "reconstruction_esc")
@@ -17,7 +17,7 @@ _XML_LIMIT = 1 << 22  # bytes; those of fastMRI have some 10 kB
 _VOXELS = 1 << 28  # of a volume; the largest have some 10 million
 
 
-class FastMRI(Volumes):
+class FastMRI(MRIDataModule):
     """Volumes of fastMRI: the reconstructions in its .h5 files, written once as NIfTI files.
 
     fastMRI (J. Zbontar et al., arXiv:1811.08839; NYU Langone Health) may be used and not passed on;

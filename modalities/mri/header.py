@@ -196,7 +196,9 @@ class Header:
         if min(shape) < 1:
             raise SignalError(f"says its shape is {shape}; every axis needs a voxel")
         if math.prod(shape) > MAX_VOXELS:
-            raise SignalError(f"says its shape is {shape}: more than {MAX_VOXELS} voxels, the limit")
+            raise SignalError(
+                f"says its shape is {shape}: more than {MAX_VOXELS} voxels, the limit"
+            )
         code = int(self.fields["datatype"])
         if code not in TYPES:
             raise SignalError(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inrc import grid
 from inrc.errors import SignalError
-from inrc.signal import Ask, Baseline, Modality, Signal, View
+from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
 from inrc_modalities.mri import (
     baselines,
     blocks,
@@ -157,7 +157,7 @@ class MRI(Modality):
         """
         return declared.check(meta)[0].shape
 
-    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: the parts of `split`, or what a view needs of them.
 
         `View.scale` and `View.at` (a file whose numbers of voxels are taken) keep the field of
@@ -172,15 +172,17 @@ class MRI(Modality):
         if meta["labels"] is not None:
             if view:
                 views.axes(header.space, header.version, block, view)
-            return Ask(blocks.block((1.0, 1.0, 1.0), self.patch, None).coordinates()[None], (0,))
+            return QueryPlan(
+                blocks.block((1.0, 1.0, 1.0), self.patch, None).coordinates()[None], (0,)
+            )
         if not view:
             many = header.volumes * math.prod(block.counts(header.space))
-            return Ask(block.coordinates()[None], tuple(range(many)))
+            return QueryPlan(block.coordinates()[None], tuple(range(many)))
         asked = views.axes(header.space, header.version, block, view)
-        return Ask(views.queries(asked, header.volumes), views.parts(asked, header.volumes))
+        return QueryPlan(views.queries(asked, header.volumes), views.parts(asked, header.volumes))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The volumes made of the blocks decoded at `ask(meta, view)`.
+        """The volumes made of the blocks decoded at `plan_queries(meta, view)`.
 
         Unknown voxels and labels of a view are those of the nearest voxel of the original.
         """

@@ -40,9 +40,7 @@ class Volume:
     def series(self) -> NDArray[Any]:
         """The stored voxels as T X Y Z, volume by volume."""
         header = self.header
-        return np.moveaxis(
-            self.stored.reshape(*header.space, header.volumes, order="F"), -1, 0
-        )
+        return np.moveaxis(self.stored.reshape(*header.space, header.volumes, order="F"), -1, 0)
 
     def real(self) -> NDArray[np.float64]:
         """Values after slope and intercept; unknown ones stay NaN or infinite."""

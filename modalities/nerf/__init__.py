@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from inrc_modalities.nerf.modality import NeRF
 
 if TYPE_CHECKING:
-    from inrc_modalities.nerf.data import NerfSynthetic, Scenes, SRNCars
+    from inrc_modalities.nerf.data import NeRFDataModule, NerfSynthetic, SRNCars
 
-__all__ = ["NeRF", "NerfSynthetic", "SRNCars", "Scenes"]
+__all__ = ["NeRF", "NeRFDataModule", "NerfSynthetic", "SRNCars"]
 
-_LATER = {"Scenes": "data", "NerfSynthetic": "data", "SRNCars": "data"}
+_LATER = {"NeRFDataModule": "data", "NerfSynthetic": "data", "SRNCars": "data"}
 
 
 def __getattr__(name: str) -> Any:

@@ -86,7 +86,9 @@ def losses(path: Path) -> list[str]:
     keys = {key for entries in (said, *said["frames"]) for key in entries} - own
     others = sorted(key for key in keys if not lens.describes_lens(key))
     if others:
-        phrases.append(f"entries {', '.join(others[:_MAX_NAMES])}{', ...' * (len(others) > _MAX_NAMES)}")
+        phrases.append(
+            f"entries {', '.join(others[:_MAX_NAMES])}{', ...' * (len(others) > _MAX_NAMES)}"
+        )
     return phrases
 
 

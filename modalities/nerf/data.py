@@ -9,7 +9,7 @@ from inrc_modalities.nerf.modality import NeRF
 from inrc_modalities.nerf.rows import RayRows, even_rows, shots
 
 
-class Scenes(SignalDataModule):
+class NeRFDataModule(SignalDataModule):
     """Any folder of scenes, searched recursively, or one scene.
 
     A scene is a transforms*.json or an .npz; those whose names end with _test or _val are the
@@ -95,7 +95,7 @@ class Scenes(SignalDataModule):
         """The scenes below a folder, in order of their names, or the one file given."""
         if root.is_file():
             return [root]
-        paths = sorted(p for p in root.rglob("*") if self.modality.takes(p) and p.is_file())
+        paths = sorted(p for p in root.rglob("*") if self.modality.accepts(p) and p.is_file())
         if not paths:
             raise SignalError(f"{root}: no scenes here (looked for transforms*.json and .npz)")
         return paths
@@ -112,7 +112,7 @@ class Scenes(SignalDataModule):
             )
 
 
-class NerfSynthetic(Scenes):
+class NerfSynthetic(NeRFDataModule):
     """The eight scenes of NeRF (nerf_synthetic: chair, drums, ficus, hotdog, lego, ...).
 
     Mildenhall et al., "NeRF", arXiv:2003.08934; the scenes are of several artists, each with a
@@ -169,7 +169,7 @@ class NerfSynthetic(Scenes):
         return paths
 
 
-class SRNCars(Scenes):
+class SRNCars(NeRFDataModule):
     """ShapeNet cars as rendered for Scene Representation Networks (arXiv:1906.01618).
 
     A folder per car: intrinsics.txt, pose/*.txt and rgb/*.png of 128 by 128 pixels.

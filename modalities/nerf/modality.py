@@ -11,10 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inrc.errors import SignalError
-from inrc.signal import Ask, Baseline, Modality, Rebuild, Signal, View, flat
+from inrc.signal import Baseline, Modality, QueryPlan, Reconstruction, Signal, View, flat
 from inrc_modalities.nerf import files, header, hevc, orbit, quality, rendering, sample, views
 from inrc_modalities.nerf.cameras import RAY, Cameras, spread
 from inrc_modalities.nerf.scene import Scene
+
 
 class NeRF(Modality):
     """A radiance scene: pictures of it, and the cameras that took them.
@@ -99,7 +100,7 @@ class NeRF(Modality):
         }
 
     @classmethod
-    def takes(cls, path: Path) -> bool:
+    def accepts(cls, path: Path) -> bool:
         """Whether a file is a scene, and not the held-out views of one (transforms_test.json)."""
         return files.is_scene(path)
 
@@ -162,11 +163,11 @@ class NeRF(Modality):
         """Views and rays of each, from a checked header."""
         return header.shape(meta)
 
-    def count(self, shape: tuple[int, ...]) -> int:
+    def num_units(self, shape: tuple[int, ...]) -> int:
         """Number of views."""
         return shape[0]
 
-    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """The rays of all pixels of the cameras that a view means, as one part.
 
         `View.at` is a scene file whose cameras are asked, `View.scale` multiplies the pixels along
@@ -175,19 +176,19 @@ class NeRF(Modality):
         Raises:
             SignalError: a scale that is not positive, an unknown axis, no view, or too many pixels.
         """
-        return Ask(self._cameras(meta, view).every()[None], (0,))
+        return QueryPlan(self._cameras(meta, view).every()[None], (0,))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
         """The views that were rendered; their cameras are in the meta."""
         cameras = self._cameras(meta, view)
         return self._seen(features, cameras.every()[None], meta, cameras)
 
-    def rebuild(self, meta: Mapping[str, Any], view: View) -> Rebuild:
+    def reconstruct(self, meta: Mapping[str, Any], view: View) -> Reconstruction:
         """As by default, but the rays exist once: they are most of the memory of decoding."""
         cameras = self._cameras(meta, view)
-        ask = Ask(cameras.every()[None], (0,))
-        features = yield ask
-        return self._seen(features, ask.queries, meta, cameras)
+        plan = QueryPlan(cameras.every()[None], (0,))
+        features = yield plan
+        return self._seen(features, plan.queries, meta, cameras)
 
     def points(self, queries: Float[Tensor, "B M Q"]) -> Float[Tensor, "B M S D"]:
         """One point in each step of a ray's way through the ball, in radii of the ball."""
@@ -205,7 +206,7 @@ class NeRF(Modality):
         behind = torch.tensor(self.background, dtype=values.dtype, device=values.device)
         return rendering.composite(solid, lit, step.to(values), behind)
 
-    def judged(self, original: Path) -> View:
+    def evaluation_view(self, original: Path) -> View:
         """The held-out views (transforms_test.json beside transforms_train.json), or its own."""
         return View(at=files.held_out(original) or original)
 

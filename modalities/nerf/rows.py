@@ -8,7 +8,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from inrc.data import Batch, Rows
+from inrc.data import Batch, PatchDataset
 from inrc.errors import SignalError
 from inrc_modalities.nerf import files
 from inrc_modalities.nerf.cameras import Cameras
@@ -41,7 +41,7 @@ def shots(modality: NeRF, path: Path) -> Shots:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RayRows(Rows):
+class RayRows(PatchDataset):
     """Scenes of which a batch sees `count` random rays, others each time.
 
     `queries` and `features`, the rows without randomness, are rays that were drawn once, evenly.
@@ -57,7 +57,7 @@ class RayRows(Rows):
         return Batch(queries, features, None, torch.as_tensor(index))
 
 
-def even_rows(modality: NeRF, paths: Sequence[Path]) -> Rows:
+def even_rows(modality: NeRF, paths: Sequence[Path]) -> PatchDataset:
     """As many rays of every scene as the modality encodes, or the smallest scene has.
 
     Raises SignalError for files that are no scenes.
@@ -72,4 +72,4 @@ def even_rows(modality: NeRF, paths: Sequence[Path]) -> Rows:
         some = torch.arange(count) * have // count
         queries.append(signal.queries[:, some])
         features.append(signal.features[:, some])
-    return Rows(torch.cat(queries), torch.cat(features))
+    return PatchDataset(torch.cat(queries), torch.cat(features))

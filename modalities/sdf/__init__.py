@@ -10,12 +10,12 @@ from inrc_modalities.sdf.modality import SDF
 from inrc_modalities.sdf.voxels import Voxels
 
 if TYPE_CHECKING:
-    from inrc_modalities.sdf.data import Meshes
-    from inrc_modalities.sdf.voxeldata import ShapeNetVoxels
+    from inrc_modalities.sdf.data import SDFDataModule
+    from inrc_modalities.sdf.voxeldata import VoxelDataModule
 
-__all__ = ["SDF", "Meshes", "ShapeNetVoxels", "Voxels"]
+__all__ = ["SDF", "SDFDataModule", "VoxelDataModule", "Voxels"]
 
-_LATER = {"Meshes": "data", "ShapeNetVoxels": "voxeldata"}
+_LATER = {"SDFDataModule": "data", "VoxelDataModule": "voxeldata"}
 
 
 def __getattr__(name: str) -> Any:

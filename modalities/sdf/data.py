@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from inrc.data import Rows, SignalDataModule, read_rows
+from inrc.data import PatchDataset, SignalDataModule, read_rows
 from inrc.errors import UsageError
 from inrc_modalities.sdf import points
 from inrc_modalities.sdf.modality import SDF
 
 
-class Meshes(SignalDataModule):
+class SDFDataModule(SignalDataModule):
     """Any folder of closed meshes, searched recursively, or one mesh.
 
     Args:
@@ -80,12 +80,12 @@ class Meshes(SignalDataModule):
             self.train_paths, self.val_paths = self.files()
             rows = read_rows(self.modality, self.train_paths)
             if not self.weighted:
-                rows = Rows(rows.queries, rows.features)
+                rows = PatchDataset(rows.queries, rows.features)
             self.train_rows = turned(rows, self.turns)
             self.val_rows = read_rows(self.modality, self.val_paths)
 
 
-def turned(rows: Rows, turns: int) -> Rows:
+def turned(rows: PatchDataset, turns: int) -> PatchDataset:
     """Rows of shapes at the shared points of `points.space`, and of so many images of each.
 
     Row i * turns + j is shape i moved by a symmetry of the cube; which one depends on i, too, and
@@ -102,4 +102,6 @@ def turned(rows: Rows, turns: int) -> Rows:
             features.append(rows.features[i, index])
             if rows.weights is not None:
                 weights.append(rows.weights[i, index])
-    return Rows(rows.queries, torch.stack(features), torch.stack(weights) if weights else None)
+    return PatchDataset(
+        rows.queries, torch.stack(features), torch.stack(weights) if weights else None
+    )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrc.errors import SignalError
-from inrc.signal import Ask, Baseline, Modality, Rebuild, Signal, View
+from inrc.signal import Baseline, Modality, QueryPlan, Reconstruction, Signal, View
 from inrc_modalities.sdf import draco, kinds, points, quality, render, sample
 from inrc_modalities.sdf.distance import oriented, signed
 from inrc_modalities.sdf.explore import MOST, Shell, decided, explore
@@ -140,8 +140,8 @@ class SDF(Modality):
             raise SignalError("sdf: a header that no surface can have")
         return (vertices,)
 
-    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
-        """All corners of the grid of a view; `rebuild` needs few of them.
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
+        """All corners of the grid of a view; `reconstruct` needs few of them.
 
         `View.scale` multiplies the resolution; `View.region` is in units of the file, widened to
         whole cells.
@@ -154,29 +154,29 @@ class SDF(Modality):
         if count > MOST:
             raise SignalError(f"sdf: {count} corners at once, more than {MOST}; use rebuild")
         nodes = unname(np.arange(count), box.nodes)
-        return Ask(tensor(box.points(nodes))[None], (0,))
+        return QueryPlan(tensor(box.points(nodes))[None], (0,))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The surface in the answers at `ask(meta, view)`."""
+        """The surface in the answers at `plan_queries(meta, view)`."""
         box = self._lattice(meta, view)
         names = np.arange(math.prod(box.nodes))
         values = decided(box, self.kind, unname(names, box.nodes), self._values(features), True)
         return self._signal(crossed(names, values, box), box, meta)
 
-    def rebuild(self, meta: Mapping[str, Any], view: View) -> Rebuild:
+    def reconstruct(self, meta: Mapping[str, Any], view: View) -> Reconstruction:
         """Ask from coarse to fine where a surface can be, and make it a mesh.
 
-        The mesh is that of `join(ask(...))`, at a few per cent of the points.
+        The mesh is that of `join(plan_queries(...))`, at a few per cent of the points.
 
         Raises:
-            SignalError: as `ask`, or a region without a surface.
+            SignalError: as `plan_queries`, or a region without a surface.
         """
         box = self._lattice(meta, view)
         walk = explore(box, self.kind)
         where = next(walk)
         try:
             while True:
-                features = yield Ask(tensor(where)[None], (0,))
+                features = yield QueryPlan(tensor(where)[None], (0,))
                 where = walk.send(self._values(features))
         except StopIteration as end:
             return self._signal(end.value, box, meta)
@@ -185,7 +185,7 @@ class SDF(Modality):
         """What a mesh file holds beside its surface: colours, normals, textures, holes."""
         return losses(path)
 
-    def count(self, shape: tuple[int, ...]) -> int:
+    def num_units(self, shape: tuple[int, ...]) -> int:
         """One: a rate is counted per shape, however many points it is asked at."""
         return 1
 

@@ -51,7 +51,9 @@ def read(content: bytes) -> Polygons:
             elif key in names:
                 names[key] += 1
         except (ValueError, OverflowError):
-            raise SignalError(f"invalid line {number}, {line.strip()!r:.60}; it is damaged") from None
+            raise SignalError(
+                f"invalid line {number}, {line.strip()!r:.60}; it is damaged"
+            ) from None
     if max(names.values()) > 1:
         losses["names of its objects and groups"] = None
     return Polygons(

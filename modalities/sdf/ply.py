@@ -11,6 +11,7 @@ from inrc.errors import SignalError
 from inrc_modalities.sdf.plyheader import CORNERS, Element, parse
 from inrc_modalities.sdf.polygons import Mesh, Polygons
 
+
 @dataclass(frozen=True)
 class Column:
     """One value of all rows; `counts` are the lengths of lists, None for single numbers."""
@@ -90,9 +91,7 @@ def _tables(content: bytes, at: int, order: str, elements: Sequence[Element]) ->
     return tables
 
 
-def _rows(
-    content: bytes, at: int, order: str, element: Element
-) -> tuple[dict[str, Column], int]:
+def _rows(content: bytes, at: int, order: str, element: Element) -> tuple[dict[str, Column], int]:
     """The rows of an element, and where the next one begins."""
     lengths = _lengths(content, at, order, element)
     row = np.dtype(
@@ -150,9 +149,7 @@ def _parts(
     ]
 
 
-def _walked(
-    content: bytes, at: int, order: str, element: Element
-) -> tuple[dict[str, Column], int]:
+def _walked(content: bytes, at: int, order: str, element: Element) -> tuple[dict[str, Column], int]:
     """Rows of lists whose lengths differ, one after the other."""
     kinds = [tuple(np.dtype(order + kind) for kind in types) for types in element.types]
     starts: list[list[int]] = [[] for _ in kinds]

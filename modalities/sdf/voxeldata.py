@@ -8,7 +8,7 @@ from inrc.errors import SignalError
 from inrc_modalities.sdf.voxels import Voxels
 
 
-class ShapeNetVoxels(SignalDataModule):
+class VoxelDataModule(SignalDataModule):
     """Voxels in ShapeNet's layout, `root`/CATEGORY/MODEL/model.binvox (or any name and suffix).
 
     Every category gives its last models, in order of their names, to validation; all grids must

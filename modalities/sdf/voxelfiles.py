@@ -136,7 +136,9 @@ def save(grid: Grid, path: Path) -> None:
         np.save(array, grid.full.astype(grid.kind))
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
             # no time: the same grid gives the same bytes
-            packed.writestr(zipfile.ZipInfo(f"{grid.name}.npy"), array.getvalue(), zipfile.ZIP_DEFLATED)
+            packed.writestr(
+                zipfile.ZipInfo(f"{grid.name}.npy"), array.getvalue(), zipfile.ZIP_DEFLATED
+            )
     elif suffix == ".binvox":
         buffer.write(_runs(grid))
     else:

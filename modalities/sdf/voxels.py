@@ -14,10 +14,9 @@ from torch import Tensor
 from inrc import grid as grids
 from inrc import metrics
 from inrc.errors import SignalError
-from inrc.signal import Ask, Baseline, Modality, Signal, View
+from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
 from inrc_modalities.sdf import sample
 from inrc_modalities.sdf.voxelfiles import MAX_VOXELS, SUFFIXES, Grid, is_kind, load, save
-
 
 MAX_NAME = 255
 """Characters of the name of an array."""
@@ -80,7 +79,7 @@ class Voxels(Modality):
             raise SignalError(f"voxels: a header that no grid can have ({dict(meta)!r:.80})")
         return tuple(shape)
 
-    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """All centres, or those of a view: `scale`, and `region` in voxels of the original.
 
         Raises:
@@ -91,13 +90,13 @@ class Voxels(Modality):
             for count, first, last in self._axes(meta, view)
         ]
         mesh = torch.meshgrid(*axes, indexing="ij")
-        return Ask(torch.stack(mesh, dim=-1).reshape(1, -1, 3).float(), (0,))
+        return QueryPlan(torch.stack(mesh, dim=-1).reshape(1, -1, 3).float(), (0,))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
         """The grid whose centres were asked."""
         axes = self._axes(meta, view)
         shape = tuple(last - first for _, first, last in axes)
-        queries = self.ask(meta, view).queries
+        queries = self.plan_queries(meta, view).queries
         return Signal(queries, features, shape, {**meta, "shape": list(shape)})
 
     def measure(self, original: Path, decoded: Path) -> dict[str, float]:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from inrc_modalities.video.modality import Video
 
 if TYPE_CHECKING:
-    from inrc_modalities.video.data import Clips
+    from inrc_modalities.video.data import VideoDataModule
     from inrc_modalities.video.ucf101 import UCF101
 
-__all__ = ["UCF101", "Clips", "Video"]
+__all__ = ["UCF101", "Video", "VideoDataModule"]
 
-_LATER = {"Clips": "data", "UCF101": "ucf101"}
+_LATER = {"VideoDataModule": "data", "UCF101": "ucf101"}
 
 
 def __getattr__(name: str) -> Any:

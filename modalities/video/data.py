@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inrc import grid
-from inrc.data import Rows, SignalDataModule, read_rows
+from inrc.data import PatchDataset, SignalDataModule, read_rows
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.video.modality import Video
 from inrc_modalities.video.pixels import features
@@ -12,7 +12,7 @@ from inrc_modalities.video.reading import load
 from inrc_modalities.video.rows import CutRows, Store, cut
 
 
-class Clips(SignalDataModule):
+class VideoDataModule(SignalDataModule):
     """Any folder of clips, searched recursively.
 
     Args:
@@ -79,7 +79,7 @@ class Clips(SignalDataModule):
             self.val_rows = read_rows(self.modality, self.val_paths)
             self.train_rows = self._training(self.train_paths)
 
-    def _training(self, paths: Sequence[Path]) -> Rows:
+    def _training(self, paths: Sequence[Path]) -> PatchDataset:
         if self.random_patches is None:
             return read_rows(self.modality, paths)
         store = Store.of(

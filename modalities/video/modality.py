@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inrc import grid
 from inrc.errors import SignalError
-from inrc.signal import Ask, Baseline, Modality, Signal, View
+from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
 from inrc_modalities.video import baselines, pixels, quality, sample, timing
 from inrc_modalities.video.clip import check_size, checked, restored
 from inrc_modalities.video.reading import load
@@ -64,7 +64,7 @@ class Video(Modality):
         clip = load(path)
         return self._whole(pixels.features(clip, self.chroma), clip.meta())
 
-    def exact(self, suffix: str) -> str:
+    def lossless_suffix(self, suffix: str) -> str:
         """Matroska for what MP4 would lose again."""
         return ".mkv" if suffix.lower() == ".mp4" else suffix
 
@@ -101,7 +101,7 @@ class Video(Modality):
         """
         return checked(meta)
 
-    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: the parts of `split`, or what a view needs of them.
 
         `View.scale` multiplies width, height and frame rate. `View.at` asks for width, height and
@@ -115,12 +115,12 @@ class Video(Modality):
         shape = self.shape(meta)
         if not view:
             count = math.prod(grid.counts(shape, self.patch))
-            return Ask(grid.coordinates(self.patch)[None], tuple(range(count)))
+            return QueryPlan(grid.coordinates(self.patch)[None], tuple(range(count)))
         axes = self._axes(meta, view)
-        return Ask(grid.queries(axes), grid.parts(axes))
+        return QueryPlan(grid.queries(axes), grid.parts(axes))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The clip made of the patches decoded at `ask(meta, view)`."""
+        """The clip made of the patches decoded at `plan_queries(meta, view)`."""
         axes = self._axes(meta, view)
         canvas = grid.assemble(features, axes, None if view else self.patch)
         result = {**meta, "shape": list(canvas.shape[:3])}

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inrc import grid
-from inrc.data import Batch, Rows
+from inrc.data import Batch, PatchDataset
 
 STEPS = 65535
 """Levels in which features are kept: a quarter of the memory of four bytes would show in none."""
@@ -39,7 +39,7 @@ class Store:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CutRows(Rows):
+class CutRows(PatchDataset):
     """Rows that are blocks at random places of clips, drawn anew each time they are asked.
 
     Row i comes from clip i // per_clip. `features`, the rows without randomness, are one such

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.video.clip import Clip, Colour
-from inrc_modalities.video.data import Clips
+from inrc_modalities.video.data import VideoDataModule
 from inrc_modalities.video.pixels import rgb
 from inrc_modalities.video.reading import load
 from inrc_modalities.video.writing import save
@@ -24,7 +24,7 @@ FOLDERS = ("UCF-101", ".")
 LISTS = ("ucfTrainTestlist", ".")
 
 
-class UCF101(Clips):
+class UCF101(VideoDataModule):
     """UCF101: trains and validates on its authors' own splits, in the protocol of the papers.
 
     Videos are read once and kept as lossless RGB clips in `root`/ucf101-24x128x128; the papers do

@@ -16,9 +16,9 @@ from inrc.methods import COINPP, COMBINER, VCINR, Basis, Method
 from inrc.model import Model
 from inrc.module import Compressor
 from inrc.signal import View
-from inrc_modalities.audio import Sounds
-from inrc_modalities.era5 import Globes
-from inrc_modalities.image import Images
+from inrc_modalities.audio import AudioDataModule
+from inrc_modalities.era5 import ERA5DataModule
+from inrc_modalities.image import ImageDataModule
 
 HERE = Path(__file__).parent
 
@@ -32,8 +32,8 @@ def trained(data: SignalDataModule, method: Method) -> Model:
     ).fit(module, data)  # fmt: skip
     module.eval()
     module.tabulate()
-    for rung in module.network.rungs:
-        rung.finish()
+    for bottleneck in module.network.quality_levels:
+        bottleneck.finish()
     first = data.modality.split(data.modality.read(data.train_paths[0]))
     default = Item("", first.meta, first.parts)
     return Model.make(module.network, method, data.modality, default, {"training": "golden"})
@@ -44,11 +44,13 @@ def write(folder: Path, data: SignalDataModule, method: Method) -> None:
     made = trained(data, method)
     made.save(folder / "codec.safetensors")
     model = Model.load(folder / "codec.safetensors")
-    done = codec.compress(data.val_paths, model, model.rungs - 1)
+    done = codec.compress(data.val_paths, model, model.num_qualities - 1)
     (folder / "file.inrc").write_bytes(done.data)
     opened = codec.open_archive(done.data, model)
     parts = sum(item.parts for item in opened.archive.items)
-    symbols = model.network.rung(opened.archive.rung).unpack(opened.archive.payload, parts)
+    symbols = model.network.bottleneck(opened.archive.quality).decompress(
+        opened.archive.payload, parts
+    )
     features = opened.signal(0, View()).features.numpy()
     metas = [np.frombuffer(packed(item.meta), np.uint8) for item in opened.archive.items]
     np.savez_compressed(
@@ -66,29 +68,42 @@ def main(version: str) -> None:
         sample = Path(name)
         sets: dict[str, tuple[SignalDataModule, Method]] = {
             "image": (
-                Images(
+                ImageDataModule(
                     patch=8,  # so many rows that the tables have contexts
                     batch_size=2,
                     val_fraction=0.5,
                     sample_folder=sample / "i",
                     sample_count=12,
                 ),
-                VCINR(8, width=8, depth=2, hyper_width=8, hidden=8, weights=[1e3, 1e5]),
+                VCINR(8, width=8, depth=2, hyper_width=8, bottleneck_hidden=8, lambdas=[1e3, 1e5]),
             ),
             "globe": (
-                Globes(batch_size=2, val_fraction=0.5, sample_folder=sample / "g", sample_count=4),
+                ERA5DataModule(
+                    batch_size=2, val_fraction=0.5, sample_folder=sample / "g", sample_count=4
+                ),
                 COINPP(8, width=8, depth=2, bits=[3, 6]),
             ),
             "sound": (  # its rows are told by those around
-                Sounds(batch_size=64, val_fraction=0.1, sample_folder=sample / "s", sample_count=8),
-                Basis(16, 32, 16, w0=10.0, curve=0, hidden=0, weights=[1e4, 1e6]),
+                AudioDataModule(
+                    batch_size=64, val_fraction=0.1, sample_folder=sample / "s", sample_count=8
+                ),
+                Basis(16, 32, 16, w0=10.0, field_hidden=0, bottleneck_hidden=0, lambdas=[1e4, 1e6]),
             ),
             "relief": (
-                Globes(batch_size=2, sample_folder=sample / "r", sample_count=16),
-                Basis(8, 64, 16, w0=20.0, curve=0, hidden=0, weights=[1e4, 1e6], relief=4),
+                ERA5DataModule(batch_size=2, sample_folder=sample / "r", sample_count=16),
+                Basis(
+                    8,
+                    64,
+                    16,
+                    w0=20.0,
+                    field_hidden=0,
+                    bottleneck_hidden=0,
+                    lambdas=[1e4, 1e6],
+                    residual_table=4,
+                ),
             ),
             "parts": (  # that share their blocks
-                Images(
+                ImageDataModule(
                     patch=16,
                     batch_size=2,
                     val_fraction=0.5,

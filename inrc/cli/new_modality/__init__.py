@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from inrc import registry
 from inrc.cli import screen
 from inrc.errors import InrcError, UsageError
-from inrc.files import whole
+from inrc.files import atomic_write
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         raise InrcError(f"{folder}: exists already; name a new folder with -o")
     texts = render(words)
     check(words, texts)
-    with whole(folder) as part:
+    with atomic_write(folder) as part:
         for path, text in texts.items():
             file = part / path
             file.parent.mkdir(parents=True, exist_ok=True)

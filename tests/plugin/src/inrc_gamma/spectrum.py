@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inrc import metrics
 from inrc.errors import SignalError
-from inrc.signal import Ask, Modality, Signal, View, flat
+from inrc.signal import Modality, QueryPlan, Signal, View, flat
 from inrc_gamma import made, spe
 
 FINEST = 64.0
@@ -85,8 +85,8 @@ class Gamma(Modality):
         spe.texts(meta)
         return (channels,)
 
-    def ask(self, meta: Mapping[str, Any], view: View) -> Ask:
-        return Ask(_channels(self._sizes(meta, view)[0]), (0,))
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
+        return QueryPlan(_channels(self._sizes(meta, view)[0]), (0,))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
         channels, width = self._sizes(meta, view)

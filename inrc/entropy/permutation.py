@@ -42,7 +42,7 @@ def orders(rows: int, dims: int) -> NDArray[np.int64]:
     return np.argsort(keys, axis=0, kind="stable")
 
 
-class Slots:
+class PatchPermutation:
     """The way from rows, one per part of a signal, to slots, one per row of symbols, and back.
 
     Slot i of a group takes of every weight w the one of row perm_w(i) (RECOMBINER,
@@ -61,14 +61,14 @@ class Slots:
             rows = [start + orders(size, dims) for start, size in zip(starts, sizes, strict=False)]
             self._row = torch.from_numpy(np.concatenate(rows))
 
-    def deal(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+    def apply(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
         """Rows to slots; K is any number of times the weights."""
         if self._row is None:
             return latents
         by_weight, row = self._aligned(latents, self._row)
         return by_weight.gather(0, row).flatten(1)
 
-    def collect(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+    def invert(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
         """Slots to rows, differentiably."""
         if self._row is None:
             return latents

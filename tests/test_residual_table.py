@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inrc.adapt import GaussNewton
 from inrc.basis import BasisField
-from inrc.basis.relief import RIDGE, Relief, regression, useful
+from inrc.basis.residual_table import RIDGE, ResidualTable, regression, useful
 from inrc.grid import coordinates
 from inrc.methods import Basis
 from inrc.model import Model
@@ -30,9 +30,11 @@ def rough(points: Tensor, rows: int, channels: int = 2, seed: int = 1) -> Tensor
     return found + pattern[0] + size[:, 0, :1, None] * pattern[1]
 
 
-def field(points: Tensor, relief: int, latent: int = 6) -> BasisField:
+def field(points: Tensor, residual_table: int, latent: int = 6) -> BasisField:
     torch.manual_seed(0)
-    return BasisField(points.shape[-1], 2, latent, 48, 32, 20.0, hidden=0, relief=relief)
+    return BasisField(
+        points.shape[-1], 2, latent, 48, 32, 20.0, hidden=0, residual_table=residual_table
+    )
 
 
 def error(one: BasisField, points: Tensor, signals: Tensor, weights: Tensor | None = None) -> float:
@@ -95,18 +97,18 @@ def test_the_regression_is_least_squares() -> None:
 def test_places_answer_exactly_and_points_between_them_in_between(dim: int) -> None:
     places = draw(50, dim)
     values = draw(50, 3, seed=1).half().float()
-    relief = Relief(dim, 5)
-    assert torch.equal(relief(places[None]), torch.zeros(1, 50, 5))
-    relief.set(places, values)
-    found = relief(places.flip(0)[None].expand(2, -1, -1))
+    residual_table = ResidualTable(dim, 5)
+    assert torch.equal(residual_table(places[None]), torch.zeros(1, 50, 5))
+    residual_table.set(places, values)
+    found = residual_table(places.flip(0)[None].expand(2, -1, -1))
     assert found.shape == (2, 50, 5)
     torch.testing.assert_close(found[1, :, :3], values.flip(0), atol=1e-5, rtol=0)
     assert torch.equal(found[..., 3:], torch.zeros(2, 50, 2))
-    between = relief(draw(1, 200, dim, seed=2))[0, :, :3]
+    between = residual_table(draw(1, 200, dim, seed=2))[0, :, :3]
     assert bool((between >= values.amin(0) - 1e-5).all())
     assert bool((between <= values.amax(0) + 1e-5).all())
     # Shepard's formula, for one point and all of few places
-    few = Relief(dim, 1)
+    few = ResidualTable(dim, 1)
     few.set(places[:3], values[:3, :1])
     point = draw(1, 1, dim, seed=3)
     weight = 1.0 / (places[:3] - point[0]).double().square().sum(1)
@@ -123,20 +125,20 @@ def test_points_that_no_signal_tells_of_are_not_tabulated() -> None:
     one, clean = field(points, 8), field(points, 8)
     one.start(points, spoilt, weights)
     clean.start(points, torch.where(weights[..., None] > 0, signals, 0.0), weights)
-    assert one.relief is not None and clean.relief is not None
-    assert len(one.relief.places) == 134
-    assert torch.equal(one.relief.values, clean.relief.values)
+    assert one.residual_table is not None and clean.residual_table is not None
+    assert len(one.residual_table.places) == 134
+    assert torch.equal(one.residual_table.values, clean.residual_table.values)
 
 
 def test_there_is_none_for_points_of_each_signals_own() -> None:
     points = torch.rand(40, 60, 2, generator=torch.Generator().manual_seed(0))
     one = field(points, 8)
     one.start(points, draw(40, 60, 2), None)
-    assert one.relief is not None and len(one.relief.places) == 0
+    assert one.residual_table is not None and len(one.residual_table.places) == 0
     shared = coordinates((8, 8))[None]
     narrow = field(shared, 1)  # fewer functions than channels
     narrow.start(shared, rough(shared, 40), None)
-    assert narrow.relief is not None and len(narrow.relief.places) == 0
+    assert narrow.residual_table is not None and len(narrow.residual_table.places) == 0
 
 
 def test_a_start_forgets_the_one_before() -> None:
@@ -153,18 +155,26 @@ def test_a_start_forgets_the_one_before() -> None:
 
 
 def test_a_model_takes_it_along(tmp_path: Path) -> None:
-    method = Basis(latent_dim=6, features=48, span=32, w0=20.0, curve=0, hidden=0, relief=12)
+    method = Basis(
+        latent_dim=6,
+        num_frequencies=48,
+        basis_size=32,
+        w0=20.0,
+        field_hidden=0,
+        bottleneck_hidden=0,
+        residual_table=12,
+    )
     model = Model.untrained(method, Image())
     one = model.network.field
-    assert isinstance(one, BasisField) and one.relief is not None
+    assert isinstance(one, BasisField) and one.residual_table is not None
     points = coordinates((8, 8))[None]
-    one.relief.set(points[0], 0.01 * draw(64, 3))
+    one.residual_table.set(points[0], 0.01 * draw(64, 3))
     one.centre.view(-1, 3)[32:35] = torch.eye(3)
-    for rung in model.network.rungs:
-        rung.prepare()
-        rung.calibrate(draw(100, 6), torch.eye(6), 64)
-        rung.tabulate(draw(100, 6))
-        rung.finish()
+    for bottleneck in model.network.quality_levels:
+        bottleneck.prepare()
+        bottleneck.calibrate(draw(100, 6), torch.eye(6), 64)
+        bottleneck.tabulate(draw(100, 6))
+        bottleneck.finish()
     model.save(tmp_path / "codec.safetensors")
     back = Model.load(tmp_path / "codec.safetensors")
     latent = draw(2, 6)

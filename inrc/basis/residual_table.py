@@ -23,7 +23,7 @@ Left = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(points #N M D, values N M F, weights #N M) -> what is left of the values; 0 at weight 0."""
 
 
-class Relief(nn.Module):
+class ResidualTable(nn.Module):
     """R functions with values at P places; in between, those of the nearest ones.
 
     A coast, a mountain range or the edge of the ice is where it is in all signals of a kind, and no

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inrc import codec
-from inrc.entropy import RelativeBottleneck, Slots, groups
+from inrc.entropy import PatchPermutation, RelativeBottleneck, groups
 from inrc.entropy import relative as room
-from inrc.entropy.slots import orders
+from inrc.entropy.permutation import orders
 from inrc.methods.network import _chunks
 from inrc.model import Model
 from inrc.signal import View
-from inrc_modalities.image import Images
+from inrc_modalities.image import ImageDataModule
 
 ORDERS = "7eb113c7d5f90441998c2cc9f31363bc09c841a59590c3c4e973048952536249"
 """SHA-256 of the orders of 64 rows for 100 weights, little-endian int64. Never to be changed: files
@@ -60,11 +60,11 @@ def test_to_slots_and_back_is_the_identity(
     parts: list[int], most: int, dims: int, times: int
 ) -> None:
     sizes = groups(parts, most)
-    slots = Slots(sizes, dims)
+    permutation = PatchPermutation(sizes, dims)
     rows = torch.arange(sum(parts) * dims * times).view(sum(parts), -1).double()
-    there = slots.deal(rows)
-    assert torch.equal(slots.collect(there), rows)
-    assert torch.equal(slots.deal(slots.collect(rows)), rows)
+    there = permutation.apply(rows)
+    assert torch.equal(permutation.invert(there), rows)
+    assert torch.equal(permutation.apply(permutation.invert(rows)), rows)
     # a weight stays in its column and in its group, and goes with its mean and its rho
     assert torch.equal(there % (dims * times), rows % (dims * times))
     row = (there // (dims * times)).long().unflatten(1, (times, dims))
@@ -78,11 +78,11 @@ def test_to_slots_and_back_is_the_identity(
 
 
 def test_a_gradient_goes_back_to_its_slot() -> None:
-    slots = Slots([5, 1, 3], 4)
+    permutation = PatchPermutation([5, 1, 3], 4)
     latent = torch.randn(9, 4).requires_grad_()
     weight = torch.randn(9, 4)
-    (weight * slots.collect(latent)).sum().backward()
-    assert latent.grad is not None and torch.equal(latent.grad, slots.deal(weight))
+    (weight * permutation.invert(latent)).sum().backward()
+    assert latent.grad is not None and torch.equal(latent.grad, permutation.apply(weight))
 
 
 DECODE = """
@@ -116,13 +116,13 @@ def pictures(folder: Path) -> list[Path]:
 
 def model_of(folder: Path, together: int, monkeypatch: pytest.MonkeyPatch) -> Model:
     monkeypatch.setattr(room, "TOGETHER", together)
-    data = Images(patch=16, sample_count=3, batch_size=4, sample_folder=folder / "sample",
+    data = ImageDataModule(patch=16, sample_count=3, batch_size=4, sample_folder=folder / "sample",
                   val_fraction=0.34)  # fmt: skip
     return trained(data, folder)
 
 
-def bottleneck(model: Model, rung: int) -> RelativeBottleneck:
-    found = model.network.rung(rung)
+def bottleneck(model: Model, quality: int) -> RelativeBottleneck:
+    found = model.network.bottleneck(quality)
     assert isinstance(found, RelativeBottleneck)
     return found
 
@@ -131,8 +131,8 @@ def test_files_of_several_parts_decode_elsewhere_bit_for_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = model_of(tmp_path, 5, monkeypatch)
-    rung = bottleneck(model, 1)
-    assert rung.together == 5  # the model says so, not the program that reads it
+    coder = bottleneck(model, 1)
+    assert coder.max_group == 5  # the model says so, not the program that reads it
     paths = pictures(tmp_path)
     here: list[torch.Tensor] = []
     for name, some in {"one": paths[:1], "four": paths}.items():
@@ -140,9 +140,9 @@ def test_files_of_several_parts_decode_elsewhere_bit_for_bit(
         opened = codec.open_archive(made.data, model)
         parts = [item.parts for item in opened.archive.items]
         assert parts == [16, 6, 1, 1][: len(some)]
-        assert made.payload == 2 * rung.symbols * sum(parts)
-        slots = rung.dequantize(rung.unpack(opened.archive.payload, sum(parts)))
-        same = (opened.latents == slots).all(1)
+        assert made.payload == 2 * coder.symbols * sum(parts)
+        permutation = coder.dequantize(quality.decompress(opened.archive.payload, sum(parts)))
+        same = (opened.latents == permutation).all(1)
         assert same[22:].all() and not same[:22].any()
         features = [
             each.features for each in opened.signals(range(len(some)), [View()] * len(some))
@@ -168,15 +168,16 @@ def test_an_old_model_knows_nothing_of_it(tmp_path: Path, monkeypatch: pytest.Mo
     )  # fmt: skip
     model = model_of(tmp_path, 1, monkeypatch)
     monkeypatch.setattr(room, "TOGETHER", 64)
-    rung = bottleneck(model, 1)
-    assert rung.together == 1
+    coder = bottleneck(model, 1)
+    assert coder.max_group == 1
     made = codec.compress(pictures(tmp_path), model, 1)
     opened = codec.open_archive(made.data, model)
     assert torch.equal(
-        opened.latents, rung.dequantize(rung.unpack(opened.archive.payload, len(opened.latents)))
+        opened.latents,
+        quality.dequantize(quality.decompress(opened.archive.payload, len(opened.latents))),
     )
     # and one that has been taught it forgets it with an old model's state
     other = bottleneck(model, 0)
-    other.together = 256
-    other.set_extra_state(rung.get_extra_state())
-    assert other.together == 1
+    other.max_group = 256
+    other.set_extra_state(quality.get_extra_state())
+    assert other.max_group == 1
