@@ -255,15 +255,13 @@ class Modality(ABC):
         """The suffix of a decoded file that is to be compared with this one."""
         return self.lossless_suffix(self.ending(path.name))
 
-    def baselines(self) -> list[Baseline]:
-        """The codecs that a user of this data would pick instead."""
-        return []
+    def baselines(self, model: Path | None = None) -> list[Baseline]:
+        """The codecs that a user of this data would choose instead; default: none.
 
-    def rivals(self, model: Path) -> list[Baseline]:
-        """Codecs that learn from data and are kept beside a model's file; default: none.
+        With the file of a model, also the codecs that are trained and stored beside it. A codec
+        whose file is missing names it in `needs`, and the command that makes it in `brings`.
 
-        One whose file is not there names it in `needs`, and in `brings` the command that makes it.
-        Raises ModelError for a file that is damaged.
+        Raises ModelError for a damaged file.
         """
         return []
 

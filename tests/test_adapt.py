@@ -52,10 +52,10 @@ def predictor(field: Siren) -> Predict:
 
 
 def adapter(
-    steps: int = 3, context: float = 1.0, recompute: bool = False, rate: float = 0.3
+    steps: int = 3, context: float = 1.0, recompute: bool = False, lr: float = 0.3
 ) -> MetaSGD:
-    """An adapter whose start and rates differ from latent to latent."""
-    made = MetaSGD(K, steps, rate, context=context, recompute=recompute).double()
+    """An adapter whose start and learning rates differ from latent to latent."""
+    made = MetaSGD(K, steps, lr, context=context, recompute=recompute).double()
     with torch.no_grad():
         made.start += torch.linspace(-0.2, 0.3, K)
         made.lrs *= torch.linspace(0.5, 1.5, K)

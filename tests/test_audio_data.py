@@ -1,6 +1,7 @@
 """Folders of sounds and LibriSpeech as training data."""
 
 import hashlib
+import sys
 import tarfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from jsonargparse import ArgumentParser
 
+import inrc_modalities.audio
 from inrc.data import SignalDataModule
 from inrc.errors import SignalError
 from inrc_modalities.audio import Audio, AudioDataModule, LibriSpeech, librispeech, views
@@ -131,7 +133,7 @@ def speech(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         with tarfile.open(tar, "w:gz") as packed:
             packed.add(tmp_path / "make" / split / "LibriSpeech", "LibriSpeech")
         sums[f"{FakeLibriSpeech.address}/{tar.name}"] = hashlib.sha256(tar.read_bytes()).hexdigest()
-    monkeypatch.setattr(FakeLibriSpeech, "sums", sums)
+    monkeypatch.setattr(FakeLibriSpeech, "sums", staticmethod(lambda: sums))
     return root
 
 
@@ -167,7 +169,9 @@ def test_missing_damaged_or_unknown_librispeech_is_explained(
     missing = r"train-clean-100\.tar\.gz: .* put .* from http.* or set download: true"
     with pytest.raises(SignalError, match=missing):
         FakeLibriSpeech(speech / "elsewhere").prepare_data()
-    with pytest.raises(SignalError, match="no split 'moon'; known: train-clean-100, test-clean"):
+    with pytest.raises(
+        SignalError, match="no split 'moon'; use one of train-clean-100, test-clean"
+    ):
         FakeLibriSpeech(speech, train="moon").prepare_data()
     with pytest.raises(SignalError, match="seconds"):
         FakeLibriSpeech(speech, seconds=0.0)
@@ -195,15 +199,40 @@ def test_librispeech_is_fetched_only_if_asked(
 
     monkeypatch.setattr(FakeLibriSpeech, "fetch", staticmethod(fetch))
     FakeLibriSpeech(tmp_path / "new", download=True, rows=10).setup("fit")
-    assert asked == list(FakeLibriSpeech.sums)
+    assert [url.rsplit("/", 1)[-1] for url in asked] == [
+        "train-clean-100.tar.gz", "test-clean.tar.gz"
+    ]  # fmt: skip
     FakeLibriSpeech(tmp_path / "new", download=True, rows=10).setup("fit")
     assert len(asked) == 2
 
 
 def test_the_sums_are_those_of_the_real_archives() -> None:
+    sums = LibriSpeech.sums()
     for split in ("train-clean-100", "test-clean", "dev-clean"):
-        assert len(LibriSpeech.sums[f"{LibriSpeech.address}/{split}.tar.gz"]) == 64
+        assert len(sums[f"{LibriSpeech.address}/{split}.tar.gz"]) == 64
     assert librispeech.LibriSpeech is LibriSpeech
+
+
+BROKEN = "libtorchaudio.so: undefined symbol:\n torch_exception_get_what_without_backtrace"
+
+
+@pytest.mark.parametrize("error", [OSError(BROKEN), ImportError("No module named 'torchaudio'")])
+def test_a_broken_torchaudio_fails_librispeech_only(
+    speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchaudio"]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "torchaudio").mkdir()
+    (tmp_path / "torchaudio" / "__init__.py").write_text(f"raise {error!r}")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "inrc_modalities.audio.librispeech")
+    for module in (inrc_modalities.audio.LibriSpeech, FakeLibriSpeech):
+        with pytest.raises(SignalError, match="LibriSpeech: torchaudio cannot be imported") as why:
+            module(speech).setup("fit")
+        assert "\n" not in str(why.value) and str(error)[:20] in str(why.value)
+    data = AudioDataModule(folder(tmp_path / "a", 3), patch=16)
+    data.setup("fit")
+    assert len(data.train_paths) == 2
 
 
 @pytest.mark.parametrize(

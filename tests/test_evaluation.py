@@ -131,7 +131,7 @@ def test_rows_come_back_and_an_unfinished_line_is_passed_over(tmp_path: Path) ->
         ("nonsense", "line 1 is no row"),
         ("[]", "line 1 is no row"),
         ('{"codec": "x"}', "line 1 is no row"),
-        (json.dumps({**vars(row("x", 0, 1, 30)), "ruler": 99}), "ruler 99"),
+        (json.dumps({**vars(row("x", 0, 1, 30)), "protocol": 99}), "protocol 99"),
         (json.dumps({**vars(row("x", 0, 1, 30)), "rate": "1"}), "line 1 is no row"),
         (json.dumps({**vars(row("x", 0, 1, 30)), "measures": {}}), "line 1 is no row"),
     ],

@@ -14,9 +14,9 @@ from inrc.container import unpack_archive
 from inrc.data import PatchDataset
 from inrc.errors import ModelError, SignalError, UsageError
 from inrc.evaluation import linear, load
+from inrc.evaluation.baselines import baseline, missing
 from inrc.evaluation.components import components
 from inrc.evaluation.histograms import histograms
-from inrc.evaluation.rivals import missing, rival
 from inrc.evaluation.rows import sound
 from inrc.model import Model
 from inrc.signal import Baseline
@@ -128,7 +128,7 @@ def test_training_leaves_components_that_evaluate_picks_up(run: Path, tmp_path: 
     assert len(found) > 1 and all(row.model is None for row in found)
     # the bytes are those of an archive that decodes, through the modality's own writer
     row = found[-1]
-    codec = rival(path, model, "PCA")
+    codec = baseline(path, model, "PCA")
     data = codec.encode(image, row.setting)
     assert len(data) == row.bytes
     assert unpack_archive(data, model.default).items[0].parts == 1
@@ -165,14 +165,14 @@ def test_components_of_other_files_replace_those_of_training(run: Path, tmp_path
 
 def test_files_off_the_grid_are_rows_with_errors(run: Path, tmp_path: Path) -> None:
     path = run / "codec.safetensors"
-    codec = rival(path, Model.load(path), "PCA")
+    codec = baseline(path, Model.load(path), "PCA")
     grey = tmp_path / "sound.png"
     grey.write_bytes(b"none")
     with pytest.raises(SignalError, match="sound"):
         codec.encode(grey, codec.qualities[0])
     model = Model.load(path)
     model.modality.patch = SIDE // 2  # type: ignore[attr-defined]
-    other = rival(path, model, "PCA")
+    other = baseline(path, model, "PCA")
     with pytest.raises(SignalError, match=r"grid|between"):
         other.encode(run / "images/23.png", codec.qualities[0])
 
@@ -205,17 +205,17 @@ def test_a_codec_that_is_not_installed_is_named_with_its_extra(
 ) -> None:
     plain = Baseline("X", "q", (1.0,), lambda path, q: b"", lambda data, a, b: None)
     assert missing(plain) is None
-    monkeypatch.setattr("inrc.evaluation.rivals.find_spec", lambda name: None)
+    monkeypatch.setattr("inrc.evaluation.baselines.find_spec", lambda name: None)
     assert missing(replace(plain, name="Draco", needs="DracoPy")) == (
         "Draco: needs DracoPy, which is not installed: pip install 'inrc[mesh]'"
     )
     vvc = replace(plain, name="VVC intra", needs="a PyAV with libvvenc")
     assert missing(vvc) == "VVC intra: needs a PyAV with libvvenc, which is not installed"
     modality = "inrc_modalities.image.modality.Image.baselines"
-    monkeypatch.setattr(modality, lambda self: [vvc])
+    monkeypatch.setattr(modality, lambda self, model=None: [vvc])
     path = run / "codec.safetensors"
     with pytest.raises(UsageError, match="VVC intra: needs"):
-        rival(path, Model.load(path), "VVC intra")
+        baseline(path, Model.load(path), "VVC intra")
     words = ["evaluate", str(run / "images/23.png"), "-m", str(path), "--quiet", "-q", "0"]
     words += ["-o", str(tmp_path / "rd.jsonl"), "--repeats", "0", "--baselines", "auto"]
     assert main(words) == 0

@@ -1,6 +1,6 @@
 """The command line: `inrc VERB ...`, and `lightning` for the verbs of training alone.
 
-Nothing heavy is imported before a verb needs it: `inrc info` must answer at once.
+Nothing heavy is imported before a verb needs it, so that `inrc info` answers at once.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from inrc.cli import (
     modalities,
     new_modality,
     plot,
+    recipes,
     report,
     verify,
 )
@@ -28,31 +29,30 @@ from inrc.errors import InrcError, UsageError
 
 TRAINING = {
     "fit": "train a codec model",
-    "validate": "measure a checkpoint on the validation files",
-    "test": "measure a checkpoint on the test files",
-    "predict": "decode the files of a data set with a checkpoint",
+    "validate": "measure a checkpoint on the rows of the validation files",
+    "test": "measure a checkpoint or a codec on archives of the test files",
 }
 VERBS = (
     compress, decompress, encode, info, verify, evaluate, plot, bdrate, report, modalities,
-    new_modality,
+    recipes, new_modality,
 )  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `inrc`; the exit code is 0 if all went well, 1 if not, 2 if the command was wrong."""
+    """Run `inrc`; returns 0 for success, 1 for a failure, 2 for a command that makes no sense."""
     return _guarded(_inrc, sys.argv[1:] if argv is None else list(argv))
 
 
 def lightning(argv: Sequence[str] | None = None) -> int:
-    """Run `lightning`: fit, validate, test and predict; exit codes as `main`."""
+    """Run `lightning`: fit, validate and test; exit codes as those of `main`."""
     return _guarded(_lightning, sys.argv[1:] if argv is None else list(argv))
 
 
 def _inrc(argv: list[str]) -> int:
     words = [word for word in argv if word != "--debug"]
     if words and words[0] in TRAINING:
-        return _train(words)
-    parser = _parser("inrc", "Compress any signal that can be asked at a coordinate.")
+        return _train(words, "inrc")
+    parser = _parser("inrc", "Compress signals of any kind with implicit neural representations.")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for verb in VERBS:
         added = verbs.add_parser(verb.NAME, help=verb.HELP, description=verb.HELP)
@@ -68,17 +68,19 @@ def _inrc(argv: list[str]) -> int:
 def _lightning(argv: list[str]) -> int:
     words = [word for word in argv if word != "--debug"]
     if words and words[0] in TRAINING:
-        return _train(words)
+        return _train(words, "lightning")
     parser = _parser("lightning", "Train and measure codec models.")
     _add_training(parser.add_subparsers(metavar="VERB", required=True))
     parser.parse_args(argv)
     return 2
 
 
-def _train(words: list[str]) -> int:
-    from inrc.cli import fit  # a trainer takes seconds to import
+def _train(words: list[str], program: str) -> int:
+    words = recipes.resolve(words)
+    print(f"{program} {words[0]}: loading PyTorch and Lightning", flush=True)
+    from inrc.cli import fit  # takes seconds to import
 
-    return fit.run(words) or 0
+    return fit.run(words, program)
 
 
 def _parser(program: str, purpose: str) -> argparse.ArgumentParser:
@@ -90,17 +92,17 @@ def _parser(program: str, purpose: str) -> argparse.ArgumentParser:
 
 def _add_debug(parser: argparse.ArgumentParser, default: Any) -> None:
     parser.add_argument(
-        "--debug", action="store_true", default=default, help="show where a failure came from"
+        "--debug", action="store_true", default=default, help="show the traceback of a failure"
     )
 
 
 def _add_training(verbs: Any) -> None:
     for name, purpose in TRAINING.items():
-        verbs.add_parser(name, help=f"{purpose} (--help tells more)", add_help=False)
+        verbs.add_parser(name, help=f"{purpose} (see `{name} --help`)", add_help=False)
 
 
 def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
-    """Turn what a user can act on into one line and an exit code; the rest is a traceback."""
+    """Turn what a user can act on into one line and an exit code; other errors propagate."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # an arrow must not end a run
@@ -108,7 +110,7 @@ def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
         code = run(argv)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # the reader of a pipe has seen enough
+    except BrokenPipeError:  # the reader of a pipe has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except (InrcError, OSError, MemoryError, KeyboardInterrupt) as failure:
@@ -121,7 +123,7 @@ def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
 
 def _explained(failure: BaseException) -> tuple[int, str]:
     if isinstance(failure, KeyboardInterrupt):
-        return 130, "interrupted"  # 128 + SIGINT, as shells have it
+        return 130, str(failure) or "interrupted"  # 128 + SIGINT, as in shells
     if isinstance(failure, MemoryError):
         return 1, "not enough memory"
     line = " ".join(str(failure).split())

@@ -75,10 +75,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _all(path: Path, model: "Model") -> list[str]:
     """Every codec that is installed; the others are named on stderr, with what brings them."""
-    from inrc.evaluation.rivals import missing, rivals
+    from inrc.evaluation.baselines import baselines, missing
 
     names = []
-    for name, codec in rivals(path, model).items():
+    for name, codec in baselines(path, model).items():
         reason = missing(codec)
         if reason is None:
             names.append(name)

@@ -95,7 +95,6 @@ def _kind(inputs: list[Path]) -> "type[Modality]":
     Raises UsageError if there is none, or more than one.
     """
     files = [file for path in inputs for file in (path.rglob("*") if path.is_dir() else [path])]
-    names = {file.name.lower() for file in files}
     fits = []
     for name in registry.names():
         try:
@@ -103,7 +102,7 @@ def _kind(inputs: list[Path]) -> "type[Modality]":
         except RegistryError as error:  # a broken one is no reason not to use another
             screen.complain(f"warning: {error}")
             continue
-        if any(each.endswith(kind.suffixes) for each in names):
+        if any(kind.accepts(file) for file in files):
             fits.append(kind)
     if len(fits) == 1:
         return fits[0]

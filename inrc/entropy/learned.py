@@ -1,6 +1,7 @@
 """The learned bottleneck: a transform, CompressAI's factorised prior, and the way back."""
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,9 @@ class LearnedBottleneck(Rounding):
 
     def prepare(self) -> None:
         """The density; the tables that are made of it are all that a codec needs."""
-        from compressai.entropy_models import EntropyBottleneck  # takes seconds to import
+        with warnings.catch_warnings():  # the import scripts functions, which torch deprecates
+            warnings.filterwarnings("ignore", ".*torch.jit.*")
+            from compressai.entropy_models import EntropyBottleneck  # takes seconds to import
 
         self.density = EntropyBottleneck(self.latent_dim)
         self.density.quantiles.requires_grad_(False)  # medians stay 0: symbols are plain integers

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from inrc.errors import UsageError
-from inrc.evaluation.rivals import rival
+from inrc.evaluation.baselines import baseline
 from inrc.evaluation.rows import Key, Result, append, load, mend
 from inrc.evaluation.trial import Trial, describe, try_codec
 from inrc.evaluation.workers import Failed, Workers
@@ -60,7 +60,7 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Result]:
             raise UsageError(
                 f"quality level {quality}: this model has quality levels 0 to {model.num_qualities - 1}"
             )
-    codecs = {name: rival(plan.model, model, name) for name in plan.baselines}
+    codecs = {name: baseline(plan.model, model, name) for name in plan.baselines}
     if output.exists():
         mend(output)
         plan.done = {row.key: row for row in load(output) if row.error is None}

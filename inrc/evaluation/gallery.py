@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from inrc import codec
 from inrc.errors import InrcError, SignalError
+from inrc.evaluation.baselines import baselines
 from inrc.evaluation.linear import NAME as LINEAR
-from inrc.evaluation.rivals import rivals
 from inrc.evaluation.rows import Result
 from inrc.model import Model
 
@@ -95,8 +95,8 @@ def _decoded(row: Result, path: Path, model: Model) -> tuple[dict[str, Any], dic
                 made = codec.compress([original], model, int(row.setting))
                 codec.decompress(made.data, model, target, modality.evaluation_view(original))
             else:
-                rival = rivals(path, model)[row.codec]
-                rival.decode(rival.encode(original, row.setting), original, target)
+                baseline = baselines(path, model)[row.codec]
+                baseline.decode(baseline.encode(original, row.setting), original, target)
         except KeyError:
             raise SignalError(f"{row.codec}: is not here any more") from None
         except (InrcError, OSError) as error:

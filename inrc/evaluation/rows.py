@@ -12,7 +12,7 @@ from typing import Any
 from inrc.errors import SignalError
 
 PROTOCOL_VERSION = 1
-"""Version of how rows are measured; rows of different rulers are not compared."""
+"""Version of how rows are measured; results of different protocols are not compared."""
 
 
 Key = tuple[str, float, str, str | None, str | None]
@@ -123,14 +123,15 @@ def _row(path: Path, number: int, line: str) -> Result:
     known = {each.name for each in fields(Result)}
     try:
         plain: dict[str, Any] = json.loads(line)
-        protocol = plain.get("ruler")
+        protocol = plain.get("protocol")
         row = Result(**{key: value for key, value in plain.items() if key in known})
         _check(row)
     except (ValueError, TypeError, AttributeError) as error:
         raise SignalError(f"{path}: line {number} is no row of results ({error!s:.60})") from None
     if protocol != PROTOCOL_VERSION:
         raise SignalError(
-            f"{path}: line {number} was measured by ruler {protocol}, this is {PROTOCOL_VERSION}: evaluate again"
+            f"{path}: line {number} was measured by protocol {protocol}, this is "
+            f"{PROTOCOL_VERSION}; evaluate again"
         )
     return row
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 
 from inrc import codec
-from inrc.evaluation.rivals import rival
+from inrc.evaluation import baselines
 from inrc.evaluation.rows import Result, identity
 from inrc.model import Model
 
@@ -55,7 +55,7 @@ def describe(trial: Trial, model: Model) -> Result:
     Raises OSError for a file that cannot be read.
     """
     modality = model.modality
-    baseline = None if trial.codec is None else rival(trial.model, model, trial.codec)
+    baseline = None if trial.codec is None else baselines.baseline(trial.model, model, trial.codec)
     learned = None if baseline is None else baseline.learned
     return Result(
         codec=f"{OURS} {model.card['method']['name']}" if trial.codec is None else trial.codec,
@@ -94,7 +94,7 @@ def _ours(trial: Trial, model: Model) -> Result:
 def _other(trial: Trial, model: Model) -> Result:
     assert trial.codec is not None
     modality = model.modality
-    baseline = rival(trial.model, model, trial.codec)
+    baseline = baselines.baseline(trial.model, model, trial.codec)
     data, encode = _timed(lambda: baseline.encode(trial.file, trial.setting), trial.repeats)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"decoded{modality.measurable(trial.file)}"

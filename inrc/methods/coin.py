@@ -52,6 +52,19 @@ class COIN(Method):
     wherever these are smaller than fixed point that is as good. All is evaluated in 32 bits.
 
     The paper's run, but for Adam, is steps=50000, rate=2e-4, subset=None, constant=True, spread=1.
+
+    Args:
+        width: units of a layer.
+        depth: sine layers.
+        w0: frequency of the sines, in radians per unit of a coordinate.
+        steps: optimizer steps for a file.
+        lr: highest learning rate; None chooses 1e-2 / depth.
+        subset: observations of a step; None uses all.
+        patience: checks without progress after which a fit ends early.
+        constant: keep the learning rate constant, as COIN does, instead of along a cosine.
+        spread: frequencies of the first layer at the start, relative to those of a SIREN.
+        seed: seed of the initial weights.
+        losses: for each quality level, the dB that quantisation may cost.
     """
 
     name = "coin"

@@ -24,6 +24,26 @@ class COMBINER(Method):
     and not tens of thousands.
 
     `betas` are ordered from the lowest rate, that is the largest beta, to the highest.
+
+    Args:
+        width: units of a layer.
+        depth: sine layers.
+        embedding: number of Fourier features of a coordinate.
+        finest: highest frequency of the Fourier features.
+        w0: frequency of the sines, in radians per unit.
+        mixed: learn a linear map between what is coded and the weights, as RECOMBINER does.
+        betas: for each quality level, the mean squared error that a nat is worth, from the lowest
+            rate to the highest.
+        sigma: standard deviation of the prior at the start.
+        start: standard deviation of the posteriors at the start.
+        steps: optimizer steps for a signal in a training step.
+        lr: learning rate in training.
+        encode_lr: first learning rate of an encoding; it falls to a tenth.
+        first: optimizer steps when a training signal is seen for the first time.
+        draws: weights that are drawn in a step.
+        limit: weights of a block, at most.
+        fit: optimizer steps of an encoding before the first block is coded.
+        refine: optimizer steps between blocks, in all.
     """
 
     name = "combiner"

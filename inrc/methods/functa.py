@@ -16,6 +16,20 @@ class Functa(Method):
     What its users want are the latents: `inrc encode --latents`. The paper has no quantiser; the
     quality levels is that of VC-INR. Step sizes start at one value and not at random, and sizes are those
     of a CPU: the paper's are in recipes/papers.
+
+    Args:
+        latent_dim: number of latents of a signal.
+        width: units of a layer.
+        depth: sine layers.
+        w0: frequency of the sines, in radians per unit of a coordinate.
+        steps: gradient steps of the inner loop.
+        lr: first step size of the inner loop.
+        context: share of the observations that a training step of the inner loop uses: those with
+            the largest errors.
+        recompute: save memory in training: compute activations again instead of keeping them.
+        lambdas: for each quality level, the bits per observation that one unit of mean squared
+            error is worth.
+        bottleneck_hidden: units of the networks that bend the bottleneck's transforms; 0 for none.
     """
 
     name = "functa"

@@ -17,6 +17,22 @@ class VCINR(Method):
     without which gates stay shut for thousands of steps; g_a and g_s start at the Karhunen-Loeve
     transform in the signal's metric and not at the identity, with steps in closed form; symbols
     are rounded by their cost; one model has a lambda for every quality level; sizes are those of a CPU.
+
+    Args:
+        latent_dim: number of latents of a signal.
+        width: units of a layer.
+        depth: sine layers.
+        w0: frequency of the sines, in radians per unit of a coordinate.
+        rank: rank of the gates of a layer.
+        hyper_width: units of the network that makes gates from a latent.
+        steps: gradient steps of the inner loop.
+        lr: first step size of the inner loop.
+        context: share of the observations that a training step of the inner loop uses: those with
+            the largest errors.
+        recompute: save memory in training: compute activations again instead of keeping them.
+        lambdas: for each quality level, the bits per observation that one unit of mean squared
+            error is worth.
+        bottleneck_hidden: units of the networks that bend the bottleneck's transforms; 0 for none.
     """
 
     name = "vcinr"

@@ -32,6 +32,8 @@ class AudioDataModule(SignalDataModule):
         sample_count: sounds of the sample.
         seed: of the sample, of the split and of the rows.
         workers: processes that read ahead.
+        skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
+            the first.
 
     Raises:
         SignalError: a folder that is missing or holds no sound.
@@ -50,6 +52,7 @@ class AudioDataModule(SignalDataModule):
         sample_count: int = 32,
         seed: int = 0,
         workers: int = 0,
+        skip_bad: bool = False,
     ) -> None:
         self.sound = Audio(patch, normalise)
         super().__init__(
@@ -61,6 +64,7 @@ class AudioDataModule(SignalDataModule):
             sample_count=sample_count,
             seed=seed,
             workers=workers,
+            skip_bad=skip_bad,
         )
         if rows is not None and rows < 1:
             raise SignalError(f"sounds: {rows} rows; give 1 or more, or none for all")
@@ -87,7 +91,7 @@ class AudioDataModule(SignalDataModule):
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""
         if self.train_rows is None:
-            self.train_paths, self.val_paths = self.files()
+            self.train_paths, self.val_paths = self.usable_files()
             self.val_rows = read_rows(self.modality, self.val_paths)
             if self.rows is None:
                 kept = read_rows(self.modality, self.train_paths)

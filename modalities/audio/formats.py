@@ -36,11 +36,14 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     ".ogg": ("OGG",),
 }
 """Kinds of files by suffix, the usual one first."""
+READ_ONLY = (".oga", ".opus", ".wave")
+"""Other suffixes of the same kinds of files, which are read but not written."""
 
 _INSTEAD = {
     "FLAC": {"PCM_U8": "PCM_S8", "ULAW": "PCM_16", "ALAW": "PCM_16", "VORBIS": "PCM_16",
              "OPUS": "PCM_16", "PCM_32": "PCM_24", "FLOAT": "PCM_24", "DOUBLE": "PCM_24"},
-    "WAV": {"PCM_S8": "PCM_U8", "VORBIS": "PCM_16", "OPUS": "PCM_16"},
+    # what a lossy decoder gives may exceed full scale
+    "WAV": {"PCM_S8": "PCM_U8", "VORBIS": "FLOAT", "OPUS": "FLOAT"},
     "OGG": {},
 }  # fmt: skip
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)  # RFC 6716, table 1: others cannot be encoded

@@ -3,15 +3,14 @@
 import hashlib
 import os
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from torch.hub import download_url_to_file
-from torchaudio.datasets import LIBRISPEECH as Archive
-from torchaudio.datasets import librispeech as source
 
 from inrc.errors import SignalError
 from inrc_modalities.audio.data import AudioDataModule
@@ -45,13 +44,10 @@ class LibriSpeech(AudioDataModule):
         workers: processes that read ahead.
 
     Raises:
-        SignalError: the data is missing, unknown, or differs from its SHA-256 sums.
+        SignalError: the data is missing, unknown, or differs from its SHA-256 sums, or torchaudio
+            cannot be imported.
     """
 
-    archive: ClassVar[type[Archive]] = Archive
-    """Where the data comes from."""
-    sums: ClassVar[dict[str, str]] = source._CHECKSUMS
-    """SHA-256 by address, of torchaudio."""
     address: ClassVar[str] = "http://www.openslr.org/resources/12"
 
     def __init__(
@@ -101,11 +97,11 @@ class LibriSpeech(AudioDataModule):
             return
         url = f"{self.address}/{split}.tar.gz"
         tar = self.speech_root / f"{split}.tar.gz"
-        wanted = self.sums.get(url)
+        sums = self.sums()
+        wanted = sums.get(url)
         if wanted is None:
-            raise SignalError(
-                f"LibriSpeech has no split {split!r}; known: {', '.join(self._all())}"
-            )
+            known = [each.rsplit("/", 1)[-1].removesuffix(".tar.gz") for each in sums]
+            raise SignalError(f"LibriSpeech: no split {split!r}; use one of {', '.join(known)}")
         if not tar.is_file():
             if not self.download:
                 raise SignalError(
@@ -120,24 +116,30 @@ class LibriSpeech(AudioDataModule):
                     f"{url}: cannot be downloaded ({error}); put the file into {self.speech_root}"
                 ) from None
         with tar.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != wanted:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != wanted:
             raise SignalError(f"{tar}: damaged; its SHA-256 sum is not {wanted}; fetch it again")
         with tarfile.open(tar) as packed:
             packed.extractall(self.speech_root, filter="data")
+
+    @staticmethod
+    def sums() -> Mapping[str, str]:
+        """SHA-256 sums of the archives by their addresses, from torchaudio.
+
+        Raises:
+            SignalError: torchaudio cannot be imported.
+        """
+        return dict(_torchaudio().librispeech._CHECKSUMS)
 
     @staticmethod
     def fetch(url: str, path: str, sha256: str) -> None:
         """Download a file with a progress bar; it appears when it is whole and its sum is right."""
         download_url_to_file(url, path, hash_prefix=sha256)
 
-    def _all(self) -> list[str]:
-        return [url.rsplit("/", 1)[-1].removesuffix(".tar.gz") for url in self.sums]
-
     def _clips(self, split: str, count: int | None) -> list[Path]:
         """The recordings of a split, cut where they are too long."""
         self._unpack(split)
-        recordings = self.archive(str(self.speech_root), split)
+        recordings = _torchaudio().LIBRISPEECH(str(self.speech_root), split)
         ids = _spread(range(len(recordings)), count)
         if not ids:
             raise SignalError(f"{self.speech_root}/LibriSpeech/{split}: holds no recordings")
@@ -152,6 +154,24 @@ class LibriSpeech(AudioDataModule):
             if not clip.is_file():
                 cut(path, clip, self.seconds)
         return made
+
+
+def _torchaudio() -> Any:
+    """The data sets of torchaudio, which nothing else needs.
+
+    Its import fails with an OSError where its library and that of torch do not fit together.
+
+    Raises:
+        SignalError: torchaudio is missing or broken.
+    """
+    try:
+        return import_module("torchaudio.datasets")
+    except (ImportError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise SignalError(
+            f"LibriSpeech: torchaudio cannot be imported ({reason:.200}); "
+            "install the version that fits the installed torch"
+        ) from None
 
 
 def cut(path: Path, clip: Path, seconds: float) -> None:

@@ -15,8 +15,8 @@ from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
 from inrc_modalities.audio import baselines, quality, sample, stereo, views
-from inrc_modalities.audio.formats import BITS, RATE, SUFFIXES, Header
-from inrc_modalities.audio.reading import BLOCK, load, look
+from inrc_modalities.audio.formats import BITS, RATE, READ_ONLY, SUFFIXES, Header
+from inrc_modalities.audio.reading import BLOCK, load, look, losses
 from inrc_modalities.audio.writing import save
 
 LOUDEST = 2.0
@@ -87,9 +87,22 @@ class Audio(Modality):
         kind = meta.get("format")
         return next((suffix for suffix, kinds in SUFFIXES.items() if kind in kinds), ".wav")
 
+    @classmethod
+    def accepts(cls, path: Path) -> bool:
+        """Whether a file of a folder is a sound; more suffixes are read than written."""
+        return path.suffix.lower() in (*cls.suffixes, *READ_ONLY)
+
     def lossless_suffix(self, suffix: str) -> str:
-        """FLAC for what Ogg would lose again."""
-        return ".flac" if suffix.lower() == ".ogg" else suffix
+        """WAV, which holds every kind of samples without loss."""
+        return ".wav"
+
+    def losses(self, path: Path) -> list[str]:
+        """What is not kept of this file: tags, cue points, speaker positions and the like.
+
+        Raises:
+            SignalError: a file that cannot be read.
+        """
+        return losses(path)
 
     def write(self, signal: Signal, path: Path) -> None:
         """Write a joined signal; the format is that of the meta if the suffix allows it.
@@ -189,7 +202,7 @@ class Audio(Modality):
         first, second = (quality.spectrogram(path) for path in (original, decoded))
         return {"image": first, "unit": "dB"}, {"image": second, "unit": "dB"}
 
-    def baselines(self) -> list[Baseline]:
+    def baselines(self, model: Path | None = None) -> list[Baseline]:
         """MP3 and Opus."""
         return baselines.codecs()
 

@@ -35,6 +35,8 @@ class ERA5DataModule(SignalDataModule):
         sample_count: files of the sample.
         seed: of the sample.
         workers: processes that read ahead.
+        skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
+            the first.
 
     Raises:
         UsageError: a `hold_dim` without one file.
@@ -56,6 +58,7 @@ class ERA5DataModule(SignalDataModule):
         sample_count: int = 32,
         seed: int = 0,
         workers: int = 0,
+        skip_bad: bool = False,
     ) -> None:
         modality = ERA5(
             variables=variables,
@@ -72,13 +75,14 @@ class ERA5DataModule(SignalDataModule):
             sample_count=sample_count,
             seed=seed,
             workers=workers,
+            skip_bad=skip_bad,
         )
         if hold_dim is not None and (root is None or not root.is_file()):
             raise UsageError(f"globes: hold_dim {hold_dim} needs root to be one file, not {root}")
         self.variables = variables
         self.hold_dim = hold_dim
         self.hold_last = hold_last
-        self.train_paths, self.val_paths = self.files()
+        self.train_paths, self.val_paths = self.usable_files()
         self.modality = modality.resolve(self.train_paths)
 
     def files(self) -> tuple[list[Path], list[Path]]:
@@ -87,6 +91,10 @@ class ERA5DataModule(SignalDataModule):
             return super().files()
         train, held = hold(self.root, self.hold_dim, self.hold_last, self.sample_folder)
         return [train], [held]
+
+    def check(self, path: Path) -> None:
+        """Raise SignalError if a file cannot be used."""
+        self.modality.resolve([path])
 
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""

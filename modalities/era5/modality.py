@@ -253,7 +253,7 @@ class ERA5(Modality):
         )
         return quality.measure(self.scaled, first, second, original, decoded)
 
-    def baselines(self) -> list[Baseline]:
+    def baselines(self, model: Path | None = None) -> list[Baseline]:
         """JPEG 2000, zfp, SZ3, SPERR: every 2-D slice on its own, within an error."""
         return baselines.baselines(self.variables, self.levels_as_channels)
 

@@ -144,7 +144,7 @@ def load(path: Path) -> Ladder:
         raise _damaged(path, error) from None
 
 
-def rivals(model: Path) -> list[Baseline]:
+def baselines(model: Path) -> list[Baseline]:
     """Both kinds, those beside a model's file and those that are still to be trained.
 
     Raises ModelError for a file that is damaged or something else.

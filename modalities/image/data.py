@@ -33,6 +33,8 @@ class ImageDataModule(SignalDataModule):
         sample_count: images of the sample.
         seed: of the sample.
         workers: processes that read ahead.
+        skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
+            the first.
 
     Raises:
         UsageError: random patches without a patch.
@@ -54,6 +56,7 @@ class ImageDataModule(SignalDataModule):
         sample_count: int = 32,
         seed: int = 0,
         workers: int = 0,
+        skip_bad: bool = False,
     ) -> None:
         super().__init__(
             Image(patch, channels),
@@ -64,6 +67,7 @@ class ImageDataModule(SignalDataModule):
             sample_count=sample_count,
             seed=seed,
             workers=workers,
+            skip_bad=skip_bad,
         )
         if random_patches is not None and (patch is None or random_patches < 1):
             raise UsageError("images: random_patches must be 1 or more, and needs a patch")
@@ -88,7 +92,7 @@ class ImageDataModule(SignalDataModule):
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""
         if self.train_rows is None:
-            self.train_paths, self.val_paths = self.files()
+            self.train_paths, self.val_paths = self.usable_files()
             self.val_rows = read_rows(self.modality, self.val_paths)
             self.train_rows = self._training(self.train_paths)
 

@@ -167,13 +167,14 @@ class Image(Modality):
         """Write `count` seeded PNGs of 64 by 64 pixels in the layout of the model."""
         return sample.write(folder, seed, count, LAYOUTS[self.channels])
 
-    def baselines(self) -> list[Baseline]:
-        """JPEG, JPEG 2000, WebP, AVIF, JPEG XL, HEVC intra, VVC intra."""
-        return baselines.baselines()
+    def baselines(self, model: Path | None = None) -> list[Baseline]:
+        """JPEG, JPEG 2000, WebP, AVIF, JPEG XL, HEVC intra, VVC intra.
 
-    def rivals(self, model: Path) -> list[Baseline]:
-        """CompressAI's bmshj2018-factorized and bmshj2018-hyperprior, as trained beside a model."""
-        return autoencoders.rivals(model)
+        With a model, also CompressAI's bmshj2018-factorized and bmshj2018-hyperprior, trained
+        beside it.
+        """
+        trained = [] if model is None else autoencoders.baselines(model)
+        return [*baselines.baselines(), *trained]
 
     def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         """Both images as H W (grey) or H W 3 in [0, 1], transparent pixels on white."""

@@ -64,6 +64,8 @@ class MRIDataModule(SignalDataModule):
         sample_count: files of the sample.
         seed: of the sample.
         workers: processes that read ahead.
+        skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
+            the first.
 
     Raises:
         UsageError: less than one patch per volume, or `val_root` without `root`.
@@ -85,6 +87,7 @@ class MRIDataModule(SignalDataModule):
         sample_count: int = 16,
         seed: int = 0,
         workers: int = 0,
+        skip_bad: bool = False,
     ) -> None:
         super().__init__(
             MRI(patch, spacing, percentile),
@@ -95,6 +98,7 @@ class MRIDataModule(SignalDataModule):
             sample_count=sample_count,
             seed=seed,
             workers=workers,
+            skip_bad=skip_bad,
         )
         if random_patches < 1:
             raise UsageError("volumes: random_patches must be 1 or more")
@@ -120,7 +124,7 @@ class MRIDataModule(SignalDataModule):
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""
         if self.train_rows is None:
-            self.train_paths, self.val_paths = self.files()
+            self.train_paths, self.val_paths = self.usable_files()
             self.val_rows = self._rows(self.val_paths, random=False)
             self.train_rows = self._rows(self.train_paths, random=True)
 

@@ -223,7 +223,7 @@ class MRI(Modality):
         """Write `count` small heads that nobody has, as .nii.gz."""
         return sample.write(folder, seed, count)
 
-    def baselines(self) -> list[Baseline]:
+    def baselines(self, model: Path | None = None) -> list[Baseline]:
         """JPEG 2000, JPEG XL, HEVC of the slices; zfp, SZ3 and SPERR of the volume."""
         return baselines.all_of_them()
 

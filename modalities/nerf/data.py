@@ -35,6 +35,8 @@ class NeRFDataModule(SignalDataModule):
         sample_count: scenes of the sample.
         seed: of the sample.
         workers: processes that read ahead.
+        skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
+            the first.
 
     Raises:
         UsageError: numbers that make no sense.
@@ -63,6 +65,7 @@ class NeRFDataModule(SignalDataModule):
         sample_count: int = 32,
         seed: int = 0,
         workers: int = 0,
+        skip_bad: bool = False,
     ) -> None:
         super().__init__(
             NeRF(near, far, bound, samples, background, directions, rays, frames, cameras),
@@ -73,6 +76,7 @@ class NeRFDataModule(SignalDataModule):
             sample_count=sample_count,
             seed=seed,
             workers=workers,
+            skip_bad=skip_bad,
         )
         if step_rays < 1:
             raise UsageError("scenes: step_rays must be 1 or more")
@@ -103,7 +107,7 @@ class NeRFDataModule(SignalDataModule):
     def setup(self, stage: str) -> None:
         """Read all views into memory, once."""
         if self.train_rows is None:
-            self.train_paths, self.val_paths = self.files()
+            self.train_paths, self.val_paths = self.usable_files()
             self.val_rows = even_rows(self.modality, self.val_paths)
             rows = even_rows(self.modality, self.train_paths)
             scenes = tuple(shots(self.modality, path) for path in self.train_paths)

@@ -220,7 +220,7 @@ class NeRF(Modality):
         """Some views that both have, as one picture; None if they have none in common."""
         return quality.picture(self.view, original, decoded)
 
-    def baselines(self) -> list[Baseline]:
+    def baselines(self, model: Path | None = None) -> list[Baseline]:
         """HEVC of the views, in their order."""
         return hevc.baselines(self.view)
 

@@ -34,6 +34,8 @@ class SDFDataModule(SignalDataModule):
         sample_count: shapes of the sample.
         seed: of the sample and of the points.
         workers: processes that read ahead.
+        skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
+            the first.
 
     Raises:
         UsageError: turns that are not 1 to 48, or with points near the surface.
@@ -57,6 +59,7 @@ class SDFDataModule(SignalDataModule):
         sample_count: int = 64,
         seed: int = 0,
         workers: int = 0,
+        skip_bad: bool = False,
     ) -> None:
         self.shapes = SDF(samples, near, resolution, truncation, field, emphasis, seed)
         super().__init__(
@@ -68,6 +71,7 @@ class SDFDataModule(SignalDataModule):
             sample_count=sample_count,
             seed=seed,
             workers=workers,
+            skip_bad=skip_bad,
         )
         if not 1 <= turns <= points.TURNS or (turns > 1 and near > 0):
             raise UsageError(f"meshes: turns {turns}; give 1 to {points.TURNS}, and near: 0")
@@ -77,7 +81,7 @@ class SDFDataModule(SignalDataModule):
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""
         if self.train_rows is None:
-            self.train_paths, self.val_paths = self.files()
+            self.train_paths, self.val_paths = self.usable_files()
             rows = read_rows(self.modality, self.train_paths)
             if not self.weighted:
                 rows = PatchDataset(rows.queries, rows.features)

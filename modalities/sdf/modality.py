@@ -197,7 +197,7 @@ class SDF(Modality):
         """Write `count` seeded PLYs of smooth blends of simple bodies."""
         return sample.write(folder, seed, count)
 
-    def baselines(self) -> list[Baseline]:
+    def baselines(self, model: Path | None = None) -> list[Baseline]:
         """Draco, which quantises and predicts vertices and keeps how they are joined."""
         return [draco.BASELINE]
 

@@ -127,7 +127,7 @@ class Voxels(Modality):
                 save(Grid(sample.filled(np.random.default_rng((seed, i))), "|u1"), path)
         return paths
 
-    def baselines(self) -> list[Baseline]:
+    def baselines(self, model: Path | None = None) -> list[Baseline]:
         """Bits, eight a byte, and LZMA: lossless."""
         return [_LZMA]
 

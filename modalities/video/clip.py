@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from inrc.errors import SignalError
 
-PIXELS = 1 << 29
+MAX_PIXELS = 1 << 29
 """Most pixels of a clip, all frames together: 6 GiB of features (17 s of 1920 by 1080 at 15 Hz)."""
-SIDE = 1 << 14
+MAX_SIDE = 1 << 14
 """Longest side; beyond it, H.264 and AV1 have no level."""
 WORD = 1 << 31
 """Numbers of rates and time bases lie below it, as in FFmpeg."""
@@ -51,17 +51,19 @@ LAYOUTS: Mapping[str, Layout] = {
 class Colour:
     """What samples mean, in the numbers of ISO/IEC 23091-2 (FFmpeg's AVCOL_*); 2 says nothing.
 
-    `range` is 0 where nothing is said, 1 for 16 to 235, 2 for 0 to 255, as AVCOL_RANGE.
+    `range` is 0 if it is not specified, 1 for 16 to 235, 2 for 0 to 255, as AVCOL_RANGE. `siting`
+    is where coarser chroma lies, as AVCHROMA_LOC: 0 not specified, 1 left, 2 centre, 3 top left.
     """
 
     range: int = 0
     matrix: int = 2
     primaries: int = 2
     transfer: int = 2
+    siting: int = 0
 
     def plain(self) -> list[int]:
         """As a meta holds it."""
-        return [self.range, self.matrix, self.primaries, self.transfer]
+        return [self.range, self.matrix, self.primaries, self.transfer, self.siting]
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,11 @@ def check_size(shape: tuple[int, ...]) -> None:
     Raises:
         SignalError: a side or the number of pixels is beyond its limit.
     """
-    if max(shape[1:]) > SIDE or prod(shape) > PIXELS:
+    if max(shape[1:]) > MAX_SIDE or prod(shape) > MAX_PIXELS:
         size = " by ".join(str(n) for n in shape)
         raise SignalError(
-            f"video: {size} (frames, height, width) are more than {SIDE} pixels a side or {PIXELS} "
-            "in all; cut it into shorter clips"
+            f"video: {size} (frames, height, width) are more than {MAX_SIDE} pixels a side "
+            f"or {MAX_PIXELS} in all; cut it into shorter clips"
         )
 
 
@@ -146,7 +148,7 @@ def checked(meta: Mapping[str, Any]) -> tuple[int, int, int]:
         or not all(type(n) is int and n > 0 for n in size)
         or meta.get("layout") not in list(LAYOUTS)  # a list: it may be unhashable
         or not isinstance(colour, list | tuple)
-        or len(colour) != 4
+        or len(colour) != 5
         or not all(type(n) is int and 0 <= n < 256 for n in colour)
     ):
         raise SignalError(f"video: a header that no clip can have ({dict(meta)!r:.80})")

@@ -28,6 +28,8 @@ class VideoDataModule(SignalDataModule):
         sample_count: clips of the sample.
         seed: of the sample.
         workers: processes that read ahead.
+        skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
+            the first.
 
     Raises:
         UsageError: a number of random patches below 1, or a val_root without a root.
@@ -47,6 +49,7 @@ class VideoDataModule(SignalDataModule):
         sample_count: int = 32,
         seed: int = 0,
         workers: int = 0,
+        skip_bad: bool = False,
     ) -> None:
         self.video = Video(patch, chroma)
         super().__init__(
@@ -58,6 +61,7 @@ class VideoDataModule(SignalDataModule):
             sample_count=sample_count,
             seed=seed,
             workers=workers,
+            skip_bad=skip_bad,
         )
         if random_patches is not None and random_patches < 1:
             raise UsageError(f"clips: {random_patches} random patches; give 1 or more, or none")
@@ -75,7 +79,7 @@ class VideoDataModule(SignalDataModule):
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""
         if self.train_rows is None:
-            self.train_paths, self.val_paths = self.files()
+            self.train_paths, self.val_paths = self.usable_files()
             self.val_rows = read_rows(self.modality, self.val_paths)
             self.train_rows = self._training(self.train_paths)
 

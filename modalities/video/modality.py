@@ -12,9 +12,9 @@ from torch import Tensor
 from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
-from inrc_modalities.video import baselines, pixels, quality, sample, timing
+from inrc_modalities.video import baselines, losses, pixels, quality, sample, timing
 from inrc_modalities.video.clip import check_size, checked, restored
-from inrc_modalities.video.reading import load
+from inrc_modalities.video.reading import READ_ONLY, load
 from inrc_modalities.video.writing import FORMATS, save
 
 FINEST = 10**6
@@ -64,9 +64,22 @@ class Video(Modality):
         clip = load(path)
         return self._whole(pixels.features(clip, self.chroma), clip.meta())
 
+    @classmethod
+    def accepts(cls, path: Path) -> bool:
+        """Whether a file of a folder is a video; more formats are read than written."""
+        return path.suffix.lower() in (*cls.suffixes, *READ_ONLY)
+
     def lossless_suffix(self, suffix: str) -> str:
-        """Matroska for what MP4 would lose again."""
-        return ".mkv" if suffix.lower() == ".mp4" else suffix
+        """Matroska, which holds every clip without loss."""
+        return ".mkv"
+
+    def losses(self, path: Path) -> list[str]:
+        """What is not kept of this file: sound, subtitles, tags and the like.
+
+        Raises:
+            SignalError: what `losses.losses` refuses.
+        """
+        return losses.losses(path)
 
     def write(self, signal: Signal, path: Path) -> None:
         """Write a joined signal; values are clamped to [0, 1] and rounded to the nearest level.
@@ -136,7 +149,7 @@ class Video(Modality):
         """Write `count` seeded clips of 16 frames of 64 by 64 pixels in 4:2:0."""
         return sample.write(folder, seed, count)
 
-    def baselines(self) -> list[Baseline]:
+    def baselines(self, model: Path | None = None) -> list[Baseline]:
         """H.264, H.265 and AV1."""
         return baselines.every()
 

@@ -15,6 +15,7 @@ from inrc.errors import SignalError
 from inrc_modalities.video.clip import LAYOUTS, Clip
 from inrc_modalities.video.pixels import as_yuv
 from inrc_modalities.video.reading import ASPECT
+from inrc_modalities.video.siting import NAMES as SITINGS
 
 CRF = 6
 """Constant rate factor of MP4 files: at 6, x264 is off by half a level on average (measured), and
@@ -25,6 +26,7 @@ _TINY_FFV1 = {"level": "1", "g": "1", "context": "1"}  # slices fail on some sma
 _X264 = {"crf": str(CRF), "preset": "medium", "threads": "1"}
 # FFmpeg's Y4M names; C420mpeg2 has chroma to the left, as MPEG-2 and H.264 do
 _Y4M = {"yuv420p": "420mpeg2", "yuv422p": "422", "yuv444p": "444", "gray": "mono"}
+_Y4M_SITINGS = {2: "420jpeg", 3: "420paldv"}
 _RANGES = {1: " XCOLORRANGE=LIMITED", 2: " XCOLORRANGE=FULL"}
 
 
@@ -74,10 +76,12 @@ def _y4m(clip: Clip, path: Path) -> None:
     if clip.ticks is not None:
         raise SignalError("YUV4MPEG2 has no frames at uneven times; write .mkv")
     _, height, width = clip.shape
-    rate, aspect = clip.rate, clip.aspect
+    rate, aspect, name = clip.rate, clip.aspect, _Y4M[clip.layout]
+    if clip.layout == "yuv420p":
+        name = _Y4M_SITINGS.get(clip.colour.siting, name)
     header = (
         f"YUV4MPEG2 W{width} H{height} F{rate.numerator}:{rate.denominator} Ip "
-        f"A{aspect.numerator}:{aspect.denominator} C{_Y4M[clip.layout]}"
+        f"A{aspect.numerator}:{aspect.denominator} C{name}"
         f"{_RANGES.get(clip.colour.range, '')}\n"
     )
     with path.open("wb") as file:
@@ -98,7 +102,9 @@ def feed(
     tags: Mapping[str, str],
 ) -> None:
     """Encode all frames of a clip into the only stream of a container."""
-    stream = container.add_stream(codec, rate=clip.rate, options=dict(options))
+    siting = SITINGS.get(clip.colour.siting)
+    options = dict(options) if siting is None else {"chroma_sample_location": siting, **options}
+    stream = container.add_stream(codec, rate=clip.rate, options=options)
     assert isinstance(stream, VideoStream)
     _, height, width = clip.shape
     context = stream.codec_context

@@ -10,26 +10,25 @@ from inrc.model import Model
 from inrc.signal import Baseline
 
 
-def rivals(path: Path, model: Model) -> dict[str, Baseline]:
-    """Codecs by name, also those that are not installed; `path` is the model's file."""
-    modality = model.modality
-    found = [*modality.baselines(), *modality.rivals(path), *linear.baselines(path, model)]
-    return {each.name: each for each in found}
+def baselines(path: Path, model: Model) -> dict[str, Baseline]:
+    """Codecs by name, installed or not; `path` is the model's file."""
+    codecs = [*model.modality.baselines(path), *linear.baselines(path, model)]
+    return {each.name: each for each in codecs}
 
 
-def rival(path: Path, model: Model, name: str) -> Baseline:
+def baseline(path: Path, model: Model, name: str) -> Baseline:
     """One codec by its name.
 
-    Raises UsageError if there is none, or it is not installed.
+    Raises UsageError for an unknown codec, or one that is not installed.
     """
-    found = rivals(path, model)
-    if name not in found:
-        known = ", ".join(found) or "none"
-        raise UsageError(f"no codec {name!r} for {model.modality.name}; there are: {known}")
-    reason = missing(found[name])
+    codecs = baselines(path, model)
+    if name not in codecs:
+        known = ", ".join(codecs) or "none"
+        raise UsageError(f"no codec {name!r} for {model.modality.name}; available: {known}")
+    reason = missing(codecs[name])
     if reason is not None:
         raise UsageError(reason)
-    return found[name]
+    return codecs[name]
 
 
 def missing(baseline: Baseline) -> str | None:
