@@ -253,7 +253,7 @@ def test_fastmri_headers_that_say_nothing_are_refused(
 
 
 def test_fastmri_is_explained_where_it_is_not(tmp_path: Path) -> None:
-    with pytest.raises(SignalError, match=r"no \.h5 files here; fastMRI must be asked for at http"):
+    with pytest.raises(SignalError, match=r"no \.h5 files here; request fastMRI at http"):
         FastMRI(tmp_path / "none").prepare_data()
     with pytest.raises(UsageError, match="reconstruction_rss, reconstruction_esc"):
         FastMRI(tmp_path, key="kspace")

@@ -134,11 +134,11 @@ def test_the_grid_of_another_file_can_be_asked(tmp_path: Path, free: None) -> No
     assert image.shape == (5, 9, 12)
     signal = MRI(4).read(path)
     for view, reason in [
-        (View(scale=2.0, at=other), "not for both"),
+        (View(scale=2.0, at=other), "give one of them"),
         (View(at=tmp_path / "none.nii"), "no such file"),
         (View(region=(("x", 9.0, 12.0),)), "no voxel"),
         (View(region=(("x", math.nan, 12.0),)), "finite"),
-        (View(region=(("x", 0.0, 1.0), ("x", 2.0, 3.0))), "twice"),
+        (View(region=(("x", 0.0, 1.0), ("x", 2.0, 3.0))), "repeated"),
         (View(scale=1e5), "too large"),
         (View(scale=1e300), "too large"),
         (View(scale=-1.0), "above 0"),

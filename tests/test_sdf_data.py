@@ -175,9 +175,9 @@ def test_views_of_voxels(tmp_path: Path) -> None:
     assert torch.allclose(plan.queries[0, 0], torch.tensor([-1 + 5 / 12, -0.9, -1 + 1 / 14]))
     for bad, reason in [
         (View(region=(("x", 3.0, 3.0),)), "no voxel"),
-        (View(region=(("w", 0.0, 3.0),)), "twice or unknown"),
+        (View(region=(("w", 0.0, 3.0),)), "unknown or repeated"),
         (View(scale=1e6), "ask for a region"),
-        (View(at=tmp_path), "where another file is"),
+        (View(at=tmp_path), "no grid of another file"),
     ]:
         with pytest.raises(SignalError, match=reason):
             modality.plan_queries(signal.meta, bad)

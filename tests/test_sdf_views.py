@@ -37,7 +37,7 @@ def test_regions_are_in_units_of_the_file(tmp_path: Path) -> None:
     [
         (View(region=(("x", 50.0, 60.0),)), "nothing between"),
         (View(region=(("x", 6.0, 5.0),)), "empty"),
-        (View(region=(("t", 5.0, 6.0),)), "'t' twice or unknown"),
+        (View(region=(("t", 5.0, 6.0),)), "unknown or repeated axis 't'"),
         (View(region=(("x", 2.7, 2.8), ("y", -1.0, -0.7))), "no surface"),
         (View(at=Path("other.ply")), "cannot be asked"),
         (View(scale=1e9), "cells along an axis"),

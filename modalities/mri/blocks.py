@@ -33,6 +33,10 @@ class Block:
         x, y, z = grid.counts(space, self.size)
         return x, y, z
 
+    def cut(self, volumes: Float[torch.Tensor, "T X Y Z"]) -> Float[torch.Tensor, "P M 1"]:
+        """Volumes as blocks, padded by reflection."""
+        return torch.cat([grid.split(each[..., None], self.size) for each in volumes])
+
     def coordinates(self) -> Float[torch.Tensor, "M 3"]:
         """Centres of the voxels; the block reaches from -1 to 1."""
         return grid.coordinates(self.size).clamp(-self.limit, self.limit)

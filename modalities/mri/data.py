@@ -121,6 +121,11 @@ class MRIDataModule(SignalDataModule):
         held = min(max(round(len(paths) * self.val_fraction), 1), len(paths) - 1)
         return (paths[: len(paths) - held], paths[len(paths) - held :]) if held else (paths, paths)
 
+    def check(self, path: Path) -> None:
+        """Raise SignalError if a file cannot be read, or holds labels, which no field can learn."""
+        if self.modality.read(path).meta["labels"] is not None:
+            raise SignalError(f"{path}: a label volume, which is kept exactly; train on scans only")
+
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""
         if self.train_rows is None:
@@ -152,14 +157,9 @@ class MRIDataModule(SignalDataModule):
         )
 
     def _volumes(self, path: Path) -> list[Tensor]:
-        """The volumes of a file as X Y Z 2, in voxels of the model or coarser ones.
-
-        Raises:
-            SignalError: a file that cannot be read, or labels, from which no field can learn.
-        """
+        """The volumes of a file as X Y Z 2, in voxels of the model or coarser ones."""
+        self.check(path)
         signal = self.modality.read(path)
-        if signal.meta["labels"] is not None:
-            raise SignalError(f"{path}: a label volume, which is kept exactly; train on scans only")
         header = load_header(path)
         factors = [1.0] * 3
         if self.spacing is not None:

@@ -52,7 +52,7 @@ class Header:
         """Check the bytes of a header, and take the extensions that follow it.
 
         Raises:
-            SignalError: one that no file of real voxels can have; the file is not named.
+            SignalError: one that no file of real voxels can have, in one line without its name.
         """
         version, order = kind(block)
         stored = np.frombuffer(block, FIELDS[version].newbyteorder(order), 1)[0]
@@ -91,11 +91,11 @@ class Header:
                 whole = np.frombuffer(value.ljust(size, b"\0"), base)
                 fields[name] = whole.reshape(inner) if inner else whole[0]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SignalError(f"mri: a header that no volume can have ({error!r:.80})") from None
+            raise SignalError(f"mri: invalid header ({error!r:.80}); the file is damaged") from None
         header = cls(version, order, fields, extra)
         header.check()
         if header.shape != tuple(shape):
-            raise SignalError("mri: a header that names two shapes")
+            raise SignalError("mri: two shapes in one header; the file is damaged")
         return header
 
     @property
@@ -191,34 +191,34 @@ class Header:
         """
         dim = self.fields["dim"]
         if not 2 <= int(dim[0]) <= 7:
-            raise SignalError(f"says it has {int(dim[0])} dimensions; a volume has 2 to 7")
+            raise SignalError(f"{int(dim[0])} dimensions; a volume has 2 to 7")
         shape = self.shape
         if min(shape) < 1:
-            raise SignalError(f"says its shape is {shape}; every axis needs a voxel")
+            raise SignalError(f"a shape of {shape}; every axis needs at least one voxel")
         if math.prod(shape) > MAX_VOXELS:
-            raise SignalError(
-                f"says its shape is {shape}: more than {MAX_VOXELS} voxels, the limit"
-            )
+            raise SignalError(f"a shape of {shape}; at most {MAX_VOXELS} voxels can be read")
         code = int(self.fields["datatype"])
         if code not in TYPES:
             raise SignalError(
-                f"holds {REFUSED_TYPES.get(code, f'voxels of unknown type {code}')}; only real numbers "
-                "can be compressed: save magnitudes, or one channel a file"
+                f"{REFUSED_TYPES.get(code, f'voxels of unknown type {code}')}; only real numbers "
+                "can be compressed; save magnitudes, or one channel per file"
             )
         if int(self.fields["bitpix"]) != 8 * np.dtype(TYPES[code]).itemsize:
-            raise SignalError(f"says a voxel of type {code} has {int(self.fields['bitpix'])} bits")
+            raise SignalError(
+                f"{int(self.fields['bitpix'])} bits per voxel of type {code}; its header is damaged"
+            )
         offset = float(self.fields["vox_offset"])
         if offset != SIZES[self.version] + len(self.extra) and not (offset == 0 and self.plain):
-            raise SignalError(f"says its voxels begin at byte {offset:g}, where they cannot")
+            raise SignalError(f"invalid vox_offset {offset:g}; its header is damaged")
         if len(self.extra) > MAX_EXTRA + 4:
-            raise SignalError(f"has extensions of more than {MAX_EXTRA} bytes; remove them first")
+            raise SignalError(f"extensions of more than {MAX_EXTRA} bytes; remove them first")
         affine = self.affine()
         corner = affine[:, :3]
         edges = np.sqrt((corner**2).sum(0))
         if not np.isfinite(affine).all() or abs(np.linalg.det(corner)) <= _SINGULAR * edges.prod():
             raise SignalError(
-                "has a singular affine: its voxels have no volume; set its sform, qform or voxel "
-                "sizes right first"
+                "a singular affine, so that its voxels have no volume; correct its sform, qform or "
+                "voxel sizes"
             )
 
     @property
@@ -228,7 +228,7 @@ class Header:
 
     def _zooms(self) -> list[float]:
         sizes = [abs(float(n)) for n in self.fields["pixdim"][1:4]]
-        # the size along an axis that the file has not is often left 0
+        # many programs leave 0 for axes that the file does not use
         return [
             n or 1.0 if axis >= int(self.fields["dim"][0]) else n for axis, n in enumerate(sizes)
         ]

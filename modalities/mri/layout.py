@@ -1,4 +1,4 @@
-"""The fields of NIfTI headers, versions 1 and 2, and the header that most files differ little from."""
+"""The fields of NIfTI headers of versions 1 and 2, and the usual values of these fields."""
 
 from typing import Any, Literal
 

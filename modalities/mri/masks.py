@@ -1,4 +1,4 @@
-"""Which voxels nothing is known of (NaN or infinite), as few bytes."""
+"""Masks of voxels that are NaN or infinite, in few bytes."""
 
 from typing import Any
 

@@ -61,9 +61,9 @@ class MRI(Modality):
         self, patch: int = 8, spacing: float | None = 1.0, percentile: float = 99.99
     ) -> None:
         if patch < 1:
-            raise SignalError(f"mri: a patch of {patch} voxels; give 1 or more")
+            raise SignalError(f"mri: patch {patch}; give 1 voxel or more")
         if spacing is not None and not 0 < spacing < math.inf:
-            raise SignalError(f"mri: a spacing of {spacing} mm; give more than 0, or none")
+            raise SignalError(f"mri: spacing {spacing}; give more than 0 mm, or null")
         if not 50 < percentile <= 100:
             raise SignalError(f"mri: percentile {percentile}; give more than 50 and at most 100")
         self.patch = patch
@@ -80,7 +80,7 @@ class MRI(Modality):
         """Read a file as one part per volume; unknown voxels have a weight of 0.
 
         Raises:
-            SignalError: what `load` refuses, or a file in which nothing is known.
+            SignalError: what `load` refuses, or a file without a finite value.
         """
         file = load(path)
         header = file.header
@@ -115,7 +115,7 @@ class MRI(Modality):
         lattice = (header.volumes, *header.space)
         if signal.features.numel() != math.prod(lattice):
             raise SignalError(
-                f"{path}: {tuple(signal.features.shape)} values for {header.shape} voxels"
+                f"{path}: {tuple(signal.features.shape)} values do not fit {header.shape} voxels"
             )
         if signal.meta["labels"] is not None:
             series = labels.unpack(signal.meta["labels"], lattice, header.dtype)
@@ -141,10 +141,10 @@ class MRI(Modality):
             one = blocks.block((1.0, 1.0, 1.0), self.patch, None).coordinates()[None]
             return Signal(one, torch.zeros(1, one.shape[1], 1), signal.shape, signal.meta)
         block = self._block(header)
-        pieces = self._cut(signal.features.reshape(header.volumes, *header.space), block)
+        pieces = block.cut(signal.features.reshape(header.volumes, *header.space))
         weights = None
         if signal.weights is not None:
-            weights = self._cut(signal.weights.reshape(header.volumes, *header.space), block)
+            weights = block.cut(signal.weights.reshape(header.volumes, *header.space))
             weights = weights.squeeze(-1)
             weights[weights.sum(1) == 0] = 1.0
         return Signal(block.coordinates()[None], pieces, signal.shape, signal.meta, weights)
@@ -220,7 +220,7 @@ class MRI(Modality):
         return losses.losses(path, self.percentile)
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
-        """Write `count` small heads that nobody has, as .nii.gz."""
+        """Write `count` small synthetic heads as .nii.gz."""
         return sample.write(folder, seed, count)
 
     def baselines(self, model: Path | None = None) -> list[Baseline]:
@@ -236,10 +236,6 @@ class MRI(Modality):
 
     def _block(self, header: Header) -> blocks.Block:
         return blocks.block(header.sizes(), self.patch, self.spacing)
-
-    @staticmethod
-    def _cut(volumes: Float[Tensor, "T X Y Z"], block: blocks.Block) -> Float[Tensor, "P M 1"]:
-        return torch.cat([grid.split(each[..., None], block.size) for each in volumes])
 
     @staticmethod
     def _whole(

@@ -21,7 +21,7 @@ WINDOW, SIGMA = 11, 1.5
 """Gaussian window of SSIM (Wang et al. 2004), in voxels."""
 K1, K2 = 0.01, 0.03
 """Its constants (same source)."""
-_SLAB = 1 << 21  # voxels of which SSIM is found at once
+_SLAB = 1 << 21  # voxels whose SSIM is computed at once
 _BINS = 256
 
 
@@ -40,7 +40,8 @@ def measure(original: Path, decoded: Path, percentile: float) -> dict[str, float
     first, second = load(original), load(decoded)
     if first.header.shape != second.header.shape:
         raise SignalError(
-            f"{decoded}: {second.header.shape} voxels, but {original} has {first.header.shape}"
+            f"{decoded}: {second.header.shape} voxels, but {original} has {first.header.shape}; "
+            "compare files of one shape"
         )
     low, high = _range(first, percentile, original)
     peak = (high - low) or abs(high) or 1.0

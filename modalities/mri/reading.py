@@ -1,4 +1,4 @@
-"""NIfTI files to numbers, with every number of the header checked before it is believed."""
+"""NIfTI files to numbers; every number of the header is checked before it is used."""
 
 import gzip
 import math
@@ -49,10 +49,10 @@ class Volume:
 
 
 def load(path: Path) -> Volume:
-    """Read a .nii or .nii.gz file; which of them, its first bytes say and not its name.
+    """Read a .nii or .nii.gz file; its first bytes decide which of them it is.
 
     Raises:
-        SignalError: missing, a folder, cut short, damaged, no single-file NIfTI, voxels that are
+        SignalError: missing, a folder, truncated, damaged, not a single-file NIfTI, voxels that are
             not single real numbers, an impossible header, a singular affine.
     """
     with _opened(path) as (file, size):
@@ -60,7 +60,7 @@ def load(path: Path) -> Volume:
         wanted = math.prod(header.shape) * header.dtype.itemsize
         if wanted > size:
             raise SignalError(
-                f"is cut short: {header.shape} voxels of {header.dtype.itemsize} bytes do not fit"
+                f"truncated; {header.shape} voxels of {header.dtype.itemsize} bytes do not fit"
             )
         content = np.empty(wanted, np.uint8)
         view = content.data
@@ -68,7 +68,7 @@ def load(path: Path) -> Volume:
         while at < wanted:
             got = file.readinto(view[at : at + _PIECE])
             if not got:
-                raise SignalError(f"is cut short: {at} bytes of voxels instead of {wanted}")
+                raise SignalError(f"truncated; it has {at} bytes of voxels instead of {wanted}")
             at += got
         tail = 0
         for _ in range(_PIECE // _SLACK):  # to the end, where gzip keeps its checksum
@@ -83,7 +83,7 @@ def load_header(path: Path) -> Header:
     """The header of a file alone.
 
     Raises:
-        SignalError: as `load`, for what the first bytes tell.
+        SignalError: as `load`, as far as the header shows it.
     """
     with _opened(path) as (file, _):
         return _header(file)
@@ -114,9 +114,9 @@ def _extra(file: BufferedIOBase, block: bytes, version: int, order: str) -> byte
     # some programs leave 0 for the only place where voxels can begin
     size = 4 if offset == 0 else offset - SIZES[version]
     if not (size >= 0 and size == int(size)):
-        raise SignalError(f"says its voxels begin at byte {offset:g}, where they cannot")
+        raise SignalError(f"invalid vox_offset {offset:g}; its header is damaged")
     if size > MAX_EXTRA + 4:
-        raise SignalError(f"has extensions of more than {MAX_EXTRA} bytes; remove them first")
+        raise SignalError(f"extensions of more than {MAX_EXTRA} bytes; remove them first")
     return _exactly(file, int(size))
 
 
@@ -125,7 +125,7 @@ def _exactly(file: BufferedIOBase, size: int) -> bytes:
     while len(content) < size:
         piece = file.read(size - len(content))
         if not piece:
-            raise SignalError(f"truncated: it ends after {len(content)} bytes of its header")
+            raise SignalError(f"truncated; it ends after {len(content)} bytes of its header")
         content += piece
     return bytes(content)
 
@@ -137,7 +137,7 @@ def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, int]]:
         with path.open("rb") as raw:
             size = path.stat().st_size
             if size == 0:
-                raise SignalError("is empty")
+                raise SignalError("empty; a NIfTI file has a header")
             packed = raw.read(2) == _GZIP
             raw.seek(0)
             if packed:
@@ -151,9 +151,9 @@ def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, int]]:
     except FileNotFoundError:
         raise SignalError(f"{path}: no such file") from None
     except IsADirectoryError:
-        raise SignalError(f"{path}: a folder, not a NIfTI file") from None
+        raise SignalError(f"{path}: a folder; name a NIfTI file in it") from None
     except PermissionError:
-        raise SignalError(f"{path}: may not be read (permission denied)") from None
+        raise SignalError(f"{path}: permission denied; make it readable") from None
     except (EOFError, zlib.error, OSError) as error:
         reason = " ".join(str(error).split())
-        raise SignalError(f"{path}: damaged or cut short ({reason})") from None
+        raise SignalError(f"{path}: damaged or truncated ({reason})") from None

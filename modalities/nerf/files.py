@@ -32,7 +32,7 @@ LAYOUTS = {
 }
 
 _TRAIN = re.compile(r"(^|[_.-])train$")
-_HELD = re.compile(r"(^|[_.-])(test|val)$")
+_HELD_OUT = re.compile(r"(^|[_.-])(test|val)$")
 
 
 def load(path: Path) -> Scene:
@@ -89,4 +89,4 @@ def held_out(path: Path) -> Path | None:
 def is_scene(path: Path) -> bool:
     """Whether a file is a scene to learn, and not the held-out views of one beside it."""
     known = path.suffix.lower() in (".json", ".npz") or path.name == srn.NAME
-    return known and _HELD.search(path.stem) is None
+    return known and _HELD_OUT.search(path.stem) is None

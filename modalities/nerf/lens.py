@@ -17,8 +17,10 @@ _DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
 _OTHER_LENSES = ("is_fisheye", "latlong", "equirectangular", "orthographic")  # instant-ngp's
 _MOVING = ("transform_matrix_start", "transform_matrix_end")  # instant-ngp's, in frames
 _KEYS = frozenset(
-    ("w", "h", "cx", "cy", "camera_model", "distortion_params", "rolling_shutter")
-    + (*_FOCAL, *_DISTORTION, *_OTHER_LENSES, *_MOVING)
+    [
+        *("w", "h", "cx", "cy", "camera_model", "distortion_params", "rolling_shutter"),
+        *(*_FOCAL, *_DISTORTION, *_OTHER_LENSES, *_MOVING),
+    ]
 )
 
 _SQUARE = 5e-3  # relative difference of the focal lengths along x and y

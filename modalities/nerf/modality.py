@@ -149,10 +149,12 @@ class NeRF(Modality):
         poses = header.poses(signal.meta)
         size = signal.meta["size"]
         if poses is None or rays != size[0] * size[1]:
-            raise SignalError(f"{path}: these are some rays of a scene, not views; decode it first")
+            raise SignalError(f"{path}: some rays of a scene and not views; decode the scene first")
         values = signal.features.detach().cpu()
         if values.numel() != count * rays * 3:
-            raise SignalError(f"{path}: {tuple(values.shape)} colours for {count} views of {size}")
+            raise SignalError(
+                f"{path}: {tuple(values.shape)} colours do not fit {count} views of {size}"
+            )
         levels = torch.empty(count, size[0], size[1], 3, dtype=torch.uint8)
         for seen, into in zip(values.reshape(levels.shape), levels, strict=True):
             into.copy_(seen.nan_to_num(0.0).clamp(0.0, 1.0) * 255.0 + 0.5)

@@ -17,7 +17,7 @@ from inrc_modalities.nerf.scene import Scene, See
 
 WINDOW = 11
 """Side of the Gaussian window of SSIM (Wang et al. 2004)."""
-SHOWN = 4
+MAX_SHOWN = 4
 """Views of a picture."""
 
 
@@ -52,8 +52,10 @@ def picture(
         truth, views, pairs = paired(original, decoded)
     except SignalError:
         return None
-    several = len(pairs) >= SHOWN
-    chosen = [pairs[i * len(pairs) // SHOWN] for i in range(SHOWN)] if several else pairs[:1]
+    several = len(pairs) >= MAX_SHOWN
+    chosen = (
+        [pairs[i * len(pairs) // MAX_SHOWN] for i in range(MAX_SHOWN)] if several else pairs[:1]
+    )
     first = [see(truth, other) for _, other in chosen]
     second = [see(views, mine) for mine, _ in chosen]
     return {"image": _mosaic(first), "unit": ""}, {"image": _mosaic(second), "unit": ""}
@@ -70,13 +72,13 @@ def paired(original: Path, decoded: Path) -> tuple[Scene, Scene, list[tuple[int,
                 return truth, views, pairs
     wanted = files.held_out(original) or original
     raise SignalError(
-        f"{decoded}: none of its views has the size and camera of a view of {original}; "
+        f"{decoded}: no view with the size and camera of a view of {original}; "
         f"decode it with --at {wanted}"
     )
 
 
 def _mosaic(views: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    columns = 2 if len(views) == SHOWN else 1
+    columns = 2 if len(views) == MAX_SHOWN else 1
     rows = [np.concatenate(views[i : i + columns], 1) for i in range(0, len(views), columns)]
     return np.concatenate(rows, 0)
 

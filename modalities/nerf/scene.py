@@ -45,7 +45,7 @@ def measurable(path: Path, views: int, height: int, width: int, focal: float) ->
         raise SignalError(f"{path}: views of {width} by {height} pixels; the limit is {SIDE}")
     # fields of view from a thousandth of a degree to 179 degrees
     if not 0.005 * width < focal < 1e5 * width:
-        raise SignalError(f"{path}: a focal length of {focal:g} pixels cannot be right")
+        raise SignalError(f"{path}: a focal length of {focal:g} pixels cannot be right; correct it")
 
 
 @contextmanager
@@ -58,9 +58,9 @@ def explained(path: Path, kind: str) -> Iterator[None]:
     except FileNotFoundError:
         raise SignalError(f"{path}: no such file") from None
     except IsADirectoryError:
-        raise SignalError(f"{path}: a folder, not {kind}; name the file in it") from None
+        raise SignalError(f"{path}: a folder; name {kind} in it") from None
     except PermissionError:
-        raise SignalError(f"{path}: may not be read (permission denied)") from None
+        raise SignalError(f"{path}: permission denied; make it readable") from None
     except Exception as error:
         # decoders raise almost anything on damaged bytes
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -14,11 +14,11 @@ from torch import Tensor
 from inrc.errors import SignalError
 from inrc.signal import Baseline, Modality, QueryPlan, Reconstruction, Signal, View
 from inrc_modalities.sdf import draco, kinds, points, quality, render, sample
-from inrc_modalities.sdf.distance import oriented, signed
-from inrc_modalities.sdf.explore import MOST, Shell, decided, explore
+from inrc_modalities.sdf.distance import signed
+from inrc_modalities.sdf.explore import MAX_POINTS, Shell, decided, explore
 from inrc_modalities.sdf.lattice import Lattice, lattice, unname
 from inrc_modalities.sdf.mesh import SUFFIXES, Mesh, load, losses, save
-from inrc_modalities.sdf.place import Place
+from inrc_modalities.sdf.place import Place, placed
 from inrc_modalities.sdf.surface import crossed, triangulate
 
 
@@ -56,12 +56,12 @@ class SDF(Modality):
         emphasis: float = 1.0,
         seed: int = 0,
     ) -> None:
-        if not 1 <= samples <= MOST or not 0.0 <= near <= 1.0:
-            raise SignalError(f"sdf: samples {samples}, near {near}; give 1 or more, and 0 to 1")
+        if not 1 <= samples <= MAX_POINTS or not 0.0 <= near <= 1.0:
+            raise SignalError(f"sdf: samples {samples}, near {near}; give 1 or more and 0 to 1")
         if not 4 <= resolution <= 1024:
-            raise SignalError(f"sdf: a resolution of {resolution}; give 4 to 1024")
+            raise SignalError(f"sdf: resolution {resolution}; give 4 to 1024")
         if not 1.0 <= emphasis < math.inf:
-            raise SignalError(f"sdf: an emphasis of {emphasis}; give 1 or more")
+            raise SignalError(f"sdf: emphasis {emphasis}; give 1 or more")
         self.samples, self.near, self.resolution = samples, near, resolution
         self.truncation, self.field, self.emphasis, self.seed = truncation, field, emphasis, seed
         self.kind = kinds.kind(field, truncation)
@@ -134,10 +134,10 @@ class SDF(Modality):
             return (self._apart + self._close,)
         vertices, faces = meta.get("vertices"), meta["faces"]
         if type(vertices) is not int or vertices < 3 or not isinstance(faces, bytes):
-            raise SignalError("sdf: a header that no surface can have")
+            raise SignalError("sdf: invalid surface; the file is damaged")
         index = np.frombuffer(faces, "<i4") if len(faces) % 12 == 0 else np.array([-1])
         if len(index) == 0 or index.min() < 0 or index.max() >= vertices:
-            raise SignalError("sdf: a header that no surface can have")
+            raise SignalError("sdf: invalid surface; the file is damaged")
         return (vertices,)
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
@@ -151,8 +151,8 @@ class SDF(Modality):
         """
         box = self._lattice(meta, view)
         count = math.prod(box.nodes)
-        if count > MOST:
-            raise SignalError(f"sdf: {count} corners at once, more than {MOST}; use rebuild")
+        if count > MAX_POINTS:
+            raise SignalError(f"sdf: {count} corners at once, more than {MAX_POINTS}; use rebuild")
         nodes = unname(np.arange(count), box.nodes)
         return QueryPlan(tensor(box.points(nodes))[None], (0,))
 
@@ -211,11 +211,13 @@ class SDF(Modality):
 
     def _lattice(self, meta: Mapping[str, Any], view: View) -> Lattice:
         if view.at is not None:
-            raise SignalError("a shape cannot be asked where another file is; use scale or region")
+            raise SignalError("at: a shape has no grid of another file; use scale or region")
         region: dict[str, tuple[float, float]] = {}
         for axis, low, high in view.region:
             if axis not in self.axes or axis in region:
-                raise SignalError(f"region: {axis!r} twice or unknown; a shape has x, y and z")
+                raise SignalError(
+                    f"region: unknown or repeated axis {axis!r}; a shape has x, y and z"
+                )
             region[axis] = (low, high)
         return lattice(Place.of(meta), self.resolution, view.scale, region)
 
@@ -225,32 +227,13 @@ class SDF(Modality):
     def _signal(self, shell: Shell, box: Lattice, meta: Mapping[str, Any]) -> Signal:
         mesh = triangulate(shell, box)
         vertices = tensor(mesh.vertices)[None]
-        found = {
+        rebuilt = {
             "place": list(meta["place"]),
             "vertices": len(mesh.vertices),
             "faces": mesh.faces.astype("<i4").tobytes(),
         }
         answers = torch.full((1, len(mesh.vertices), 1), 0.5)
-        return Signal(vertices, answers, (len(mesh.vertices),), found)
-
-
-def placed(path: Path) -> tuple[Mesh, Place]:
-    """A mesh moved into its cube, checked to have an inside.
-
-    Raises:
-        SignalError: with the file's name, what `load`, `Place.around` and `oriented` refuse.
-    """
-    mesh = load(path)
-    try:
-        place = Place.around(mesh)
-        inside = Mesh(place.inward(mesh.vertices), mesh.faces)
-        return oriented(inside, points.space(CHECKED, 0)), place
-    except SignalError as error:
-        raise SignalError(f"{path}: {error}") from None
-
-
-CHECKED = 8192
-"""Points that a mesh is checked at: a cell of 1/10 of the cube, about."""
+        return Signal(vertices, answers, (len(mesh.vertices),), rebuilt)
 
 
 def tensor(array: NDArray[np.float64]) -> Tensor:

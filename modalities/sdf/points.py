@@ -61,9 +61,9 @@ def near(mesh: Mesh, count: int, seed: int) -> NDArray[np.float64]:
     mesh always has the same points.
     """
     random = np.random.default_rng(seed)
-    found = surface(mesh, random.random((count, 3)))[0]
+    places = surface(mesh, random.random((count, 3)))[0]
     spread = np.resize(np.array(SCALES), count)[:, None]
-    return np.clip(found + spread * random.standard_normal((count, 3)), -1.0, 1.0)
+    return np.clip(places + spread * random.standard_normal((count, 3)), -1.0, 1.0)
 
 
 def surface(

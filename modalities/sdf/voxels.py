@@ -76,7 +76,7 @@ class Voxels(Modality):
             or len(place) != 4
             or not all(type(n) is float and math.isfinite(n) for n in place)
         ):
-            raise SignalError(f"voxels: a header that no grid can have ({dict(meta)!r:.80})")
+            raise SignalError(f"voxels: invalid header ({dict(meta)!r:.80}); the file is damaged")
         return tuple(shape)
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
@@ -106,7 +106,9 @@ class Voxels(Modality):
         """
         a, b = load(original).full, load(decoded).full
         if a.shape != b.shape:
-            raise SignalError(f"{decoded}: {b.shape} voxels, but {original} has {a.shape}")
+            raise SignalError(
+                f"{decoded}: {b.shape} voxels, but {original} has {a.shape}; compare grids of one shape"
+            )
         return {
             "psnr": metrics.psnr(a, b, 1.0),
             "accuracy": 100.0 * float((a == b).mean()),
@@ -139,14 +141,16 @@ class Voxels(Modality):
     def _axes(self, meta: Mapping[str, Any], view: View) -> list[tuple[int, int, int]]:
         """For every axis the voxels of the whole, the first and the last (half-open) asked."""
         if view.at is not None:
-            raise SignalError("voxels cannot be asked where another file is; use scale or region")
+            raise SignalError("at: voxels have no grid of another file; use scale or region")
         factor = 1.0 if view.scale is None else view.scale
         if not (math.isfinite(factor) and 0 < factor <= MAX_VOXELS):
             raise SignalError(f"scale {view.scale}: give a number above 0")
         region: dict[str, tuple[float, float]] = {}
         for axis, low, high in view.region:
             if axis not in self.axes or axis in region:
-                raise SignalError(f"region: {axis!r} twice or unknown; voxels have x, y and z")
+                raise SignalError(
+                    f"region: unknown or repeated axis {axis!r}; voxels have x, y and z"
+                )
             region[axis] = (low, high)
         spans = []
         for axis, length in zip(self.axes, self.shape(meta), strict=True):
