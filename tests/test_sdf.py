@@ -21,8 +21,7 @@ from inrc.testing import check_modality
 from inrc_modalities.sdf import SDF, points
 from inrc_modalities.sdf.distance import signed
 from inrc_modalities.sdf.mesh import SUFFIXES, Mesh, load
-from inrc_modalities.sdf.modality import placed
-from inrc_modalities.sdf.place import FILL, Place
+from inrc_modalities.sdf.place import FILL, Place, placed
 
 
 @pytest.mark.parametrize("field", ["distance", "occupancy"])

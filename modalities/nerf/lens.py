@@ -54,8 +54,8 @@ def focal(
             for key in sorted(lens.keys() | other.keys()):
                 if not _equal(lens.get(key), other.get(key)):
                     raise SignalError(
-                        f"{path}: frame {number} has another lens ({key}: {lens.get(key)!r:.40} and "
-                        f"{other.get(key)!r:.40}); keep the views of one camera per file"
+                        f"{path}: frame {number} has another lens ({key}: {lens.get(key)!r:.40} "
+                        f"and {other.get(key)!r:.40}); keep the views of one camera per file"
                     )
     return _pinhole(path, lenses[0], size)
 

@@ -21,21 +21,19 @@ class NeRF(Modality):
     """A radiance scene: pictures of it, and the cameras that took them.
 
     A query is a ray (origin, unit direction, place of the samples within their steps); its feature
-    is the colour of a pixel over `background`. The field is asked in a ball around the origin, in
-    coordinates divided by the ball's radius.
-
-    A decoder renders any cameras: those of another scene file (`View.at`), those of the header
-    (`cameras`), or else a turntable, `frames` views on a circle like the path of the originals.
+    is the colour of a pixel over `background`. The field fills a ball around the origin, whose
+    radius is 1 in its coordinates. A decoder renders the cameras of another file (`View.at`), of
+    the header (`cameras`), or of a turntable: `frames` views on a circle like the original path.
 
     Args:
         near: distance from the camera, in units of the scene, where rays begin to be sampled.
         far: distance where that ends.
         bound: radius of the ball around the origin that holds the scene; rays are sampled in it.
-        samples: equal steps of a ray's way through the ball, each looked at once.
+        samples: equal steps of a ray's way through the ball, each evaluated once.
         background: red, green and blue, 0 to 1, behind the scene and transparent pixels.
         directions: degree, 0 to 2, of the spherical harmonics by which colour depends on the
-            direction that it is seen from; 0 is matt.
-        rays: most rays of a scene that are encoded, evenly from its views; None takes all.
+            viewing direction; 0 is matt.
+        rays: largest number of rays of a scene to encode, evenly from its views; None takes all.
         frames: views of the turntable.
         cameras: keep the poses of the views in every file, 48 bytes each, and decode those views.
 
@@ -228,8 +226,7 @@ class NeRF(Modality):
 
     def losses(self, path: Path) -> list[str]:
         """What a scene file loses: poses of its views unless `cameras`, opacity, other entries."""
-        poses = [] if self.cameras else ["poses of its views"]
-        return [*poses, *files.losses(path)]
+        return [*([] if self.cameras else ["poses of its views"]), *files.losses(path)]
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
         """Write `count` scenes of balls and boxes, each with training and held-out views."""
@@ -248,6 +245,6 @@ class NeRF(Modality):
 
     def _cameras(self, meta: Mapping[str, Any], view: View) -> Cameras:
         self.shape(meta)
-        size = meta["size"]
-        shown = self.turntable((size[0], size[1]), meta["focal"], list(meta["orbit"]))
+        height, width = meta["size"]
+        shown = self.turntable((height, width), meta["focal"], list(meta["orbit"]))
         return views.cameras(meta, view, shown)

@@ -10,8 +10,8 @@ from inrc_modalities.sdf.mesh import Mesh
 MAX_OFFSET = 0.25
 """A winding number farther than this from an integer means neither inside nor outside."""
 MAX_UNCLEAR = 0.2
-"""Share of such points among those around which a mesh winds by more than MAX_OFFSET: a cube without
-its lid has 43 %, a scan with a few small holes under 5 %."""
+"""Share of such points among those around which a mesh winds by more than MAX_OFFSET. A cube
+without a lid has 43 %, a scan with a few small holes under 5 %."""
 
 
 def signed(mesh: Mesh, points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -52,7 +52,7 @@ def oriented(mesh: Mesh, points: NDArray[np.float64]) -> Mesh:
         )
     if not (wound > 0.5).any():
         raise SignalError(
-            "inside is undefined: no point is inside, because the surface is open, turned both ways "
-            "or very thin; close it, and turn its faces outward"
+            "inside is undefined: no point is inside, because the surface is open, turned both "
+            "ways or very thin; close it, and turn its faces outward"
         )
     return mesh

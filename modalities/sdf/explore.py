@@ -175,7 +175,7 @@ def decided(
     """Values with a sign, none so near 0 that a vertex falls together with a corner.
 
     Corners on the faces of the box are outside. If `first` answers are outside everywhere, what is
-    nearest to inside becomes a speck, so that a poor codec gives a poor shape and not an empty file.
+    nearest to inside becomes a speck: a poor codec gives a poor shape and not an empty file.
 
     Raises:
         SignalError: nothing is inside a region.
@@ -197,6 +197,6 @@ def decided(
 def _bounded(count: int) -> None:
     if count > MAX_POINTS:
         raise SignalError(
-            f"sdf: {count} points to ask at once, more than {MAX_POINTS}: the field has a surface nearly "
-            "everywhere, or the resolution is too fine; ask for a smaller scale or a region"
+            f"sdf: {count} points at once, more than {MAX_POINTS}: the field has a surface "
+            "nearly everywhere, or the resolution is too fine; ask for a smaller scale or a region"
         )

@@ -107,7 +107,7 @@ class Voxels(Modality):
         a, b = load(original).full, load(decoded).full
         if a.shape != b.shape:
             raise SignalError(
-                f"{decoded}: {b.shape} voxels, but {original} has {a.shape}; compare grids of one shape"
+                f"{decoded}: {b.shape} voxels, but {original} has {a.shape}; use one shape"
             )
         return {
             "psnr": metrics.psnr(a, b, 1.0),
