@@ -40,8 +40,8 @@ def shape(meta: Mapping[str, Any]) -> tuple[int, int]:
 
     Raises SignalError for a header that no scene can have.
     """
-    views: Any = meta.get("views")
-    rays, size, focal, path, poses = (meta.get(key) for key in KEYS[1:])
+    entries: list[Any] = [meta.get(key) for key in KEYS]
+    views, rays, size, focal, path, poses = entries
     if (
         not _count(views, VIEWS)
         or not isinstance(size, list | tuple)
