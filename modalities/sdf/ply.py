@@ -1,5 +1,6 @@
 """PLY files: text and binary of either byte order, any elements and polygons (G. Turk 1994)."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -152,8 +153,8 @@ def _parts(
 def _walked(content: bytes, at: int, order: str, element: Element) -> tuple[dict[str, Column], int]:
     """Rows of lists whose lengths differ, one after the other."""
     kinds = [tuple(np.dtype(order + kind) for kind in types) for types in element.types]
-    starts: list[list[int]] = [[] for _ in kinds]
-    counts: list[list[int]] = [[] for _ in kinds]
+    starts = [array("q") for _ in kinds]
+    counts = [array("q") for _ in kinds]
     for _ in range(element.count):
         for number, types in enumerate(kinds):
             length = 1
