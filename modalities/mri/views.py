@@ -1,4 +1,4 @@
-"""Which voxels of which blocks a decoder asks, for any size and any region of a volume."""
+"""Queries of a decoder, for any size and any region of a volume."""
 
 import math
 from fractions import Fraction

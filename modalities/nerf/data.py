@@ -13,8 +13,8 @@ class NeRFDataModule(SignalDataModule):
     """Any folder of scenes, searched recursively, or one scene.
 
     A scene is a transforms*.json or an .npz; those whose names end with _test or _val are the
-    held-out views of their neighbours and are never trained on. One scene alone is learnt by the
-    network itself and is judged on its held-out views.
+    held-out views of their neighbours, which are left out of training. One scene alone is learned by
+    the network itself, and its held-out views are its validation data.
 
     Args:
         root: folder of scenes, or one scene file; None draws a small sample.
@@ -39,7 +39,7 @@ class NeRFDataModule(SignalDataModule):
             the first.
 
     Raises:
-        UsageError: numbers that make no sense.
+        UsageError: numbers out of range.
         SignalError: a folder that is missing or holds no scene, or scenes that cannot be read.
     """
 

@@ -38,7 +38,7 @@ class NeRF(Modality):
         cameras: keep the poses of the views in every file, 48 bytes each, and decode those views.
 
     Raises:
-        SignalError: settings that make no sense.
+        SignalError: settings out of range.
     """
 
     name: ClassVar[str] = "nerf"

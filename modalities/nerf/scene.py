@@ -1,4 +1,4 @@
-"""A scene as it lies on disk: cameras, and pictures that are loaded one at a time."""
+"""A scene on disk: cameras, and pictures that are loaded one at a time."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ class Scene:
 
 
 def measurable(path: Path, views: int, height: int, width: int, focal: float) -> None:
-    """Raise SignalError for sizes and focal lengths that no capture has."""
+    """Raise SignalError for impossible numbers, sizes and focal lengths."""
     if not 1 <= views <= VIEWS:
         raise SignalError(f"{path}: {views} views; a scene has 1 to {VIEWS}")
     if not (1 <= height <= SIDE and 1 <= width <= SIDE):

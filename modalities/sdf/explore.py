@@ -1,4 +1,4 @@
-"""Finding a surface in space by asking only where it can be."""
+"""Search for a surface in space, which evaluates a field only where the surface can be."""
 
 import math
 from collections.abc import Generator

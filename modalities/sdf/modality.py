@@ -25,17 +25,17 @@ from inrc_modalities.sdf.surface import crossed, triangulate
 class SDF(Modality):
     """A closed surface; features are signed distances to it, or what is inside.
 
-    A mesh is moved into the cube [-1, 1]^3 and asked at points of it: some spread over the cube,
-    the same for all files of a model, and some near the surface. It is rebuilt by marching cubes on
-    a grid that is only asked where a surface can be. Vertices are other ones than before; colours,
-    textures and the way that the surface was cut into triangles are not kept.
+    A mesh is moved into the cube [-1, 1]^3 and sampled at points: some spread over the cube, the
+    same for all files of a model, and some near the surface. Decoding runs marching cubes on a grid
+    that is evaluated only where a surface can be. The surface comes back with other vertices and
+    triangles; colours, normals and textures are lost.
 
     Args:
-        samples: points that a file is asked at; those in space are rounded up to a multiple of 48.
-        near: share of them near the surface. Methods that solve for a code in closed form
-            (`inrc.methods.Basis`) want 0: points that all files share.
+        samples: points of a file; those in space are rounded up to a multiple of 48.
+        near: share of them near the surface. Methods that solve for a latent in closed form
+            (`inrc.methods.Basis`) need 0: points that all files share.
         resolution: cells of the grid along the cube at decoding; `View.scale` multiplies it.
-        truncation: distance, in half sides of the cube, at which distances are cut.
+        truncation: distance, in half sides of the cube, at which distances are clipped.
         field: "distance", or "occupancy": 1 inside and 0 outside.
         emphasis: weight of an observation on the surface; it falls to 1 at the truncation.
         seed: of the points.
@@ -95,7 +95,7 @@ class SDF(Modality):
                 points.near(mesh, self._close, self.seed),
             ]
         )
-        # the field's answers are at float32 points
+        # the field is evaluated at float32 points
         asked = asked.astype(np.float32).astype(np.float64)
         distance = signed(mesh, asked)
         weights = None
@@ -186,7 +186,7 @@ class SDF(Modality):
         return losses(path)
 
     def num_units(self, shape: tuple[int, ...]) -> int:
-        """One: a rate is counted per shape, however many points it is asked at."""
+        """One: a rate is counted per shape, for any number of points."""
         return 1
 
     def measure(self, original: Path, decoded: Path) -> dict[str, float]:

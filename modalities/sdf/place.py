@@ -1,4 +1,4 @@
-"""Where in the world a shape's cube is, in four small whole numbers."""
+"""Place and size of the cube of a shape, in four small integers."""
 
 import math
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _MAX_CENTRE = 1 << 48  # beyond this, float64 would not tell the vertices of a m
 class Place:
     """The cube [-1, 1]^3 of a shape: `x = unit * (centre / 64 + cube)`.
 
-    Size and centre are rounded to few bits *before* they are used, so that nothing is lost by it:
+    Size and centre are rounded to few bits *before* they are used, so that rounding loses nothing:
     unit = (1 + size % 32 / 32) * 2^(size // 32).
     """
 
