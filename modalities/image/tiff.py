@@ -45,7 +45,9 @@ def load(path: Path) -> Pixels | None:
             raise SignalError(f"{path}: damaged; its first picture has no tags")
         others = range(1, len(tiff.pages))
         # smaller copies and their masks come with the picture, other pictures do not
-        if any(not int(tiff.pages.get(i).subfiletype) & _REDUCED for i in others) or _stacked(tiff):
+        if any(
+            not int(getattr(tiff.pages.get(i), "subfiletype", 0)) & _REDUCED for i in others
+        ) or _stacked(tiff):
             raise SignalError(
                 f"{path}: {len(tiff.pages)} pictures in one file; save the one you want by itself"
             )
