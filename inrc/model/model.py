@@ -110,7 +110,7 @@ class Model:
                 raise ContainerError(
                     f"its card names the method {method.name}, which needs a model"
                 )
-            needed = _START_COPIES * building.size(building.outline(method, modality, 0))
+            needed = _START_COPIES * building.size(building.outline(method, modality, 100))
             check_memory(needed, memory_limit(max_memory), "building its network")
             return Model.untrained(method, modality)
         except ModelError as error:
@@ -225,10 +225,10 @@ def _assemble(path: Path, header: Header) -> Model:
     default = parse_item(tensors.pop(_DEFAULT).numpy().tobytes())
     building.fill(network, tensors)
     network.eval().requires_grad_(False)
-    found = _identity(network, card, default)
-    if header.id != found.hex():
-        raise ModelError(f"calls itself {header.id:.12}, and is {found.hex()}; get it again")
-    return Model(network, modality, card, default, found, path.stat().st_size)
+    identity = _identity(network, card, default)
+    if header.id != identity.hex():
+        raise ModelError(f"calls itself {header.id:.12}, and is {identity.hex()}; get it again")
+    return Model(network, modality, card, default, identity, path.stat().st_size)
 
 
 def _tensors(network: Network, default: Item) -> dict[str, Tensor]:
