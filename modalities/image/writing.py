@@ -64,8 +64,8 @@ FORMATS: dict[str, Format] = {
 """The format to write by suffix; PNG can hold all pixels."""
 
 
-def check_writable(pixels: Pixels, path: Path) -> Format:
-    """The format that the suffix names.
+def format_for(pixels: Pixels, path: Path) -> Format:
+    """The format that the suffix names, if it can hold these pixels.
 
     Raises:
         SignalError: unknown suffix, or a format that cannot hold these pixels or their colours.
@@ -88,9 +88,9 @@ def save(pixels: Pixels, path: Path) -> None:
     """Write an image file, in the format that the suffix names; complete, or not at all.
 
     Raises:
-        SignalError: what `check_writable` refuses, or a failing disk.
+        SignalError: what `format_for` refuses, or a failing disk.
     """
-    form = check_writable(pixels, path)
+    form = format_for(pixels, path)
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         part.write_bytes(_encode(pixels, form))
