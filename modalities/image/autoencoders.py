@@ -8,8 +8,6 @@ computed in floating point, so its strings are safe only on the machine that wro
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -25,8 +23,10 @@ from safetensors.torch import save as dump
 from torch import Tensor
 from torch.nn import functional
 
-from inrc.errors import ModelError
+from inrc.errors import ModelError, one_line
+from inrc.files import atomic_write
 from inrc.signal import Baseline
+from inrc.varint import read_varint, write_varint
 from inrc_modalities.image.baselines import Codec, Levels
 
 KINDS = {"bmshj2018-factorized": "FactorizedPrior", "bmshj2018-hyperprior": "ScaleHyperprior"}
@@ -56,7 +56,7 @@ class Autoencoders:
             made = model.compress(padded(picture, model.downsampling_factor))
         first, *rest = (strings[0] for strings in made["strings"])
         head = [number, *array.shape[:2], *([len(first)] if rest else [])]
-        return b"".join((*map(_bytes, head), first, *rest))
+        return b"".join((*map(write_varint, head), first, *rest))
 
     def decode(self, data: bytes) -> Levels:
         """Pixels H W 3 of uint8.
@@ -65,7 +65,7 @@ class Autoencoders:
         """
         numbers, at = [], 0
         for _ in range(3 if self.kind == "bmshj2018-factorized" else 4):
-            number, at = _number(data, at)
+            number, at = read_varint(data, at)
             numbers.append(number)
         which, height, width, *length = numbers
         cut = at + (length[0] if length else len(data) - at)
@@ -105,7 +105,7 @@ def beside(model: Path, kind: str) -> Path:
 def save(trained: Autoencoders, path: Path) -> None:
     """Write autoencoders, complete or not at all.
 
-    Raises OSError as writing does.
+    Raises InrcError or OSError as `atomic_write` does.
     """
     tensors = {
         f"{lmbda!r}/{name}": tensor.contiguous()
@@ -116,12 +116,8 @@ def save(trained: Autoencoders, path: Path) -> None:
         "version": VERSION, "kind": trained.kind, "lambdas": json.dumps(list(trained.models)),
         "settings": json.dumps(dict(trained.settings)), "sha256": _digest(tensors),
     }  # fmt: skip
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
+    with atomic_write(path, overwrite=True) as part:
         part.write_bytes(dump(tensors, about))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load(path: Path) -> Autoencoders:
@@ -194,7 +190,7 @@ def _about(path: Path) -> dict[str, str]:
 def _damaged(path: Path, error: Exception) -> ModelError:
     if not path.exists():
         return ModelError(f"{path}: no such file; train it: {COMMAND}")
-    reason = " ".join(str(error).split())
+    reason = one_line(error)
     return ModelError(f"{path}: not autoencoders, or damaged ({reason:.80}); train them again")
 
 
@@ -204,22 +200,3 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(tensors[name].numpy().tobytes())
     return digest.hexdigest()
-
-
-def _bytes(number: int) -> bytes:
-    """Seven bits a byte, low ones first; the eighth says that more follow (LEB128)."""
-    found = bytearray()
-    while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*found, number])
-
-
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    number = 0
-    for shift in range(0, 35, 7):  # five bytes hold any side and length
-        number |= (data[at] & 0x7F) << shift
-        at += 1
-        if data[at - 1] <= 0x7F:
-            return number, at
-    raise ValueError("a number that does not end")

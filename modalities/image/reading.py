@@ -12,7 +12,7 @@ import PIL.Image
 from numpy.typing import NDArray
 from PIL import ImageOps
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.image import png, tiff
 from inrc_modalities.image.colour import kept_profile, png_colour
 from inrc_modalities.image.pixels import LAYOUTS, MODES, Pixels
@@ -112,7 +112,7 @@ def explained(path: Path) -> Iterator[None]:
         ) from None
     except Exception as error:
         # decoders raise almost anything on damaged bytes: SyntaxError, ValueError, KeyError ...
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         raise SignalError(f"{path}: damaged or cut short ({reason}); get it again") from None
 
 

@@ -1,8 +1,6 @@
 """Pixels to image files, losslessly wherever the format can."""
 
 import io
-import os
-import secrets
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
+from inrc.files import atomic_write
 from inrc_modalities.image import png
 from inrc_modalities.image.pixels import MODES, Pixels, recast
 
@@ -91,12 +90,11 @@ def save(pixels: Pixels, path: Path) -> None:
         SignalError: what `format_for` refuses, or a failing disk.
     """
     form = format_for(pixels, path)
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        part.write_bytes(_encode(pixels, form))
-        os.replace(part, path)
+        content = _encode(pixels, form)
+        with atomic_write(path, overwrite=True) as part:
+            part.write_bytes(content)
     except (OSError, ValueError) as error:
-        part.unlink(missing_ok=True)
         raise SignalError(f"{path}: cannot be written ({error})") from None
 
 
