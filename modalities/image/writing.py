@@ -88,6 +88,7 @@ def save(pixels: Pixels, path: Path) -> None:
 
     Raises:
         SignalError: what `format_for` refuses, or a failing disk.
+        InrcError: what `atomic_write` refuses: a folder, or a missing one.
     """
     form = format_for(pixels, path)
     try:
