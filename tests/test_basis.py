@@ -66,8 +66,8 @@ def test_the_axes_of_a_grid_are_its_principal_components() -> None:
     signals = smooth(points, 200)
     one = field(points, 8, num_frequencies=256, basis_size=64)
     one.start(points, signals, None)
-    found = GaussNewton(8, steps=1)(lambda z, q: answers(one, z, q), points, signals)
-    ours = float((answers(one, found, points) - signals).double().square().sum())
+    latents = GaussNewton(8, steps=1)(lambda z, q: answers(one, z, q), points, signals)
+    ours = float((answers(one, latents, points) - signals).double().square().sum())
     flat = signals.flatten(1).double().numpy()
     deviation = np.linalg.svd(flat - flat.mean(0), compute_uv=False)
     best = float((deviation[8:] ** 2).sum())
@@ -102,8 +102,8 @@ def test_masked_signals_are_projected_by_weighted_least_squares() -> None:
     for row, weight in zip(signals, weights, strict=True):
         root = weight.double().sqrt().numpy()[:, None]
         mean += np.linalg.lstsq(phi * root, row.double().numpy() * root, rcond=None)[0] / 40
-    found = answers(one, torch.zeros(1, 4), points)[0].double().numpy()
-    assert np.abs(found - phi @ mean).max() < 1e-3 * np.abs(phi @ mean).max()
+    values = answers(one, torch.zeros(1, 4), points)[0].double().numpy()
+    assert np.abs(values - phi @ mean).max() < 1e-3 * np.abs(phi @ mean).max()
 
 
 def test_as_many_sines_as_observations_do_not_run_wild_between_them(
@@ -130,8 +130,8 @@ def test_the_first_step_is_weighted_least_squares(weighted: bool) -> None:
     signals = smooth(points, 3, seed=5)
     generator = torch.Generator().manual_seed(3)
     weights = torch.rand(1, 256, generator=generator) if weighted else None
-    found = GaussNewton(6, steps=1)(lambda z, q: answers(one, z, q), points, signals, weights)
-    for z, signal in zip(found.double().numpy(), signals, strict=True):
+    latents = GaussNewton(6, steps=1)(lambda z, q: answers(one, z, q), points, signals, weights)
+    for z, signal in zip(latents.double().numpy(), signals, strict=True):
         best = lstsq(one, points, signal, None if weights is None else weights[0])
         assert np.abs(z - best).max() < 1e-3 * np.abs(best).max()
 
@@ -185,10 +185,10 @@ def test_scattered_points_of_each_signal() -> None:
 def test_rows_that_share_an_input_equal_a_loop() -> None:
     torch.manual_seed(0)
     h, weight, bias = torch.randn(1, 7, 5), torch.randn(4, 5, 3), torch.randn(4, 1, 3)
-    found = affine(h, Layer(weight, bias))
+    product = affine(h, Layer(weight, bias))
     every = torch.stack([h[0] @ w + b for w, b in zip(weight, bias, strict=True)])
-    assert found.shape == (4, 7, 3)
-    torch.testing.assert_close(found, every)
+    assert product.shape == (4, 7, 3)
+    torch.testing.assert_close(product, every)
 
 
 def test_the_matrix_is_kept_for_a_grid_and_found_anew_for_another_field() -> None:
@@ -237,16 +237,17 @@ def test_the_metric_of_a_linear_field_is_that_of_all_points(
     signals = smooth(points, 60)[..., [0, 1, 0]]
     assert isinstance(net.field, BasisField) and net.field.linear
     net.field.start(points, signals, weights)
-    monkeypatch.setattr(network, "PROBED", 2 * 6 * 400)  # enough for every point of one signal
+    # enough for every point of one signal
+    monkeypatch.setattr(network, "MAX_PROBE_POINTS", 2 * 6 * 400)
     latents = torch.randn(50, 6, generator=torch.Generator().manual_seed(2))
-    found = net.metric(latents, points, weights).double().numpy()
+    metric = net.metric(latents, points, weights).double().numpy()
     slope = answers(net.field, torch.eye(6), points) - answers(
         net.field, torch.zeros(1, 6), points
     )  # K M C
     share = (weights / weights.sum()).double().numpy()[0]
     j = slope.double().numpy()
     exact = np.einsum("kmc,m,lmc->kl", j, share, j) / 3
-    assert np.abs(found - exact).max() < 1e-3 * np.abs(exact).max()
+    assert np.abs(metric - exact).max() < 1e-3 * np.abs(exact).max()
     assert not Basis(latent_dim=6, field_hidden=8).build(2, 3, observer).field.linear
 
 

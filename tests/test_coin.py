@@ -43,10 +43,10 @@ def test_kodak_architectures_have_their_published_sizes(
 def test_a_size_for_a_rate_fits_and_grows_with_it() -> None:
     before = 0
     for bits in np.geomspace(200, 1e7, 40):
-        found = COIN(losses=[0.0125]).rated(float(bits), 0, 2, 3)
-        size = parameters(2, 3, found.width, found.depth)
+        method = COIN(losses=[0.0125]).rated(float(bits), 0, 2, 3)
+        size = parameters(2, 3, method.width, method.depth)
         assert 0.5 * before <= size <= bits / 7.6
-        assert parameters(2, 3, found.width + 1, found.depth) > bits / 7.6
+        assert parameters(2, 3, method.width + 1, method.depth) > bits / 7.6
         before = size
     with pytest.raises(UsageError, match="no network is as small"):
         COIN().rated(20.0, None, 2, 3)
@@ -57,7 +57,7 @@ def test_the_field_is_the_network_of_the_paper() -> None:
     torch.manual_seed(1)
     latent = torch.randn(4, siren.latent_dim) * 0.05
     points = torch.rand(1, 50, 2) * 2 - 1
-    found = siren.condition(latent)(points)
+    values = siren.condition(latent)(points)
     for row, flat in enumerate(latent.double().numpy()):
         h, at = points[0].double().numpy(), 0
         for layer, (rows, columns) in enumerate([(2, 7), (7, 7), (7, 7), (7, 3)]):
@@ -66,7 +66,7 @@ def test_the_field_is_the_network_of_the_paper() -> None:
             at += (rows + 1) * columns
             h = h @ matrix + bias
             h = h if layer == 3 else np.sin(30.0 * h)
-        np.testing.assert_allclose(found[row].numpy(), h, atol=2e-5)
+        np.testing.assert_allclose(values[row].numpy(), h, atol=2e-5)
 
 
 def test_the_start_is_a_sirens() -> None:
@@ -117,9 +117,9 @@ def test_a_long_run_begins_as_adam() -> None:
         adam.zero_grad()
         distortion(predict(theirs, queries), features, None).sum().backward()
         adam.step()
-    found = run(predict, queries, features)
-    assert float((found - start).abs().max()) > 1e-3
-    torch.testing.assert_close(found, theirs.detach(), rtol=0, atol=2e-5)
+    fitted = run(predict, queries, features)
+    assert float((fitted - start).abs().max()) > 1e-3
+    torch.testing.assert_close(fitted, theirs.detach(), rtol=0, atol=2e-5)
 
 
 def test_a_long_run_keeps_the_best() -> None:

@@ -164,10 +164,10 @@ def test_payloads_that_nobody_wrote_are_refused() -> None:
         noise = generator.bytes(int(generator.integers(0, 30)))
         for each in (bottleneck, Float16Bottleneck(9), HalfOrFixedPoint([6, 3])):
             try:
-                found = each.dequantize(each.decompress(noise, 2))
+                weights = each.dequantize(each.decompress(noise, 2))
             except ContainerError:
                 continue
-            assert torch.isfinite(found).all()
+            assert torch.isfinite(weights).all()
     with pytest.raises(ContainerError, match="not finite"):
         Float16Bottleneck(1).decompress(b"\x00\x7c", 1)
     with pytest.raises(ContainerError, match="networks of"):

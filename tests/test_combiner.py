@@ -49,8 +49,8 @@ def test_the_generator_is_philox() -> None:
          "d16cfe09 94fdcceb 5001e420 24126ea1"),
     ]  # fmt: skip
     for counter, key, expected in known:
-        found = philox(np.array(counter, np.uint32), key)
-        assert " ".join(f"{number:08x}" for number in found) == expected
+        numbers = philox(np.array(counter, np.uint32), key)
+        assert " ".join(f"{number:08x}" for number in numbers) == expected
 
 
 def test_candidates_are_the_same_for_ever() -> None:
@@ -228,11 +228,11 @@ def test_blocks_are_as_training_said_and_end_at_16_bits() -> None:
     # the prices alone bring them there; what tempering has left to do is little
     assert (costs - 16).abs().median() < 0.3
     assert ((costs - 16).abs() < 0.6).float().mean() > 0.9
-    found = distort(bottleneck.dequantize(symbols))
+    errors = distort(bottleneck.dequantize(symbols))
     nothing = distort(prior.mean.detach().expand(24, -1))
     # the rate-distortion function of these Gaussians at as many bits, and the coder's excess
-    assert float(found.mean()) < 0.3 * float(nothing.mean())
-    assert float(found.mean()) < float(distort(bottleneck.dequantize(symbols * 0)).mean())
+    assert float(errors.mean()) < 0.3 * float(nothing.mean())
+    assert float(errors.mean()) < float(distort(bottleneck.dequantize(symbols * 0)).mean())
     assert torch.equal(bottleneck.bits(symbols), torch.full((24,), 16.0 * bottleneck.symbols))
 
 
@@ -279,7 +279,7 @@ def test_the_field_is_the_network_of_its_weights() -> None:
     field = BayesianSiren(2, 3, 2, width=5, depth=2, embedding=8, finest=4.0)
     assert field.weight_count == 9 * 5 + 6 * 5 + 6 * 3 and field.latent_dim == 3 * 93
     latent, points = torch.randn(4, field.latent_dim), torch.rand(1, 11, 2)
-    found = field.condition(latent)(points)
+    values = field.condition(latent)(points)
     for row in range(4):
         w = latent[row, :93].split([45, 30, 18])
         angle = (points[0, :, :, None] * math.pi * torch.tensor([1.0, 4.0])).flatten(1)
@@ -288,9 +288,9 @@ def test_the_field_is_the_network_of_its_weights() -> None:
         h = torch.sin(h @ (w[1].view(6, 5) * math.sqrt(6 / 5))[:5]
                       + (w[1].view(6, 5) * math.sqrt(6 / 5))[5])  # fmt: skip
         last = w[2].view(6, 3) * math.sqrt(6 / 5) / 30
-        torch.testing.assert_close(found[row], h @ last[:5] + last[5] + 0.5, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(values[row], h @ last[:5] + last[5] + 0.5, rtol=1e-4, atol=1e-5)
     mixed = BayesianSiren(2, 3, 2, width=5, depth=2, embedding=8, finest=4.0, mixed=True)
-    torch.testing.assert_close(mixed.condition(latent)(points), found)
+    torch.testing.assert_close(mixed.condition(latent)(points), values)
 
 
 DECODE = """

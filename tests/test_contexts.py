@@ -56,11 +56,11 @@ def test_a_decoder_walks_the_contexts_of_the_encoder(data: st.DataObject) -> Non
     edges = np.sort(rng.integers(0, 200, (columns, 4)), 1)
     contexts = Contexts(edges, edges[:, :2], rng.integers(0, 9, (columns, 15)))
     symbols = rng.integers(-12, 13, (rows, columns))
-    trail, found = Trail(contexts, rows), []
+    trail, chosen = Trail(contexts, rows), []
     for column in symbols.T:
-        found.append(trail.tables())
+        chosen.append(trail.tables())
         trail.append(sizes(column))
-    np.testing.assert_array_equal(np.stack(found, 1), contexts.tables(symbols))
+    np.testing.assert_array_equal(np.stack(chosen, 1), contexts.tables(symbols))
 
 
 def test_long_archives_are_looked_at_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,8 +83,8 @@ def test_any_symbols_come_back(data: st.DataObject) -> None:
         min_size=20, max_size=20,
     )  # fmt: skip
     symbols = np.array(data.draw(st.lists(row, max_size=4)), np.int32).reshape(-1, 20)
-    found = decode(encode(symbols, tables), len(symbols), 20, tables)
-    np.testing.assert_array_equal(found, symbols)
+    decoded = decode(encode(symbols, tables), len(symbols), 20, tables)
+    np.testing.assert_array_equal(decoded, symbols)
 
 
 def test_rows_cost_what_is_known_of_their_roughness() -> None:
@@ -134,8 +134,8 @@ def test_wide_symbols_are_escaped_and_tables_are_few() -> None:
     symbols = np.random.default_rng(3).integers(-5000, 5000, (50, 3))
     tables = pooled_tables(symbols, laplace(np.full(3, 2000.0), MAX_ENTRIES // 2 - 1), 100.0)
     assert tables.lengths.max() <= MAX_ENTRIES and len(tables.lengths) <= MAX_TABLES
-    found = decode(encode(symbols.astype(np.int32), tables), 50, 3, tables)
-    np.testing.assert_array_equal(found, symbols)
+    decoded = decode(encode(symbols.astype(np.int32), tables), 50, 3, tables)
+    np.testing.assert_array_equal(decoded, symbols)
 
 
 def test_contexts_that_fit_no_table_are_refused() -> None:

@@ -63,7 +63,8 @@ def test_files_that_are_named_exist(page: str) -> None:
 def commands(page: str) -> list[list[str]]:
     """What the page's code blocks call of `inrc` and `lightning`, as words."""
     code = re.sub(r"\\\n\s*", "", text(page))
-    lines = re.findall(r"(?m)^(?: {4})?((?:inrc|lightning) [a-z].*)$", code)
+    code += re.sub(r"(?m)^", " " * 4, "\n".join(re.findall(r"(?ms)^```\w*\n(.*?)^```$", code)))
+    lines = re.findall(r"(?m)^ {4}((?:inrc|lightning) [a-z].*)$", code)
     calls = [call for line in lines for call in re.split(r"\s+(?:;|&&|\|)\s+", line)]
     return [shlex.split(call, comments=True) for call in calls]
 
@@ -161,6 +162,10 @@ def users() -> dict[str, set[str]]:
                     modules = [name.name for name in node.names]
                 elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     modules = [node.module]
+                elif isinstance(node, ast.Call) and ast.unparse(node.func) == "import_module":
+                    modules = [
+                        str(each.value) for each in node.args if isinstance(each, ast.Constant)
+                    ]
                 for module in modules:
                     for name in distributions.get(module.split(".")[0], []):
                         places[normal(name)].add(place)

@@ -64,8 +64,8 @@ def test_bdrate_of_undefined_means_says_so(
     said = capsys.readouterr()
     assert "0 usable" in said.out and "nothing could be compared" in said.err
     assert main(["bdrate", str(path), "--anchor", "JPEG 2000", "--json"]) == 0
-    found = {each["codec"]: each for each in json.loads(capsys.readouterr().out)["codecs"]}
-    assert found["inrc basis"]["bd_rate"] == pytest.approx(-50.0)
+    deltas = {each["codec"]: each for each in json.loads(capsys.readouterr().out)["codecs"]}
+    assert deltas["inrc basis"]["bd_rate"] == pytest.approx(-50.0)
 
 
 def test_figures_and_pages_show_what_is_defined() -> None:

@@ -189,9 +189,9 @@ def test_a_gate_moves_its_own_weight_and_its_rank_is_what_it_says(rank: int) -> 
         gate = other.weight / one.weight  # B H H
         assert bool((gate > 0).all()) and bool((gate < 2).all())
         logits = torch.logit(gate / 2)
-        found = torch.linalg.svdvals(logits)
-        assert bool((found[:, rank:] < 1e-8 * found[:, :1]).all())  # no more than rank r
-        assert bool((found[:, rank - 1] > 1e-4 * found[:, 0]).all())  # and no less
+        singular = torch.linalg.svdvals(logits)
+        assert bool((singular[:, rank:] < 1e-8 * singular[:, :1]).all())  # no more than rank r
+        assert bool((singular[:, rank - 1] > 1e-4 * singular[:, 0]).all())  # and no less
     # one number of U moves the gates of one row, and of no other
     factors = field._factors(latents[:1]).detach()
     moved = factors.clone()

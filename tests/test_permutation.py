@@ -30,26 +30,26 @@ PARTS = st.lists(st.integers(1, 40), min_size=1, max_size=6)
 
 
 def test_orders_are_the_same_for_ever() -> None:
-    found = orders(64, 100)
-    assert hashlib.sha256(found.astype("<i8").tobytes()).hexdigest() == ORDERS
+    order = orders(64, 100)
+    assert hashlib.sha256(order.astype("<i8").tobytes()).hexdigest() == ORDERS
     assert orders(5, 3).tolist() == [[1, 4, 3], [4, 1, 2], [3, 0, 4], [0, 3, 1], [2, 2, 0]]
-    assert (np.sort(found, 0) == np.arange(64)[:, None]).all()
-    assert np.array_equal(orders(64, 7), found[:, :7])  # a weight's own, whatever stands beside it
+    assert (np.sort(order, 0) == np.arange(64)[:, None]).all()
+    assert np.array_equal(orders(64, 7), order[:, :7])  # a weight's own, whatever stands beside it
 
 
 @given(PARTS, st.integers(1, 50))
 def test_groups_hold_rows_of_one_signal_and_are_of_nearly_one_size(
     parts: list[int], most: int
 ) -> None:
-    found = groups(parts, most)
-    assert max(found) <= most and groups(found, most) == found
-    edges, starts = np.cumsum(found), np.cumsum(parts)
+    sizes = groups(parts, most)
+    assert max(sizes) <= most and groups(sizes, most) == sizes
+    edges, starts = np.cumsum(sizes), np.cumsum(parts)
     assert set(starts) <= set(edges)
     for end, rows in zip(starts, parts, strict=True):
-        inside = [size for size, edge in zip(found, edges, strict=True) if end - rows < edge <= end]
+        inside = [size for size, edge in zip(sizes, edges, strict=True) if end - rows < edge <= end]
         assert len(inside) == -(-rows // most) and max(inside) - min(inside) <= 1
-    chunks = list(_chunks(found, max(most, 30)))
-    assert [size for _, inside in chunks for size in inside] == found
+    chunks = list(_chunks(sizes, max(most, 30)))
+    assert [size for _, inside in chunks for size in inside] == sizes
     assert [start for start, _ in chunks] == [0, *np.cumsum([sum(c) for _, c in chunks])[:-1]]
     assert all(sum(inside) <= max(most, 30) for _, inside in chunks)
 
@@ -122,9 +122,9 @@ def model_of(folder: Path, together: int, monkeypatch: pytest.MonkeyPatch) -> Mo
 
 
 def bottleneck(model: Model, quality: int) -> RelativeBottleneck:
-    found = model.network.bottleneck(quality)
-    assert isinstance(found, RelativeBottleneck)
-    return found
+    coder = model.network.bottleneck(quality)
+    assert isinstance(coder, RelativeBottleneck)
+    return coder
 
 
 def test_files_of_several_parts_decode_elsewhere_bit_for_bit(

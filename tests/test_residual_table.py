@@ -26,8 +26,8 @@ def rough(points: Tensor, rows: int, channels: int = 2, seed: int = 1) -> Tensor
     wave = torch.sin(points @ k + draw(6, seed=101))  # 1 M 6
     size = draw(rows, 6, channels, seed=seed) * (0.6 ** torch.arange(6))[:, None]
     pattern = 0.05 * draw(2, points.shape[1], channels, seed=102)
-    found = 0.5 + 0.1 * wave.expand(rows, -1, -1) @ size
-    return found + pattern[0] + size[:, 0, :1, None] * pattern[1]
+    waves = 0.5 + 0.1 * wave.expand(rows, -1, -1) @ size
+    return waves + pattern[0] + size[:, 0, :1, None] * pattern[1]
 
 
 def field(points: Tensor, residual_table: int, latent: int = 6) -> BasisField:
@@ -82,8 +82,8 @@ def test_the_regression_is_least_squares() -> None:
     design, left = draw(30, 4), draw(30, 9, 2, seed=1)
     x, y = design.double().numpy(), left.double().numpy().reshape(30, -1)
     best = np.linalg.solve(x.T @ x / 30 + RIDGE * np.eye(4), x.T @ y / 30)
-    found = regression(left, torch.rand(1, 9) + 0.1, design).flatten(1)
-    np.testing.assert_allclose(found.numpy(), best, atol=1e-5)
+    table = regression(left, torch.rand(1, 9) + 0.1, design).flatten(1)
+    np.testing.assert_allclose(table.numpy(), best, atol=1e-5)
     # a signal that says nothing of a point counts for nothing there
     share = torch.ones(30, 9)
     share[20:, 3] = 0.0
@@ -100,10 +100,10 @@ def test_places_answer_exactly_and_points_between_them_in_between(dim: int) -> N
     residual_table = ResidualTable(dim, 5)
     assert torch.equal(residual_table(places[None]), torch.zeros(1, 50, 5))
     residual_table.set(places, values)
-    found = residual_table(places.flip(0)[None].expand(2, -1, -1))
-    assert found.shape == (2, 50, 5)
-    torch.testing.assert_close(found[1, :, :3], values.flip(0), atol=1e-5, rtol=0)
-    assert torch.equal(found[..., 3:], torch.zeros(2, 50, 2))
+    tabulated = residual_table(places.flip(0)[None].expand(2, -1, -1))
+    assert tabulated.shape == (2, 50, 5)
+    torch.testing.assert_close(tabulated[1, :, :3], values.flip(0), atol=1e-5, rtol=0)
+    assert torch.equal(tabulated[..., 3:], torch.zeros(2, 50, 2))
     between = residual_table(draw(1, 200, dim, seed=2))[0, :, :3]
     assert bool((between >= values.amin(0) - 1e-5).all())
     assert bool((between <= values.amax(0) + 1e-5).all())

@@ -88,8 +88,8 @@ def test_the_inner_loop_is_plain_descent_on_values_and_gates() -> None:
         loss = loss + (0.3 * p.mean(1)).sum()
         expected = (expected - adapter.lrs.detach() * torch.autograd.grad(loss, at)[0]).detach()
     for graph in (False, True):
-        found = adapter(predict, points, target, create_graph=graph)
-        torch.testing.assert_close(found.detach(), expected, rtol=1e-9, atol=1e-12)
+        latent = adapter(predict, points, target, create_graph=graph)
+        torch.testing.assert_close(latent.detach(), expected, rtol=1e-9, atol=1e-12)
 
 
 def calibrated(keep: int = 5) -> tuple[SparseBottleneck, torch.Tensor]:
@@ -144,9 +144,9 @@ def test_kept_numbers_make_up_for_those_left_out() -> None:
         return (z[:, :40] @ matrix - target).square().mean(1)
 
     plain = distort(bottleneck.dequantize(bottleneck.quantize(start)))
-    found = bottleneck.search(start, distort)
-    assert ((found != 0).sum(1) <= 3).all()
-    assert distort(bottleneck.dequantize(found)).mean() < 0.98 * plain.mean()
+    symbols = bottleneck.search(start, distort)
+    assert ((symbols != 0).sum(1) <= 3).all()
+    assert distort(bottleneck.dequantize(symbols)).mean() < 0.98 * plain.mean()
 
 
 @pytest.mark.parametrize("method", [
@@ -166,8 +166,8 @@ def test_trained_to_files_and_latents(
     assert main(["verify", str(tmp_path / "x.inrc"), "-m", str(model)]) == 0
     words = ["encode", str(image), "-m", str(model), "--latents"]
     assert main([*words, str(tmp_path / "z.npz")]) == 0
-    with np.load(tmp_path / "z.npz") as found:
-        assert found["latents"].shape == (4, module.network.field.latent_dim)
-        assert found["owner"].tolist() == [0] * 4 and found["names"].tolist() == [str(image)]
+    with np.load(tmp_path / "z.npz") as saved:
+        assert saved["latents"].shape == (4, module.network.field.latent_dim)
+        assert saved["owner"].tolist() == [0] * 4 and saved["names"].tolist() == [str(image)]
     assert main([*words, str(tmp_path / "z.npz")]) == 1  # exists already
     assert main([*words, str(tmp_path / "z.txt")]) == 2

@@ -1,4 +1,4 @@
-"""The interface of an adapter: how the latent of a signal is found."""
+"""The interface of an adapter, which computes the latents of signals."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from inrc.adapt.problem import Indices, Predict, Problem
 
 
 class Adapter(nn.Module, ABC):
-    """Finds the latents of signals.
+    """Computes the latents of signals.
 
     `steps` is the default number of steps.
     """

@@ -42,6 +42,15 @@ class Problem:
             weights=None if self.weights is None else self.weights[:, index],
         )
 
+    def rows(self, start: int, size: int) -> "Problem":
+        """The problem of `size` rows from `start` on."""
+        return replace(
+            self,
+            queries=rows_of(self.queries, start, size),
+            features=self.features[start : start + size],
+            weights=None if self.weights is None else rows_of(self.weights, start, size),
+        )
+
     def repeated(self, count: int) -> "Problem":
         """The problem of all rows, `count` times one after the other."""
         queries, weights = self.queries, self.weights
@@ -62,6 +71,11 @@ class Problem:
             part = slice(start, start + self.chunk)
             error = self.predict(latent, self.queries[:, part]) - self.features[:, part]
             yield (share[:, part] * error.square().sum(-1)).sum(1)
+
+
+def rows_of(tensor: Float[Tensor, "#B *S"], start: int, size: int) -> Float[Tensor, "#N *S"]:
+    """Rows of a tensor; a single row, which all rows share, stays as it is."""
+    return tensor if tensor.shape[0] == 1 else tensor[start : start + size]
 
 
 def distortion(

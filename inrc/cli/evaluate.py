@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     Raises InrcError for what cannot be begun.
     """
     if args.jobs < 1 or args.limit <= 0 or args.repeats < 0:
-        raise UsageError("--jobs and --limit must be positive, --repeats not negative")
+        raise UsageError("--jobs and --limit must be positive, --repeats must not be negative")
 
     from inrc.evaluation.evaluate import Plan, evaluate
     from inrc.evaluation.results import distinct
@@ -96,7 +96,7 @@ def _learn(files: list[Path], path: Path, model: "Model") -> None:
 
     pca = linear.learn(read_rows(model.modality, files), model.modality, files[0])
     if pca is None:
-        raise SignalError(f"{files[0]}: no grid that files share, and PCA needs one; drop --train")
+        raise SignalError(f"{files[0]}: PCA needs files on one grid; omit --train")
     linear.save(pca, linear.beside(path))
 
 
@@ -106,4 +106,4 @@ def _qualities(text: str, count: int) -> list[int]:
     try:
         return [int(word) for word in text.split(",")]
     except ValueError:
-        raise UsageError(f"-q {text}: give all, or numbers with commas") from None
+        raise UsageError(f"-q {text}: not a list of quality levels; use all, or 0,2,3") from None

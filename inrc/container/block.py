@@ -114,7 +114,12 @@ def read_block(block: bytes, count: int, max_entries: int | None = None) -> tupl
 def _preview(block: bytes, max_entries: int) -> Iterator[Entry]:
     """The first entries of a block without their patches, as far as its first bytes hold them."""
     walker = msgpack.Unpacker(
-        max_buffer_size=_PREVIEW + 1, max_array_len=0, max_map_len=0, unicode_errors="surrogatepass"
+        max_buffer_size=_PREVIEW + 1,
+        max_array_len=0,
+        max_map_len=0,
+        max_bin_len=MAX_BLOCK,
+        max_str_len=MAX_BLOCK,
+        unicode_errors="surrogatepass",
     )
     walker.feed(_inflated(block, _PREVIEW, whole=False))
     try:

@@ -44,7 +44,7 @@ class Untrained(Bottleneck):
 
 
 class Float16Bottleneck(Untrained):
-    """16-bit floats (COIN, arXiv:2103.03123, sec. 3); symbols are their bits, two bytes a weight."""
+    """16-bit floats (COIN, arXiv:2103.03123, sec. 3); symbols are their bits, 2 bytes a weight."""
 
     def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B K"]:
         halves = latents.clamp(-_MAX_FLOAT16, _MAX_FLOAT16).half()

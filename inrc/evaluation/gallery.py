@@ -65,7 +65,7 @@ def _chosen(rows: Sequence[Result], path: Path, model: Model, measure: str) -> l
     ours = [r for r in ours if Path(r.file).is_file()]
     if not ours:
         raise SignalError(
-            f"{path}: no row of this model at quality level {quality} whose file is still there"
+            f"{path}: no result at quality level {quality} with an existing file; evaluate again"
         )
     by_quality = ordered(ours, measure)
     if not by_quality:

@@ -20,7 +20,7 @@ def decoded(rows: Sequence[Result], path: Path, measure: str, folder: Path) -> l
     quality = model.num_qualities // 2
     own = [row for row in rows if row.model == model.id.hex() and int(row.setting) == quality]
     if not own:
-        raise SignalError(f"{path}: no row of this model at quality level {quality}")
+        raise SignalError(f"{path}: no result at quality level {quality}; evaluate it first")
     by_quality = ordered(own, measure)
     if not by_quality:
         raise SignalError(

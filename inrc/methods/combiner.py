@@ -1,4 +1,4 @@
-"""COMBINER: a Gaussian over the weights, and one of 2^16 candidates for every block of them."""
+"""COMBINER: a Gaussian over the weights, coded as one of 2^16 candidates per block."""
 
 from dataclasses import dataclass, field
 
@@ -16,15 +16,15 @@ class COMBINER(Method):
 
     As in the paper: a factorised posterior over all weights of a small SIREN, a shared prior by
     coordinate descent, blocks of 16 bits, a price per block, relative entropy coding among 2^16
-    candidates, refinement of the weights that are still open. As in RECOMBINER: posteriors start at
-    the prior's mean, a draw of the weights instead of a draw per point and unit, blocks that the
-    parts of a signal share, every weight in an order of its own, and with `mixed` a learned linear
-    map between what is coded and the weights. Ours: one model has a prior per beta;
-    weights are in units of their initial size, so that one learning rate fits all layers;
-    candidates come from a counter and not from a Sobol sequence; encoding takes hundreds of steps
-    and not tens of thousands.
+    candidates, refinement of the weights that are not coded yet. As in RECOMBINER: posteriors start
+    at the prior's mean, a draw of the weights instead of a draw per point and unit, blocks that the
+    parts of a signal share by a permutation of every weight, and with `mixed` a learned linear map
+    between coded numbers and weights. Different: one model has a prior per beta; weights are in
+    units of their initial size, so that one learning rate fits all layers; candidates come from a
+    counter-based generator instead of a Sobol sequence; encoding takes hundreds of steps instead of
+    tens of thousands.
 
-    `betas` are ordered from the lowest rate, that is the largest beta, to the highest.
+    `betas` are ordered from the lowest rate, which has the largest beta, to the highest.
 
     Args:
         width: units of a layer.
@@ -32,7 +32,7 @@ class COMBINER(Method):
         embedding: number of Fourier features of a coordinate.
         finest: highest frequency of the Fourier features.
         w0: frequency of the sines, in radians per unit.
-        mixed: learn a linear map between what is coded and the weights, as RECOMBINER does.
+        mixed: learn a linear map between coded numbers and weights, as RECOMBINER does.
         betas: for each quality level, the mean squared error that a nat is worth, from the lowest
             rate to the highest.
         sigma: standard deviation of the prior at the start.
