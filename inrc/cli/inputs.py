@@ -23,7 +23,10 @@ def files_in(paths: list[Path], modality: "Modality | type[Modality]") -> list[P
                 f"{path}: has no file that ends with {' '.join(modality.suffixes)}; name another"
             )
         files += inside
-    return list({os.path.abspath(file): file for file in reversed(files)}.values())[::-1]
+    unique: dict[str, Path] = {}
+    for file in files:
+        unique.setdefault(os.path.abspath(file), file)
+    return list(unique.values())
 
 
 def walk(folder: Path) -> list[Path]:
