@@ -10,14 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FLOORS = (
-    "errors varint memory files fetch metrics lossless signal grid fields adapt basis entropy methods "
-    "data module container registry model codec api plotting evaluation xarray_engine testing cli"
-).split()
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+TABLE = {
+    room: set(imported.replace("-", "").replace(",", " ").split())
+    for room, imported in re.findall(r"(?m)^\| `(\w+)` \|.*\| ([^|]*) \|$", PAGE)
+    if re.fullmatch(r"-|\w+(, \w+)*", imported)
+}
+"""What each room imports, by docs/architecture.md."""
+FLOORS = list(TABLE)
 """From low to high; a room imports from lower floors only."""
 
 FOR_PLUGINS = {"signal", "grid", "data", "metrics", "errors", "fetch", "files", "varint"}
-TENSORS_ONLY = {"fields", "adapt", "basis", "entropy"}
+TENSORS_ONLY = {"gaussian", "fields", "adapt", "basis", "entropy"}
 WITH_LIGHTNING = {"module", "data", "cli"}
 WITHOUT_TORCH = ["errors", "varint", "memory", "files", "fetch", "container", "registry", "cli"]
 
@@ -70,6 +74,23 @@ def arrows() -> list[tuple[str, str]]:
         for two in GRAPH[one]
         if two.split(".")[0] == "inrc" and room(one) and room(two) != room(one)
     ]
+
+
+def test_the_page_says_what_each_room_imports() -> None:
+    real = {name: set[str]() for name in FLOORS}
+    for one, two in arrows():
+        real[room(one)].add(room(two))
+    wrong = {name: sorted(rooms) for name, rooms in real.items() if rooms != TABLE[name]}
+    assert wrong == {}, f"write into the table: {wrong}"
+
+
+def test_names_on_the_page_are_names_in_the_sources() -> None:
+    """Classes, functions and settings: a name that was changed must be changed there, too."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (INRC | PLUGINS).values())
+    named = set(re.findall(r"`([A-Za-z_]\w+)(?:\([\w, ]*\))?`", PAGE)) - set(FLOORS)
+    known = set(re.findall(r"\w+", text)) | {"benchmarks", "inrc_recipes"}
+    assert len(named) > 40
+    assert sorted(named - known) == []
 
 
 def test_every_room_has_a_floor_and_no_arrow_goes_up() -> None:

@@ -1,6 +1,7 @@
 """Folders of sounds and LibriSpeech as training data."""
 
 import hashlib
+import sys
 import tarfile
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import pytest
 import torch
 from jsonargparse import ArgumentParser
 
+import inrc_modalities.audio
 from inrc.data import SignalDataModule
 from inrc.errors import SignalError
 from inrc_modalities.audio import Audio, AudioDataModule, LibriSpeech, librispeech, views
 from inrc_modalities.audio.data import draw
 from inrc_modalities.audio.formats import Header
-from inrc_modalities.audio.reading import load, look
-from inrc_modalities.audio.rows import TurnedRows
+from inrc_modalities.audio.reading import load, read_header
+from inrc_modalities.audio.rows import AugmentedRows
 from inrc_modalities.audio.writing import save
 
 
@@ -80,9 +82,17 @@ def test_a_second_folder_one_file_and_no_folder(tmp_path: Path) -> None:
 
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for wrong in (tmp_path / "empty", tmp_path / "nowhere"):
-        with pytest.raises(SignalError, match="no sounds here"):
-            AudioDataModule(wrong).setup("fit")
+    for wrong, reason in (("empty", "no sounds here"), ("nowhere", "no such file or folder")):
+        with pytest.raises(SignalError, match=rf"{wrong}: {reason}"):
+            AudioDataModule(tmp_path / wrong).setup("fit")
+        with pytest.raises(SignalError, match=rf"{wrong}: {reason}"):
+            AudioDataModule(folder(tmp_path / wrong[0], 2), val_root=tmp_path / wrong).files()
+    bad = folder(tmp_path / "bad", 3) / "0" / "00.wav"
+    bad.write_bytes(bad.read_bytes()[:-20])
+    for rows in (None, 5):
+        with pytest.raises(SignalError, match=r"00\.wav: cut short") as caught:
+            AudioDataModule(tmp_path / "bad", rows=rows).setup("fit")
+        assert "\n" not in str(caught.value)
     with pytest.raises(SignalError, match="rows"):
         AudioDataModule(tmp_path, rows=0)
 
@@ -131,7 +141,7 @@ def speech(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         with tarfile.open(tar, "w:gz") as packed:
             packed.add(tmp_path / "make" / split / "LibriSpeech", "LibriSpeech")
         sums[f"{FakeLibriSpeech.address}/{tar.name}"] = hashlib.sha256(tar.read_bytes()).hexdigest()
-    monkeypatch.setattr(FakeLibriSpeech, "sums", sums)
+    monkeypatch.setattr(FakeLibriSpeech, "sums", staticmethod(lambda: sums))
     return root
 
 
@@ -141,7 +151,14 @@ def test_librispeech_is_unpacked_cut_and_keeps_its_splits(speech: Path) -> None:
     data.setup("fit")
     assert [p.name for p in data.train_paths] == [f"19-198-{i:04d}.flac" for i in range(6)]
     assert [p.parent.name for p in data.val_paths] == ["test-clean-0.75s"] * 2
-    assert [look(p).frames for p in data.train_paths] == [8000, 10240, 12000, 12000, 12000, 12000]
+    assert [read_header(p).frames for p in data.train_paths] == [
+        8000,
+        10240,
+        12000,
+        12000,
+        12000,
+        12000,
+    ]
     recording = speech / "LibriSpeech" / "train-clean-100" / "19" / "198" / "19-198-0005.flac"
     assert np.array_equal(load(data.train_paths[5])[1], load(recording)[1][:, :12000])
     assert data.train_rows is not None and data.val_rows is not None
@@ -156,7 +173,7 @@ def test_librispeech_whole_recordings_and_some_of_them(speech: Path) -> None:
     data = FakeLibriSpeech(speech, seconds=None, train_files=3, val_files=1, rows=20, patch=100)
     data.setup("fit")
     assert [p.name[-6] for p in data.train_paths] == ["0", "2", "4"]
-    assert look(data.train_paths[2]).frames == 8000 + 4 * 2240
+    assert read_header(data.train_paths[2]).frames == 8000 + 4 * 2240
     assert len(data.val_paths) == 1 and data.train_rows is not None
     assert len(data.train_rows) == 20
 
@@ -167,7 +184,9 @@ def test_missing_damaged_or_unknown_librispeech_is_explained(
     missing = r"train-clean-100\.tar\.gz: .* put .* from http.* or set download: true"
     with pytest.raises(SignalError, match=missing):
         FakeLibriSpeech(speech / "elsewhere").prepare_data()
-    with pytest.raises(SignalError, match="no split 'moon'; known: train-clean-100, test-clean"):
+    with pytest.raises(
+        SignalError, match="no split 'moon'; use one of train-clean-100, test-clean"
+    ):
         FakeLibriSpeech(speech, train="moon").prepare_data()
     with pytest.raises(SignalError, match="seconds"):
         FakeLibriSpeech(speech, seconds=0.0)
@@ -195,20 +214,45 @@ def test_librispeech_is_fetched_only_if_asked(
 
     monkeypatch.setattr(FakeLibriSpeech, "fetch", staticmethod(fetch))
     FakeLibriSpeech(tmp_path / "new", download=True, rows=10).setup("fit")
-    assert asked == list(FakeLibriSpeech.sums)
+    assert [url.rsplit("/", 1)[-1] for url in asked] == [
+        "train-clean-100.tar.gz", "test-clean.tar.gz"
+    ]  # fmt: skip
     FakeLibriSpeech(tmp_path / "new", download=True, rows=10).setup("fit")
     assert len(asked) == 2
 
 
 def test_the_sums_are_those_of_the_real_archives() -> None:
+    sums = LibriSpeech.sums()
     for split in ("train-clean-100", "test-clean", "dev-clean"):
-        assert len(LibriSpeech.sums[f"{LibriSpeech.address}/{split}.tar.gz"]) == 64
+        assert len(sums[f"{LibriSpeech.address}/{split}.tar.gz"]) == 64
     assert librispeech.LibriSpeech is LibriSpeech
+
+
+BROKEN = "libtorchaudio.so: undefined symbol:\n torch_exception_get_what_without_backtrace"
+
+
+@pytest.mark.parametrize("error", [OSError(BROKEN), ImportError("No module named 'torchaudio'")])
+def test_a_broken_torchaudio_fails_librispeech_only(
+    speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchaudio"]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "torchaudio").mkdir()
+    (tmp_path / "torchaudio" / "__init__.py").write_text(f"raise {error!r}")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "inrc_modalities.audio.librispeech")
+    for module in (inrc_modalities.audio.LibriSpeech, FakeLibriSpeech):
+        with pytest.raises(SignalError, match="LibriSpeech: torchaudio cannot be imported") as why:
+            module(speech).setup("fit")
+        assert "\n" not in str(why.value) and str(error)[:20] in str(why.value)
+    data = AudioDataModule(folder(tmp_path / "a", 3), patch=16)
+    data.setup("fit")
+    assert len(data.train_paths) == 2
 
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("Sounds", {"root": "a", "patch": 64, "rows": 3}), ("LibriSpeech", {"root": "a"})],
+    [("AudioDataModule", {"root": "a", "patch": 64, "rows": 3}), ("LibriSpeech", {"root": "a"})],
 )
 def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:
     parser = ArgumentParser(exit_on_error=False)
@@ -225,7 +269,7 @@ def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None
 def test_training_rows_are_turned_in_four_ways() -> None:
     torch.manual_seed(0)
     features = torch.rand(5, 6, 1)
-    rows = TurnedRows(views.local(6), features)
+    rows = AugmentedRows(views.local(6), features)
     ways = torch.stack([features, features.flip(1), 1 - features, 1 - features.flip(1)])
     queries, found, weights = rows.select(torch.tensor([4, 1]))
     assert torch.equal(found.unflatten(0, (4, 2)), ways[:, [4, 1]])

@@ -8,7 +8,8 @@ import pytest
 import soundfile
 import torch
 from audio_files import QUICK, make, tone
-from hypothesis import given
+from damage import mutated
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inrc.errors import SignalError
@@ -16,7 +17,9 @@ from inrc.signal import View
 from inrc_modalities.audio import Audio
 
 
-def wav(channels: int = 1, rate: int = 16000, size: int | None = None, data: bytes = bytes(64)):
+def wav(
+    channels: int = 1, rate: int = 16000, size: int | None = None, data: bytes = bytes(64)
+) -> bytes:
     """A WAV file of 16 bits with these words in its header."""
     size = len(data) if size is None else size
     form = struct.pack("<HHIIHH", 1, channels, rate, rate * 2 * channels & 0xFFFFFFFF,
@@ -109,7 +112,7 @@ def test_writing_fails_cleanly(tmp_path: Path) -> None:
         with pytest.raises(SignalError, match=r"write|written"):
             Audio().write(signal, tmp_path / name)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.wav", "taken.wav"]
-    with pytest.raises(SignalError, match="patch of 0"):
+    with pytest.raises(SignalError, match="patch 0; give 1"):
         Audio(patch=0)
 
 
@@ -132,3 +135,35 @@ def test_parts_are_asked_as_they_were_cut_and_join_again(
         wanted = np.pad(whole.features[c, :, 0].numpy(), (0, many * patch - frames), "reflect")
         rows = signal.features[c * many : (c + 1) * many].flatten()
         assert np.array_equal(rows.numpy(), wanted)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """One file of every kind."""
+    folder, paths = tmp_path_factory.mktemp("whole"), []
+    for number, (kind, subtype) in enumerate(
+        [("WAV", "PCM_16"), ("WAVEX", "FLOAT"), ("RF64", "PCM_24"), ("FLAC", "PCM_16"),
+         ("OGG", "VORBIS"), ("OGG", "OPUS")]
+    ):  # fmt: skip
+        suffix = {"FLAC": ".flac", "OGG": ".ogg"}.get(kind, ".wav")
+        paths.append(folder / f"{number}{suffix}")
+        soundfile.write(paths[-1], tone(900, 2), 48000, subtype, format=kind)
+    piped = bytearray(paths[3].read_bytes())
+    piped[21] &= 0xF0
+    piped[22:26] = bytes(4)
+    paths.append(folder / "piped.flac")
+    paths[-1].write_bytes(piped)
+    return paths
+
+
+@settings(QUICK, max_examples=150)
+@given(data=st.data())
+def test_damage_ends_in_one_line(whole: list[Path], data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(whole))
+    damaged = path.with_name(f"damaged{path.suffix}")
+    damaged.write_bytes(mutated(path.read_bytes(), data))
+    for function in (Audio().read, Audio().losses):
+        try:
+            function(damaged)
+        except SignalError as error:
+            assert str(error).startswith(f"{damaged}: ") and "\n" not in str(error)

@@ -257,10 +257,14 @@ def test_a_programming_error_is_a_traceback(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("program", [cli.main, cli.lightning])
-def test_training_is_handed_on_as_it_is(program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_is_handed_on_as_it_is(
+    program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[list[str]] = []
     fit = types.ModuleType("inrc.cli.fit")
-    fit.run = seen.append  # type: ignore[attr-defined]
+    fit.run = lambda words, name: seen.append(words) or 0  # type: ignore[attr-defined]
+    (tmp_path / "r.yaml").touch()
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "inrc.cli.fit", fit)
     monkeypatch.setattr(cli, "fit", fit, raising=False)
     assert program(["fit", "--config", "r.yaml", "--debug"]) == 0

@@ -148,9 +148,9 @@ os.environ.update(
 )
 dist.init_process_group("gloo")
 for method, stage in CASES:
-    found = gradients(METHODS[method], stage, rank, world)
+    gradient = gradients(METHODS[method], stage, rank, world)
     if rank == 0:
-        torch.save(found, f"{target}.{method}.{stage}")
+        torch.save(gradient, f"{target}.{method}.{stage}")
 dist.destroy_process_group()
 """
 CASES = [(0, 0), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]

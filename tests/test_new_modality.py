@@ -55,7 +55,7 @@ def test_it_passes_its_own_tests_as_written(tmp_path: Path) -> None:
 def test_names_are_put_everywhere(name: str, tmp_path: Path) -> None:
     words = new_modality.names(name)
     texts = new_modality.render(words)
-    assert len(name) <= new_modality.LONGEST == len(LONG)
+    assert len(name) <= new_modality.MAX_NAME_LENGTH == len(LONG)
     project = tomllib.loads(texts["pyproject.toml"])
     assert project["project"]["name"] == f"inrc-{name.replace('_', '-')}"
     [(entry, target)] = project["project"]["entry-points"]["inrc.modalities"].items()
@@ -100,7 +100,7 @@ def test_what_can_be_no_name(
     ("words", "says"),
     [
         (["image"], "modality 'image' is installed already"),
-        (["modalities"], "there is a package inrc_modalities already"),
+        (["modalities"], "package inrc_modalities exists already"),
         (["tide", "-o", "full"], "full: exists already; name a new folder with -o"),
         (["tide", "-o", "file"], "file: exists already"),
         (["tide", "-o", "dangling"], "dangling: exists already"),
@@ -154,9 +154,9 @@ def test_an_ordinary_installation_has_the_templates(tmp_path: Path) -> None:
     """Not only an editable one, which finds them beside the sources."""
     source, site = tmp_path / "source", tmp_path / "site"
     source.mkdir()
-    for file in ("pyproject.toml", "README.md", "LICENSE"):
+    for file in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source)
-    for folder in ("inrc", "modalities"):
+    for folder in ("inrc", "modalities", "recipes"):
         shutil.copytree(ROOT / folder, source / folder)
     subprocess.run([*PIP, "--target", str(site), str(source)], check=True, capture_output=True)
     code = "import inrc, sys; from inrc.cli import main; print(inrc.__file__); sys.exit(main())"

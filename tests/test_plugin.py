@@ -1,4 +1,4 @@
-"""A distribution that knows only the contract: installed, found, trained, used, removed."""
+"""A plugin that knows the contract only: installed, listed, trained, used, removed."""
 
 import json
 import os
@@ -86,7 +86,7 @@ def used(place: Path, run: Run, trained: Path) -> list[str]:
     """Results of all verbs, in a process that has only the model and a file."""
     done = run("-c", USE, str(trained), str(ORIGINAL))
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "inrc: gamma: only --scale can be asked\n"
+    assert done.stderr == "inrc: gamma: cannot decode a region or given points; use --scale\n"
     return done.stdout.splitlines()
 
 

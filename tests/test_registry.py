@@ -22,7 +22,7 @@ GOLDEN = Path(__file__).parent / "golden" / "v1" / "contexts"
 
 GOOD = """
 from pathlib import Path
-from inrc.signal import Ask, Modality, Signal
+from inrc.signal import Modality, QueryPlan, Signal
 
 class Tide(Modality):
     name, suffixes, unit = "tide", (".tide",), "sample"
@@ -31,7 +31,7 @@ class Tide(Modality):
     def read(self, path): raise NotImplementedError
     def write(self, signal, path): raise NotImplementedError
     def shape(self, meta): return (1,)
-    def ask(self, meta, view): raise NotImplementedError
+    def plan_queries(self, meta, view): raise NotImplementedError
     def measure(self, original, decoded): return {}
     def sample(self, folder, seed, count): return []
 """

@@ -1,4 +1,4 @@
-"""The law of modalities: a sound toy keeps it, and every way to break it is noticed."""
+"""Checks of the contract: a correct toy passes, and every way to break a rule is noticed."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -98,11 +98,11 @@ class Tide(Modality):
 
 def check(modality: Modality, folder: Path) -> None:
     (folder / "in").mkdir()
-    check_modality(modality, modality.sample(folder / "in", 5, 2), folder / "law")
+    check_modality(modality, modality.sample(folder / "in", 5, 2), folder / "checked")
 
 
 @pytest.mark.parametrize("patch", [None, 30, 16])
-def test_a_sound_modality_keeps_the_law(tmp_path: Path, patch: int | None) -> None:
+def test_a_sound_modality_passes(tmp_path: Path, patch: int | None) -> None:
     check(Tide(patch), tmp_path)
 
 
@@ -184,7 +184,7 @@ def restless_sample(self: Tide, folder: Path, seed: int, count: int) -> list[Pat
         ("prod.shape", {"read": breaking(lambda s: replace(s, shape=(7,)))}),
         ("plain values", {"read": breaking(lambda s: replace(s, meta={**s.meta, "x": {1}}))}),
         ("shape.meta. is", {"shape": lambda self, meta: (meta["length"] + 1,)}),
-        ("count.shape", {"count": lambda self, shape: 0.5}),
+        ("num_units.shape", {"num_units": lambda self, shape: 0.5}),
         ("split keeps", {"split": lambda self, s: replace(s, meta={**s.meta, "low": 0.0})}),
         (
             "parts is 0..0",
@@ -199,11 +199,11 @@ def restless_sample(self: Tide, folder: Path, seed: int, count: int) -> list[Pat
             },
         ),
         (
-            "split and rebuilt: meta",
+            "split and reconstructed: meta",
             {"join": lambda self, f, m, v: Tide.join(self, f, {**m, "more": 1}, v)},
         ),
         (
-            "split and rebuilt: features",
+            "split and reconstructed: features",
             {"join": lambda self, f, m, v: Tide.join(self, f * 0.99, m, v)},
         ),
         ("written and read: shape", {"write": silent_write}),
@@ -222,7 +222,7 @@ def restless_sample(self: Tide, folder: Path, seed: int, count: int) -> list[Pat
         ("passes a gradient", {"observe": lambda self, v, q: v.squeeze(-2) * 0}),
         ("observe of some", {"observe": lambda self, v, q: v.squeeze(-2) / v.shape[1]}),
         ("raises SignalError, not ValueError", {"read": trusting_read}),
-        ("said in one line", {"read": long_winded_read}),
+        ("is one line", {"read": long_winded_read}),
         ("names it", {"read": nameless_read}),
         ("missing file is refused", {"read": generous_read}),
         ("writes nothing", {"read": littering_read}),
@@ -230,7 +230,7 @@ def restless_sample(self: Tide, folder: Path, seed: int, count: int) -> list[Pat
 )
 def test_every_way_to_break_it_is_noticed(tmp_path: Path, says: str, parts: dict[str, Any]) -> None:
     broken = type("Broken", (Tide,), parts)
-    with pytest.raises(AssertionError, match=f"law: .*{says}"):
+    with pytest.raises(AssertionError, match=f"contract: .*{says}"):
         check(broken(), tmp_path)
 
 

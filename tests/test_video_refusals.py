@@ -11,7 +11,10 @@ import pytest
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
-from video_files import encoded, noise, plain, smooth
+from damage import mutated
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from video_files import encoded, noise, numbered, plain, smooth
 
 from inrc.errors import SignalError
 from inrc_modalities.video import Video, clip
@@ -111,7 +114,7 @@ def playlist(folder: Path) -> Path:
 
 
 BAD: Mapping[str, tuple[Callable[[Path], Path], str]] = {
-    "no frames": (no_frames, "no frames"),
+    "no frames": (no_frames, "without frames"),
     "sound only": (sound_only, "no video.*audio"),
     "two sizes": (two_sizes, "frame 3 is 48 by 48.*the first 32 by 32"),
     "two videos": (two_videos, "2 videos"),
@@ -140,7 +143,7 @@ def test_long_clips_are_refused_before_they_fill_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(smooth(shape=(9, 16, 16)), tmp_path / "a.mkv")
-    monkeypatch.setattr(clip, "PIXELS", 5 * 256)
+    monkeypatch.setattr(clip, "MAX_PIXELS", 5 * 256)
     with pytest.raises(SignalError, match=r"6 by 16 by 16 .*shorter clips"):
         load(tmp_path / "a.mkv")
 
@@ -186,3 +189,29 @@ def test_headers_that_lie_are_refused(wrong: Mapping[str, Any]) -> None:
 def test_settings_that_make_no_sense(arguments: Mapping[str, Any]) -> None:
     with pytest.raises(SignalError):
         Video(**arguments)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """One file of every kind."""
+    folder = tmp_path_factory.mktemp("whole")
+    paths = [folder / f"a{suffix}" for suffix in (".mkv", ".mp4", ".y4m")]
+    for path in paths:
+        save(smooth(shape=(3, 16, 16)), path)
+    numbered(folder / "edits.mp4", 4)
+    codecs = {".mov": "libx264", ".avi": "mpeg4", ".webm": "libvpx", ".ts": "libx264"}
+    others = [encoded(folder / f"b{end}", plain("yuv420p", 3), c) for end, c in codecs.items()]
+    return [*paths, folder / "edits.mp4", *others]
+
+
+@settings(max_examples=120, deadline=None)
+@given(data=st.data())
+def test_damage_ends_in_one_line(whole: list[Path], data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(whole))
+    damaged = path.with_name(f"damaged{path.suffix}")
+    damaged.write_bytes(mutated(path.read_bytes(), data))
+    for function in (Video().read, Video().losses):
+        try:
+            function(damaged)
+        except SignalError as error:
+            assert str(error).startswith(f"{damaged}: ") and "\n" not in str(error)

@@ -1,6 +1,6 @@
 """The command line: `inrc VERB ...`, and `lightning` for the verbs of training alone.
 
-Heavy libraries are imported only by the verbs that need them: `inrc info` answers at once.
+Nothing heavy is imported before a verb needs it, so that `inrc info` answers at once.
 """
 
 import argparse
@@ -21,39 +21,35 @@ from inrc.cli import (
     modalities,
     new_modality,
     plot,
+    recipes,
     report,
     verify,
 )
+from inrc.cli.verbs import TRAINING
 from inrc.errors import InrcError, UsageError, one_line
 from inrc.memory import out_of_memory
 
-TRAINING = {
-    "fit": "train a codec model",
-    "validate": "measure a checkpoint on the validation files",
-    "test": "measure a checkpoint on the test files",
-    "predict": "decode the files of a data set with a checkpoint",
-}
 VERBS = (
     compress, decompress, encode, info, verify, evaluate, plot, bdrate, report, modalities,
-    new_modality,
+    recipes, new_modality,
 )  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `inrc`; exit code 0 is success, 1 a failure, 2 a wrong command."""
+    """Run `inrc`; returns 0 for success, 1 for a failure, 2 for a command that makes no sense."""
     return _guarded(_inrc, sys.argv[1:] if argv is None else list(argv))
 
 
 def lightning(argv: Sequence[str] | None = None) -> int:
-    """Run `lightning`: fit, validate, test and predict; exit codes as `main`."""
+    """Run `lightning`: fit, validate and test; exit codes as those of `main`."""
     return _guarded(_lightning, sys.argv[1:] if argv is None else list(argv))
 
 
 def _inrc(argv: list[str]) -> int:
     words = [word for word in argv if word != "--debug"]
     if words and words[0] in TRAINING:
-        return _train(words)
-    parser = _parser("inrc", "Compress signals with implicit neural representations.")
+        return _train(words, "inrc")
+    parser = _parser("inrc", "Compress signals of any kind with implicit neural representations.")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for verb in VERBS:
         added = verbs.add_parser(verb.NAME, help=verb.HELP, description=verb.HELP)
@@ -69,17 +65,19 @@ def _inrc(argv: list[str]) -> int:
 def _lightning(argv: list[str]) -> int:
     words = [word for word in argv if word != "--debug"]
     if words and words[0] in TRAINING:
-        return _train(words)
+        return _train(words, "lightning")
     parser = _parser("lightning", "Train and measure codec models.")
     _add_training(parser.add_subparsers(metavar="VERB", required=True))
     parser.parse_args(argv)
     return 2
 
 
-def _train(words: list[str]) -> int:
-    from inrc.cli import fit  # Lightning takes seconds to import
+def _train(words: list[str], program: str) -> int:
+    words = recipes.resolve(words)
+    print(f"{program} {words[0]}: loading PyTorch and Lightning", flush=True)
+    from inrc.cli import fit  # takes seconds to import
 
-    return fit.run(words) or 0
+    return fit.run(words, program)
 
 
 def _parser(program: str, purpose: str) -> argparse.ArgumentParser:
@@ -97,11 +95,11 @@ def _add_debug(parser: argparse.ArgumentParser, default: Any) -> None:
 
 def _add_training(verbs: Any) -> None:
     for name, purpose in TRAINING.items():
-        verbs.add_parser(name, help=f"{purpose} (--help tells more)", add_help=False)
+        verbs.add_parser(name, help=f"{purpose} (see `{name} --help`)", add_help=False)
 
 
 def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
-    """Turn errors that a user can act on into one line and an exit code; others are tracebacks."""
+    """Turn what a user can act on into one line and an exit code; other errors propagate."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may not have the arrow
@@ -109,7 +107,7 @@ def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
         code = run(argv)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # the reader of a pipe has ended
+    except BrokenPipeError:  # the reader of a pipe has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except (InrcError, OSError, MemoryError, RuntimeError, KeyboardInterrupt) as failure:
@@ -123,7 +121,7 @@ def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
 
 def _explained(failure: BaseException) -> tuple[int, str]:
     if isinstance(failure, KeyboardInterrupt):
-        return 130, "interrupted"  # 128 + SIGINT, as in shells
+        return 130, str(failure) or "interrupted"  # 128 + SIGINT, as in shells
     if out_of_memory(failure):
         return 1, "not enough memory; close other programs or use a larger machine"
     line = one_line(failure)

@@ -1,5 +1,6 @@
-"""The end of training: a codec that can be used, and what it is worth."""
+"""The end of training: a codec that can be used, and its quality."""
 
+import shlex
 import time
 from pathlib import Path
 from statistics import fmean
@@ -12,7 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from inrc import codec
 from inrc.container import Item
 from inrc.data import SignalDataModule
-from inrc.errors import SignalError
+from inrc.errors import InrcError, SignalError
 from inrc.evaluation import linear
 from inrc.evaluation.pictures import picture
 from inrc.files import atomic_write
@@ -23,69 +24,103 @@ _ABOUT = ("quality", "files", "bytes", "payload_bytes", "rate", "file_rates")
 _SECONDS = ("encode_seconds", "decode_and_measure_seconds")
 
 
-class Export(Callback):
-    """Writes `codec.safetensors` at the end of training, and says what it is worth.
+CODEC = "codec.safetensors"
+"""Name of the model file in a run's folder."""
 
-    Every quality level compresses the validation files into a real archive, which is decoded and measured.
+
+class Export(Callback):
+    """Writes `codec.safetensors` at the end of training, and prints its quality.
+
+    Every quality level compresses the validation files into a real archive, which is decoded and
+    measured.
     """
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Only if training came to its end: an interrupted one can be resumed."""
+        """Export if training came to its end; a trial run does the same and writes nothing."""
         assert isinstance(pl_module, Compressor)
-        tried = bool(getattr(trainer, "fast_dev_run", False))  # set by a function of another file
-        done = tried or trainer.global_step >= sum(pl_module.stages)
-        if not done or not trainer.is_global_zero:
+        if not trainer.is_global_zero:
             return
-        folder = Path(trainer.default_root_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        export(pl_module, trainer.datamodule, folder)  # type: ignore[attr-defined]
+        data: SignalDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        if getattr(trainer, "fast_dev_run", False):
+            model = exported(pl_module, data, data.val_paths[:1])
+            print(table(model.card["results"], data.modality.unit))
+            print("trial run: no codec was exported; repeat it without --trainer.fast_dev_run")
+        elif trainer.global_step >= sum(pl_module.stages):
+            export(pl_module, data, Path(trainer.default_root_dir))
+
+
+def check_no_codec(folder: Path) -> None:
+    """Raise InrcError if a run's folder has a codec already."""
+    path = folder / CODEC
+    if path.exists():
+        raise InrcError(
+            f"{path}: exists already, and archives may need it; move it, or choose another folder "
+            "with --trainer.default_root_dir"
+        )
 
 
 def export(module: Compressor, data: SignalDataModule, folder: Path) -> Model:
-    """Write model, table and picture to a folder; prints the table and the next command."""
+    """Write model, table and picture to a folder; print the table and the next command.
+
+    Raises InrcError if the folder has a codec already, or if training has diverged.
+    """
+    check_no_codec(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     place = module.device
-    module.cpu().eval()
-    if module.global_step <= module.stages[0]:  # no bottleneck has been started
-        module.calibrate()
-    module.tabulate()
-    model = modelled(module, data)
     paths = data.val_paths
-    rows = [measured(model, paths, number) for number in range(model.num_qualities)]
-    model.card["results"] = rows
-    model.card["expected"] = [
-        {"rate": row["file_rates"][0], "max_rate": row["file_rates"][1], "psnr": row["psnr"]}
-        for row in rows
-    ]
-    path = folder / "codec.safetensors"
-    with atomic_write(path, overwrite=True) as part:
+    model = exported(module, data, paths)
+    path = folder / CODEC
+    with atomic_write(path) as part:
         model.save(part)
-    print(f"\n{len(paths)} validation files in one archive; the model itself is not counted")
-    print(table(rows, data.modality.unit))
+    files = "1 validation file" if len(paths) == 1 else f"{len(paths)} validation files"
+    print(f"\n{files} in one archive; the model itself is not counted")
+    print(table(model.card["results"], data.modality.unit))
     print(f"\nmodel: {path} ({path.stat().st_size:,} bytes)")
-    print(f"next:  inrc compress {paths[0]} -m {path} -o compressed.inrc")
+    words = shlex.join(["inrc", "compress", str(paths[0]), "-m", str(path)])
+    print(f"next:  {words} -o compressed.inrc")
     _train_baseline(data, path)
     picture(paths[0], model, model.num_qualities - 1, folder / "reconstruction.png")
     module.to(place)
     return model
 
 
+def exported(module: Compressor, data: SignalDataModule, paths: list[Path]) -> Model:
+    """The codec of a trained module, measured at every quality level on some files.
+
+    Raises InrcError if a tensor is not finite, because training has diverged.
+    """
+    module.cpu().eval()
+    if module.global_step <= module.stages[0]:  # no bottleneck has been started
+        module.calibrate()
+    module.tabulate()
+    model = modelled(module, data)
+    module.check_finite()
+    results = [measured(model, paths, number) for number in range(model.num_qualities)]
+    model.card["results"] = results
+    model.card["expected"] = [
+        {"rate": row["file_rates"][0], "max_rate": row["file_rates"][1], "psnr": row["psnr"]}
+        for row in results
+    ]
+    return model
+
+
 def _train_baseline(data: SignalDataModule, path: Path) -> None:
-    """Learn PCA from the same rows, for `inrc evaluate` to compare with."""
+    """Learn principal components from the same rows, for `inrc evaluate` to compare with."""
     file = linear.beside(path)
     file.unlink(missing_ok=True)
     assert data.train_rows is not None
     try:
         paths = data.train_paths or data.val_paths
-        found = linear.learn(data.train_rows, data.modality, paths[0])
+        components = linear.learn(data.train_rows, data.modality, paths[0])
     except SignalError as error:
-        print(f"no PCA to compare with: {error}")
+        print(f"no principal components to compare with: {error}")
         return
-    if found is not None:
-        linear.save(found, file)
+    if components is not None:
+        linear.save(components, file)
 
 
 def modelled(module: Compressor, data: SignalDataModule) -> Model:
-    """The codec of a module whose tables are made; the module must not be trained on."""
+    """The codec of a module whose tables are made; the module cannot be trained any further."""
     module.cpu().eval()
     for bottleneck in module.network.quality_levels:
         bottleneck.finish()

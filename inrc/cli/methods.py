@@ -93,7 +93,6 @@ def _kind(named: list[Path]) -> "type[Modality]":
     Raises UsageError if no modality has them, or several do.
     """
     files = [file for path in named for file in (inputs.walk(path) if path.is_dir() else [path])]
-    names = {file.name.lower() for file in files}
     fits = []
     for name in registry.names():
         try:
@@ -101,7 +100,7 @@ def _kind(named: list[Path]) -> "type[Modality]":
         except RegistryError as error:  # the others can still be used
             screen.complain(f"warning: {error}")
             continue
-        if any(each.endswith(kind.suffixes) for each in names):
+        if any(kind.accepts(file) for file in files):
             fits.append(kind)
     if len(fits) == 1:
         return fits[0]

@@ -3,10 +3,10 @@
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import fmean
 
 from inrc.codec.decoding import Opened, open_archive, reported
 from inrc.files import atomic_write, check_all_writable, check_writable, make_folder
+from inrc.metrics import mean_measures
 from inrc.model import Model
 from inrc.signal import View
 
@@ -54,7 +54,7 @@ def measure(
         decoded = _write(opened, [Path(folder) / n for n in names], views)
         with reported("measuring the decoded files"):
             rows = [modality.measure(a, b) for a, b in zip(paths, decoded, strict=True)]
-    return {key: fmean(row[key] for row in rows) for key in rows[0]}
+    return mean_measures(rows)
 
 
 def _write(

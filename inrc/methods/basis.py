@@ -11,10 +11,25 @@ from inrc.methods.network import Network, Observer
 
 @dataclass
 class Basis(Method):
-    """A continuous basis: closed-form start, Gauss-Newton encoding, learned bottleneck. Ours.
+    """A continuous basis: closed-form start, Gauss-Newton encoding, learned bottleneck.
 
-    The linear part is the Karhunen-Loeve transform of the training signals as functions; a
-    network bends it. Only that network is trained.
+    The linear part is the Karhunen-Loeve transform of the training signals as functions. A
+    residual network makes it nonlinear; only that network is trained.
+
+    Args:
+        latent_dim: number of latents of a signal.
+        num_frequencies: sines of the trunk, one of them constant.
+        basis_size: functions, combinations of these sines, that the field is linear in.
+        w0: twice the highest frequency, in radians per unit of a coordinate. Training tries
+            fractions of it and keeps the best.
+        field_hidden: units of the network that bends the field; 0 keeps it linear in the latent.
+        steps: Gauss-Newton steps of an encoding, at most.
+        step_size: size of the steps after the first, relative to a full step.
+        lambdas: for each quality level, the bits per observation that one unit of mean squared
+            error is worth.
+        bottleneck_hidden: units of the networks that bend the bottleneck's transforms; 0 for none.
+        residual_table: functions that are tabulated at the points of the training signals, in
+            addition to the sines; 0 for none.
     """
 
     name = "basis"
@@ -30,7 +45,7 @@ class Basis(Method):
     residual_table: int = 0
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         return Network(
             BasisField(
                 point_dim,

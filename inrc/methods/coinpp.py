@@ -13,8 +13,24 @@ from inrc.methods.network import Network, Observer
 class COINPP(Method):
     """COIN++ (arXiv:2201.12904): shift modulation, CAVIA steps, uniform bins with histograms.
 
-    The defaults keep the paper's structure with what trains fast: Meta-SGD from 0.1 instead of a
-    fixed 1e-2, and tables per latent dimension instead of one for all.
+    The defaults have the structure of the paper and train faster: Meta-SGD from 0.1 instead of a
+    fixed 1e-2, and a table per latent dimension instead of one for all.
+
+    Args:
+        latent_dim: number of latents of a signal.
+        width: units of a layer.
+        depth: sine layers.
+        w0: frequency of the sines, in radians per unit of a coordinate.
+        steps: gradient steps of the inner loop.
+        lr: first step size of the inner loop.
+        learn_lr: learn a step size for each latent.
+        learn_start: learn the initial latent; otherwise it is 0.
+        context: share of the observations that a training step of the inner loop uses: those with
+            the largest errors.
+        recompute: save memory in training: compute activations again instead of keeping them.
+        bits: for each quality level, the bits of a latent before entropy coding.
+        deviations: half the width of the quantiser's range, in standard deviations.
+        per_dim: a range and a histogram for each latent; False uses one of each, as the paper does.
     """
 
     name = "coinpp"
@@ -33,7 +49,7 @@ class COINPP(Method):
     per_dim: bool = True
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         return Network(
             ShiftSiren(point_dim, value_dim, self.latent_dim, self.width, self.depth, self.w0),
             MetaSGD(

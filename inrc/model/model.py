@@ -5,7 +5,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,7 @@ class Model:
             return None
 
     @staticmethod
+    @torch.inference_mode(False)  # its parameters take part in the gradients of an encoder
     def untrained(method: Method, modality: Modality) -> "Model":
         """A codec of a method that learns nothing; its files need no model."""
         network = method.build(modality.point_dim, modality.value_dim, modality)
@@ -127,6 +128,15 @@ class Model:
         """A model of trained parts; `about` is added to the card."""
         card = _card(modality, method.name, method.settings(), about)
         return Model(network, modality, card, default, _identity(network, card, default), 0)
+
+    def renamed(self, names: Mapping[str, str]) -> "Model":
+        """The same model for files whose variables have other names; see `Modality.renamed`.
+
+        Raises:
+            UsageError: data without named variables.
+            SignalError: a name that the model does not have.
+        """
+        return replace(self, modality=self.modality.renamed(names))
 
     def save(self, path: Path) -> None:
         """Write the model file."""
@@ -202,6 +212,7 @@ def _card(
     return card
 
 
+@torch.inference_mode(False)  # its parameters take part in the gradients of an encoder
 def _assemble(path: Path, header: Header) -> Model:
     card = header.card
     modality = building.modality_of(card["modality"]["name"], card["modality"]["settings"])

@@ -1,6 +1,6 @@
-"""The law of modalities: what every plugin, built-in or foreign, must keep.
+"""Checks of the contract of modalities, for every plugin, built-in or not.
 
-A plugin's own test is one line: `check_modality(Tide(), paths, tmp_path)`.
+A plugin needs one line in its tests: `check_modality(Tide(), paths, tmp_path)`.
 """
 
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from inrc.container import packed, plain
 from inrc.signal import CONTRACT, Modality
-from inrc.testing.law import check_plain, close, law, same
 from inrc.testing.refusals import check_refusals
+from inrc.testing.requirements import check_plain, close, require, require_same
 from inrc.testing.signals import Truth, check_file
 
 __all__ = [
@@ -31,38 +31,48 @@ def check_modality(
 ) -> None:
     """Check a modality against the contract, on files of its kind.
 
-    `folder` is empty and may be filled. `tolerance` is how far a feature may move when it is
-    written to a file and read again: half of the file's own quantum, in features. `truth` is for
-    modalities that rebuild files from other places than they learn them at: from a file, a function
-    that answers queries #P M Q exactly, with features P M C.
+    Args:
+        modality: the modality to check.
+        paths: native files that it can read.
+        folder: an empty folder for files of the checks.
+        tolerance: largest change of a feature that is written to a file and read again: half of the
+            quantisation step of the file format, in features.
+        truth: for modalities that reconstruct files from other points than those of `split`: from a
+            file, a function that answers queries #P M Q exactly, with features P M C.
 
-    Raises AssertionError that says which sentence of the contract is broken, and where.
+    Raises AssertionError that says which rule of the contract is broken, and where.
     """
     check_settings(modality)
     check_sample(modality, folder / "sample")
-    law(len(paths) > 0, "give at least one file to check")
+    require(len(paths) > 0, "give at least one file to check")
     for i, path in enumerate(paths):
         check_file(modality, path, folder / f"file{i}", tolerance, truth)
     check_refusals(modality, paths[0], folder / "refused")
 
 
 def check_settings(modality: Modality) -> None:
-    """Check what a class says of itself, and that its settings make an equal modality."""
+    """Check the attributes of a class, and that its settings make an equal modality."""
     kind = type(modality)
-    law(1 <= kind.contract <= CONTRACT, f"contract is 1 to {CONTRACT}, not {kind.contract}")
+    require(1 <= kind.contract <= CONTRACT, f"contract is 1 to {CONTRACT}, not {kind.contract}")
     for word in (kind.name, kind.unit, *kind.suffixes):
-        law(isinstance(word, str) and bool(word), f"name, unit and suffixes are words: {word!r}")
-    law(len(kind.suffixes) > 0, "at least one suffix")
+        require(
+            isinstance(word, str) and bool(word), f"name, unit and suffixes are words: {word!r}"
+        )
+    require(len(kind.suffixes) > 0, "at least one suffix")
     for suffix in kind.suffixes:
-        law(suffix[0] == "." and suffix == suffix.lower(), f"suffix {suffix!r}: '.' and lower case")
+        require(
+            suffix[0] == "." and suffix == suffix.lower(), f"suffix {suffix!r}: '.' and lower case"
+        )
     settings = modality.settings()
     check_plain(settings, "settings()")
     again = kind(**settings)
-    law(packed(plain(again.settings(), "")) == packed(plain(settings, "")), "settings() come back")
+    require(
+        packed(plain(again.settings(), "")) == packed(plain(settings, "")), "settings() come back"
+    )
     for dim in ("query_dim", "point_dim", "value_dim", "feature_dim"):
         size = getattr(modality, dim)
-        law(type(size) is int and size > 0, f"{dim} is a positive int, not {size!r}")
-        law(getattr(again, dim) == size, f"{dim} is the same after type(self)(**settings())")
+        require(type(size) is int and size > 0, f"{dim} is a positive int, not {size!r}")
+        require(getattr(again, dim) == size, f"{dim} is the same after type(self)(**settings())")
 
 
 def check_sample(modality: Modality, folder: Path) -> None:
@@ -71,14 +81,16 @@ def check_sample(modality: Modality, folder: Path) -> None:
     for name, seed in (("one", 0), ("two", 0), ("other", 1)):
         (folder / name).mkdir(parents=True)
         paths = modality.sample(folder / name, seed, 2)
-        law(len(paths) == 2, f"sample(count=2) gives 2 paths, not {len(paths)}")
+        require(len(paths) == 2, f"sample(count=2) gives 2 paths, not {len(paths)}")
         for path in paths:
-            law((folder / name) in path.parents, f"sample writes to its folder, not {path}")
-            law(path.name.lower().endswith(modality.suffixes), f"{path.name}: one of the suffixes")
+            require((folder / name) in path.parents, f"sample writes to its folder, not {path}")
+            require(
+                path.name.lower().endswith(modality.suffixes), f"{path.name}: one of the suffixes"
+            )
         made.append([modality.read(path) for path in paths])
     for one, two in zip(made[0], made[1], strict=True):
-        same(one, two, "sample of the same seed", 0.0)
-    law(
+        require_same(one, two, "sample of the same seed", 0.0)
+    require(
         any(not close(a.features, b.features, 0.0) for a, b in zip(made[0], made[2], strict=True)),
         "sample of another seed is another",
     )

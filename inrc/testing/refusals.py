@@ -1,4 +1,4 @@
-"""The law for files that are none: one line that names them, and nothing written."""
+"""Checks of bad files: one line that names the file, and nothing written."""
 
 from pathlib import Path
 
@@ -6,25 +6,25 @@ import torch
 
 from inrc.errors import SignalError
 from inrc.signal import Modality, Signal
-from inrc.testing.law import law, one_line
+from inrc.testing.requirements import require, require_one_line
 
 
 def check_refusals(modality: Modality, path: Path, folder: Path) -> None:
-    """Check that files that are none are refused in one line that names them."""
+    """Check that missing, empty, truncated and foreign files are refused in one line."""
     folder.mkdir(parents=True)
-    sound = path.read_bytes()
+    content = path.read_bytes()
     noise = torch.randint(0, 256, (4096,), generator=torch.Generator().manual_seed(0))
     broken = {
         "missing": None,
         "empty": b"",
-        "truncated": sound[: len(sound) // 2],
+        "truncated": content[: len(content) // 2],
         "noise": bytes(noise.tolist()),
         "text": b"This is a text and not a signal.\n" * 40,
     }
-    for kind, content in broken.items():
+    for kind, data in broken.items():
         bad = folder / f"{kind}{path.name}"
-        if content is not None:
-            bad.write_bytes(content)
+        if data is not None:
+            bad.write_bytes(data)
         _refused(modality, bad, kind)
     inside = folder / f"folder{path.name}"
     inside.mkdir()
@@ -37,20 +37,22 @@ def _refused(modality: Modality, bad: Path, kind: str) -> None:
     try:
         modality.read(bad)
     except SignalError as refusal:
-        one_line(refusal, f"the refusal of a {kind} file")
-        law(bad.name in str(refusal), f"the refusal of a {kind} file names it: {refusal}")
+        require_one_line(refusal, f"the refusal of a {kind} file")
+        require(bad.name in str(refusal), f"the refusal of a {kind} file names it: {refusal}")
     except Exception as error:
-        raise AssertionError(f"law: a {kind} file raises SignalError, not {error!r}") from error
+        raise AssertionError(
+            f"contract: a {kind} file raises SignalError, not {error!r}"
+        ) from error
     else:
-        law(False, f"a {kind} file is refused with a SignalError")
-    law(sorted(bad.parent.rglob("*")) == before, f"reading a {kind} file writes nothing")
+        require(False, f"a {kind} file is refused with a SignalError")
+    require(sorted(bad.parent.rglob("*")) == before, f"reading a {kind} file writes nothing")
 
 
 def _refused_write(modality: Modality, signal: Signal, bad: Path) -> None:
     try:
         modality.write(signal, bad)
     except SignalError as refusal:
-        one_line(refusal, "the refusal of an unknown suffix")
+        require_one_line(refusal, "the refusal of an unknown suffix")
     else:
-        law(False, "writing a file of an unknown suffix is refused with a SignalError")
-    law(not bad.exists(), "a refused write leaves no file")
+        require(False, "writing a file of an unknown suffix is refused with a SignalError")
+    require(not bad.exists(), "a refused write leaves no file")

@@ -3,27 +3,26 @@
 import hashlib
 import os
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from torch.hub import download_url_to_file
-from torchaudio.datasets import LIBRISPEECH as Archive
-from torchaudio.datasets import librispeech as source
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.audio.data import AudioDataModule
-from inrc_modalities.audio.reading import blocks, look
+from inrc_modalities.audio.reading import blocks, read_header
 from inrc_modalities.audio.writing import save
 
 
 class LibriSpeech(AudioDataModule):
     """LibriSpeech: read English speech, 16 kHz, one channel; trains and validates on its splits.
 
-    As the papers do, the first seconds of every recording are taken; they are written as FLAC
-    files into `root`/LibriSpeech-clips, because codecs are judged on files.
+    As in the papers, the first seconds of every recording are used. They are written as FLAC files
+    to `root`/LibriSpeech-clips, because codecs are measured on files.
 
     Licence: CC BY 4.0. V. Panayotov, G. Chen, D. Povey and S. Khudanpur, "LibriSpeech: an ASR
     corpus based on public domain audio books", ICASSP 2015.
@@ -31,27 +30,24 @@ class LibriSpeech(AudioDataModule):
     Args:
         root: folder with the archives (train-clean-100.tar.gz ...), or with the folder LibriSpeech
             that they unpack to.
-        download: fetch the archives that are not there (6.3 GB and 0.3 GB by default).
+        download: fetch missing archives (6.3 GB and 0.3 GB by default).
         train: split to train on.
         val: split to validate on.
         seconds: of the beginning of a recording (COIN++ and RECOMBINER: 3); None takes all of it.
-        train_files: recordings to train on, spread evenly over the names; None takes all.
-        val_files: recordings that are validated on and judged, likewise.
+        train_files: number of recordings to train on, spread evenly over the names; None takes all.
+        val_files: number of recordings to validate on, likewise.
         patch: samples of a row.
-        normalise: scale every file to a like level.
-        rows: train on so many patches, drawn at random; None takes all.
+        normalise: scale every file to a similar level.
+        rows: train on this many patches, drawn at random; None takes all.
         batch_size: rows per step and process.
-        seed: of the rows.
+        seed: seed of the rows.
         workers: processes that read ahead.
 
     Raises:
-        SignalError: the data is missing, unknown, or differs from its SHA-256 sums.
+        SignalError: the data is missing, unknown, or differs from its SHA-256 sums, or torchaudio
+            cannot be imported.
     """
 
-    archive: ClassVar[type[Archive]] = Archive
-    """Where the data comes from."""
-    sums: ClassVar[dict[str, str]] = source._CHECKSUMS
-    """SHA-256 by address, of torchaudio."""
     address: ClassVar[str] = "http://www.openslr.org/resources/12"
 
     def __init__(
@@ -75,7 +71,7 @@ class LibriSpeech(AudioDataModule):
             seed=seed, workers=workers,
         )  # fmt: skip
         if seconds is not None and not seconds > 0:
-            raise SignalError(f"LibriSpeech: {seconds} seconds; give more than 0, or none for all")
+            raise SignalError(f"data.seconds: {seconds}; give more than 0, or null for all")
         self.speech_root = root
         self.download = download
         self.train_split, self.val_split = train, val
@@ -83,7 +79,7 @@ class LibriSpeech(AudioDataModule):
         self.train_files, self.val_files = train_files, val_files
 
     def prepare_data(self) -> None:
-        """Fetch (if that was asked for) and unpack the archives, and write the clips."""
+        """Fetch (if `download` is true) and unpack the archives, and write the clips."""
         for split in dict.fromkeys((self.train_split, self.val_split)):
             self._unpack(split)
         self.files()
@@ -96,20 +92,20 @@ class LibriSpeech(AudioDataModule):
         )
 
     def _unpack(self, split: str) -> None:
-        """Have a split in `root`, its archive's sum checked before it is unpacked."""
+        """Unpack a split in `root`, if it is not there, after checking the sum of its archive."""
         if (self.speech_root / "LibriSpeech" / split).is_dir():
             return
         url = f"{self.address}/{split}.tar.gz"
         tar = self.speech_root / f"{split}.tar.gz"
-        wanted = self.sums.get(url)
+        sums = self.sums()
+        wanted = sums.get(url)
         if wanted is None:
-            raise SignalError(
-                f"LibriSpeech has no split {split!r}; known: {', '.join(self._all())}"
-            )
+            known = [each.rsplit("/", 1)[-1].removesuffix(".tar.gz") for each in sums]
+            raise SignalError(f"LibriSpeech: no split {split!r}; use one of {', '.join(known)}")
         if not tar.is_file():
             if not self.download:
                 raise SignalError(
-                    f"{tar}: LibriSpeech is not here; put {tar.name} from {url} into "
+                    f"{tar}: no such file; put {tar.name} from {url} into "
                     f"{self.speech_root}, or set download: true"
                 )
             try:
@@ -120,27 +116,35 @@ class LibriSpeech(AudioDataModule):
                     f"{url}: cannot be downloaded ({error}); put the file into {self.speech_root}"
                 ) from None
         with tar.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != wanted:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != wanted:
             raise SignalError(f"{tar}: damaged; its SHA-256 sum is not {wanted}; fetch it again")
         with tarfile.open(tar) as packed:
             packed.extractall(self.speech_root, filter="data")
 
     @staticmethod
-    def fetch(url: str, path: str, sha256: str) -> None:
-        """Download a file with a progress bar; it appears when it is whole and its sum is right."""
-        download_url_to_file(url, path, hash_prefix=sha256)
+    def sums() -> Mapping[str, str]:
+        """SHA-256 sums of the archives by their addresses, from torchaudio.
 
-    def _all(self) -> list[str]:
-        return [url.rsplit("/", 1)[-1].removesuffix(".tar.gz") for url in self.sums]
+        Raises:
+            SignalError: torchaudio cannot be imported.
+        """
+        return dict(_torchaudio().librispeech._CHECKSUMS)
+
+    @staticmethod
+    def fetch(url: str, path: str, sha256: str) -> None:
+        """Download a file with a progress bar; it appears once its sum is right."""
+        download_url_to_file(url, path, hash_prefix=sha256)
 
     def _clips(self, split: str, count: int | None) -> list[Path]:
         """The recordings of a split, cut where they are too long."""
         self._unpack(split)
-        recordings = self.archive(str(self.speech_root), split)
+        recordings = _torchaudio().LIBRISPEECH(str(self.speech_root), split)
         ids = _spread(range(len(recordings)), count)
         if not ids:
-            raise SignalError(f"{self.speech_root}/LibriSpeech/{split}: holds no recordings")
+            raise SignalError(
+                f"{self.speech_root}/LibriSpeech/{split}: no recordings; unpack it again"
+            )
         folder = self.speech_root / "LibriSpeech"
         paths = [folder / recordings.get_metadata(number)[0] for number in ids]
         if self.seconds is None:
@@ -154,11 +158,28 @@ class LibriSpeech(AudioDataModule):
         return made
 
 
+def _torchaudio() -> Any:
+    """The data sets of torchaudio, which nothing else needs.
+
+    Its import fails with an OSError where its library and that of torch do not fit together.
+
+    Raises:
+        SignalError: torchaudio is missing or broken.
+    """
+    try:
+        return import_module("torchaudio.datasets")
+    except (ImportError, OSError) as error:
+        raise SignalError(
+            f"LibriSpeech: torchaudio cannot be imported ({one_line(error):.200}); "
+            "install the version that fits the installed torch"
+        ) from None
+
+
 def cut(path: Path, clip: Path, seconds: float) -> None:
-    """Write the first seconds of a file, sample by sample as they are; whole, or not at all."""
-    header = look(path)
+    """Write the first seconds of a file, unchanged; the output appears whole or not at all."""
+    header = read_header(path)
     frames = min(header.frames, max(1, round(seconds * header.rate)))
-    # blocks of this size: the first one is the clip
+    # in blocks of this size, the first is the clip
     start = next(blocks(path, frames)).astype(np.float64)
     # several processes may write the same
     part = clip.with_name(f"{clip.stem}.{os.getpid()}{clip.suffix}")
@@ -167,7 +188,7 @@ def cut(path: Path, clip: Path, seconds: float) -> None:
 
 
 def _spread(numbers: Sequence[int], count: int | None) -> list[int]:
-    """So many of these, evenly spread."""
+    """`count` of these numbers, evenly spread."""
     if count is None or count >= len(numbers):
         return list(numbers)
     return [numbers[i * len(numbers) // count] for i in range(count)]

@@ -1,33 +1,29 @@
-"""Sound files to samples, a block at a time, and what is wrong with those that are none."""
+"""Sound files to samples, a block at a time."""
 
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError, one_line
-from inrc_modalities.audio.formats import CHANNELS, RATE, SAMPLES, STORED, Header
+from inrc_modalities.audio import flac, ogg, riff
+from inrc_modalities.audio.formats import MAX_CHANNELS, MAX_RATE, MAX_SAMPLES, STORED, Header
 
 BLOCK = 1 << 18
-"""Frames that are held at once beside the result."""
-
-# ffmpeg writes 0xFFFFFFFF into the size of a stream of unknown length, sox 0x7FFFF000 and above
-_STREAMED = 0x7FFFF000
-_OGG_PAGE = 65_307  # RFC 3533: bytes of a page at most
-_OGG_END = 0x04  # RFC 3533: flag of the last page of a stream
+"""Frames that are read at once."""
 
 
-def look(path: Path) -> Header:
-    """The header of a file, checked; its samples are not read.
+def read_header(path: Path) -> Header:
+    """Read and check the header of a file; its samples are not read.
 
     Raises:
-        SignalError: missing, not a file, empty, of no known kind, cut short, or of an
-            impossible header.
+        SignalError: a file that is missing, empty, of an unknown format, cut short, or has an
+            invalid header.
     """
     with _opened(path) as file:
         return _header(path, file)
@@ -39,7 +35,7 @@ def blocks(path: Path, block: int = BLOCK) -> Iterator[NDArray[np.float32]]:
     Floating-point files may go beyond.
 
     Raises:
-        SignalError: as `look`, and for damage, missing ends and samples that are not finite.
+        SignalError: as `read_header`, and for damage, missing ends and samples that are not finite.
     """
     with _opened(path) as file:
         header = _header(path, file)
@@ -49,11 +45,14 @@ def blocks(path: Path, block: int = BLOCK) -> Iterator[NDArray[np.float32]]:
             if not len(part):
                 break
             if not np.isfinite(part).all():
-                raise SignalError(f"{path}: samples that are NaN or infinite; repair them first")
+                raise SignalError(f"{path}: samples that are NaN or infinite; replace them first")
             done += len(part)
             yield part
     if done != header.frames:
-        raise SignalError(f"{path}: damaged or cut short ({done} of {header.frames} samples)")
+        raise SignalError(
+            f"{path}: damaged or cut short ({done} of {header.frames} samples); "
+            "fetch or make it again"
+        )
 
 
 def load(path: Path) -> tuple[Header, NDArray[np.float32]]:
@@ -62,8 +61,8 @@ def load(path: Path) -> tuple[Header, NDArray[np.float32]]:
     Raises:
         SignalError: as `blocks`.
     """
-    header = look(path)
-    # memory grows with what is there, not with what the header promises
+    header = read_header(path)
+    # memory grows with the samples that are there, not with those that the header declares
     parts = list(blocks(path))
     samples = np.empty((header.channels, header.frames), np.float32)
     parts.reverse()
@@ -75,86 +74,109 @@ def load(path: Path) -> tuple[Header, NDArray[np.float32]]:
     return header, samples
 
 
+def losses(path: Path) -> list[str]:
+    """What is not kept of a file, in short phrases: tags, cue points, speaker positions.
+
+    Raises:
+        SignalError: as `read_header`.
+    """
+    read_header(path)
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        chunks = riff.read(file, size)
+        lost = (
+            chunks.losses(file)
+            if chunks is not None
+            else [*flac.losses(file, size), *ogg.losses(file)]
+        )
+    return list(dict.fromkeys(lost))
+
+
 def _header(path: Path, file: soundfile.SoundFile) -> Header:
     header = Header(file.frames, file.channels, file.samplerate, file.format, file.subtype)
     if header.subtype not in STORED.get(header.format, ()):
         raise SignalError(
-            f"{path}: {header.format} with samples of kind {header.subtype} is not supported; "
+            f"{path}: {header.format} with {header.subtype} samples is not supported; "
             "convert it to WAV or FLAC first"
         )
-    if header.channels > CHANNELS:
-        raise SignalError(
-            f"{path}: {header.channels} channels, at most {CHANNELS} are supported; split it"
-        )
+    if header.channels > MAX_CHANNELS:
+        raise SignalError(f"{path}: {header.channels} channels, more than {MAX_CHANNELS}; split it")
     if header.frames < 1:
-        raise SignalError(f"{path}: holds no samples")
-    if not 1 <= header.rate <= RATE:
-        raise SignalError(f"{path}: {header.rate} samples per second are not 1 to {RATE}")
-    if header.frames * header.channels > SAMPLES:
+        raise SignalError(f"{path}: holds no samples; check how it was written")
+    if not 1 <= header.rate <= MAX_RATE:
         raise SignalError(
-            f"{path}: {header.frames * header.channels} samples are more than {SAMPLES}, "
-            "the limit; cut it in pieces"
+            f"{path}: {header.rate} samples per second, not 1 to {MAX_RATE}; resample it"
+        )
+    if header.frames * header.channels > MAX_SAMPLES:
+        raise SignalError(
+            f"{path}: {header.frames * header.channels} samples are more than {MAX_SAMPLES}, "
+            "the limit; cut it into pieces"
         )
     return header
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    """A file to read, with whatever libsndfile has to say turned into one line."""
+    """A file to read; errors of libsndfile become one line."""
     if path.is_dir():
-        raise SignalError(f"{path}: a folder, not a sound file")
+        raise SignalError(f"{path}: a folder; name a sound file")
     try:
         with path.open("rb") as file:
             if not file.read(1):
-                raise SignalError(f"{path}: an empty file, not a sound")
-            if _cut(file, path.stat().st_size):
-                raise SignalError(f"{path}: cut short; its end is missing")
+                raise SignalError(f"{path}: an empty file; make it again")
+            patches = _patches(path, file)
     except FileNotFoundError:
         raise SignalError(f"{path}: no such file") from None
     except OSError as error:
         raise SignalError(f"{path}: cannot be read ({error.strerror})") from None
     try:
-        with soundfile.SoundFile(str(path)) as file:
-            yield file
+        with (
+            _Patched(path, patches) as patched,
+            soundfile.SoundFile(patched if patches else str(path)) as sound,
+        ):
+            yield sound
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
         reason = one_line(getattr(error, "error_string", error))
         raise SignalError(
-            f"{path}: not a WAV, FLAC or Ogg file, or damaged ({reason or 'no reason given'})"
+            f"{path}: not a WAV, FLAC or Ogg file, or damaged ({reason or 'no reason given'}); "
+            "convert or fetch it again"
         ) from None
 
 
-def _cut(file: BinaryIO, size: int) -> bool:
-    """Whether a file ends before it says; libsndfile would take what is left for all of it."""
-    file.seek(0)
-    magic = file.read(12)
-    if magic[:4] in (b"RIFF", b"RIFX", b"RF64"):
-        return _cut_wav(file, size, magic)
-    if magic[:4] == b"OggS":
-        file.seek(max(0, size - _OGG_PAGE))
-        last = file.read()
-        page = last.rfind(b"OggS")
-        if page < 0 or len(last) < page + 27 or not last[page + 5] & _OGG_END:
-            return True
-        sizes = last[page + 27 : page + 27 + last[page + 26]]  # of the segments of that page
-        return page + 27 + last[page + 26] + sum(sizes) > len(last)
-    return False  # FLAC states its length and checks every frame
+class _Patched(FileIO):
+    """A file some of whose bytes are replaced, by their places."""
+
+    def __init__(self, path: Path, patches: Mapping[int, bytes]) -> None:
+        super().__init__(path, "rb")
+        self.patches = patches
+
+    def readinto(self, buffer: Any) -> int:
+        start = self.tell()
+        read = super().readinto(buffer) or 0
+        view = memoryview(buffer)
+        for place, new in self.patches.items():
+            for at, byte in enumerate(new, place - start):
+                if 0 <= at < read:
+                    view[at : at + 1] = bytes([byte])
+        return read
 
 
-def _cut_wav(file: BinaryIO, size: int, magic: bytes) -> bool:
-    """Walk the chunks up to the samples (Microsoft, Multimedia Programming Interface 1.0)."""
-    order = ">" if magic[:4] == b"RIFX" else "<"
-    long = None
-    at = 12
-    while at + 8 <= size:
-        file.seek(at)
-        name, length = struct.unpack(f"{order}4sI", file.read(8))
-        if name == b"ds64" and at + 24 <= size:  # EBU Tech 3306: sizes of the file, of the samples
-            long = struct.unpack("<8xQ", file.read(16))[0]
-        if name == b"data":
-            if magic[:4] == b"RF64" and long is not None:
-                length = long
-            elif length >= _STREAMED:
-                return False
-            return at + 8 + length > size
-        at += 8 + length + length % 2
-    return True
+def _patches(path: Path, file: BinaryIO) -> Mapping[int, bytes]:
+    """What has to be replaced in a file of unknown length for libsndfile to read all of it.
+
+    Raises:
+        SignalError: a file that ends before it says; libsndfile would take the rest for all of it.
+    """
+    size = path.stat().st_size
+    chunks = riff.read(file, size)
+    if chunks is not None:
+        if chunks.cut:
+            raise SignalError(f"{path}: cut short, its end is missing; fetch or make it again")
+        return chunks.patches
+    reason = ogg.unsupported(file, size)
+    if reason is not None:
+        raise SignalError(f"{path}: {reason}")
+    try:
+        return flac.patches(file, size)
+    except SignalError as error:
+        raise SignalError(f"{path}: {error}") from None

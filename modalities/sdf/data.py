@@ -15,17 +15,16 @@ class SDFDataModule(SignalDataModule):
     """Any folder of closed meshes, searched recursively, or one mesh.
 
     Args:
-        root: folder of meshes, or one mesh, which is then both trained on and judged; None draws a
-            small sample.
-        samples: points that a file is asked at.
+        root: folder of meshes, or one mesh, which is then used for training and validation; None
+            draws a small sample.
+        samples: points of a file.
         near: share of them near its surface; 0 for methods that solve in closed form.
         resolution: cells of the grid along the cube at decoding.
         truncation: distance, in half sides of the cube, at which distances are cut.
         field: "distance" or "occupancy".
         emphasis: weight of an observation on the surface.
-        weighted: let the emphasis count in training, too, and not only when files are encoded.
-            Methods with a closed form want False: with weights of its own, each of the rows would
-            need a matrix of its own.
+        weighted: use the emphasis in training, too, and not only when files are encoded. Methods
+            with a closed form need False: rows with different weights would each need a matrix.
         turns: rows made of every training file, 1 to 48: itself and mirrored or turned by the
             symmetries of the cube, at no further cost of reading; needs `near` 0.
         batch_size: rows per step and process.
@@ -34,6 +33,8 @@ class SDFDataModule(SignalDataModule):
         sample_count: shapes of the sample.
         seed: of the sample and of the points.
         workers: processes that read ahead.
+        skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
+            the first.
 
     Raises:
         UsageError: turns that are not 1 to 48, or with points near the surface.
@@ -57,6 +58,7 @@ class SDFDataModule(SignalDataModule):
         sample_count: int = 64,
         seed: int = 0,
         workers: int = 0,
+        skip_bad: bool = False,
     ) -> None:
         self.shapes = SDF(samples, near, resolution, truncation, field, emphasis, seed)
         super().__init__(
@@ -68,6 +70,7 @@ class SDFDataModule(SignalDataModule):
             sample_count=sample_count,
             seed=seed,
             workers=workers,
+            skip_bad=skip_bad,
         )
         if not 1 <= turns <= points.TURNS or (turns > 1 and near > 0):
             raise UsageError(f"meshes: turns {turns}; give 1 to {points.TURNS}, and near: 0")
@@ -77,7 +80,7 @@ class SDFDataModule(SignalDataModule):
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""
         if self.train_rows is None:
-            self.train_paths, self.val_paths = self.files()
+            self.train_paths, self.val_paths = self.usable_files()
             rows = read_rows(self.modality, self.train_paths)
             if not self.weighted:
                 rows = PatchDataset(rows.queries, rows.features)

@@ -26,6 +26,8 @@ class VoxelDataModule(SignalDataModule):
         sample_count: grids of the sample.
         seed: of the sample.
         workers: processes that read ahead.
+        skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
+            the first.
 
     Raises:
         SignalError: a folder or category that is missing or has no grid.
@@ -44,6 +46,7 @@ class VoxelDataModule(SignalDataModule):
         sample_count: int = 64,
         seed: int = 0,
         workers: int = 0,
+        skip_bad: bool = False,
     ) -> None:
         super().__init__(
             Voxels(),
@@ -54,6 +57,7 @@ class VoxelDataModule(SignalDataModule):
             sample_count=sample_count,
             seed=seed,
             workers=workers,
+            skip_bad=skip_bad,
         )
         self.categories = categories
         self.per_category = per_category
@@ -82,5 +86,5 @@ class VoxelDataModule(SignalDataModule):
     def _folders(self, root: Path) -> list[Path]:
         if self.categories is not None:
             return [root / name for name in self.categories]
-        found = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
-        return found or [root]
+        folders = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+        return folders or [root]

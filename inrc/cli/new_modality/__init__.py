@@ -1,4 +1,4 @@
-"""`inrc new-modality`: a plugin that works as it is written, to begin one's own from."""
+"""`inrc new-modality`: write a working plugin, to start your own from."""
 
 import argparse
 import builtins
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 NAME = "new-modality"
-HELP = "write a plugin for a new kind of data: installable, tested, to be filled in"
+HELP = "write a plugin for a new kind of data, installable and tested, to be adapted"
 
-LONGEST = 32
-"""Letters of a name: the skeleton's lines stay within 100 columns."""
+MAX_NAME_LENGTH = 32
+"""With longer names, lines of the skeleton would exceed 100 columns."""
 
-_TEMPLATE = ".in"  # what the skeleton's files end with, so that no tool takes them for code
-_PLACE = "NAME"  # in their paths
+_TEMPLATE = ".in"  # suffix of the skeleton's files, so that no tool takes them for code
+_PLACEHOLDER = "NAME"  # in their paths
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -40,14 +40,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the verb.
 
-    Raises UsageError for a name that cannot be one, InrcError if it is taken or the folder exists.
+    Raises UsageError if the name is invalid, InrcError if it is taken or the folder exists.
     """
     words = names(args.name)
     folder: Path = args.output or Path(words["distribution"])
     if args.name in registry.names():
         raise InrcError(f"modality {args.name!r} is installed already; choose another name")
     if find_spec(words["package"]) is not None:
-        raise InrcError(f"there is a package {words['package']} already; choose another name")
+        raise InrcError(f"package {words['package']} exists already; choose another name")
     if folder.exists() or folder.is_symlink():
         raise InrcError(f"{folder}: exists already; name a new folder with -o")
     texts = render(words)
@@ -67,14 +67,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def names(name: str) -> dict[str, str]:
-    """What the skeleton's placeholders stand for.
+    """Values of the skeleton's placeholders.
 
     Raises UsageError unless the name is one or more lower-case words, joined by single underscores.
     """
-    if len(name) > LONGEST or not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name, re.ASCII):
+    valid = re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name, re.ASCII)
+    if not valid or len(name) > MAX_NAME_LENGTH:
         raise UsageError(
             f"{name!r}: give a lower-case name like tide or sea_level, "
-            f"of at most {LONGEST} letters, digits and underscores"
+            f"of at most {MAX_NAME_LENGTH} letters, digits and underscores"
         )
     return {
         "name": name,
@@ -85,22 +86,22 @@ def names(name: str) -> dict[str, str]:
 
 
 def render(words: Mapping[str, str]) -> dict[str, str]:
-    """All files of the plugin, by their paths in its folder, sorted."""
+    """Texts of all files of the plugin, by their paths in its folder, sorted."""
     from importlib.resources import files
     from string import Template
 
     return {
-        path.replace(_PLACE, words["name"]): Template(text).substitute(words)
+        path.replace(_PLACEHOLDER, words["name"]): Template(text).substitute(words)
         for path, text in sorted(_templates(files(__name__) / "skeleton", ""))
     }
 
 
 def check(words: Mapping[str, str], texts: Mapping[str, str]) -> None:
-    """Make sure that the class's name means nothing else in the skeleton.
+    """Check that the name of the class has no other meaning in the skeleton.
 
-    Raises UsageError if it is Python's own, or one that the skeleton imports from elsewhere.
+    Raises UsageError if Python has this name, or if the skeleton imports it.
     """
-    import ast  # not for the other verbs, which import this module, too
+    import ast  # here, because all verbs import this module
 
     taken = {*dir(builtins), *keyword.kwlist}
     for path, text in texts.items():
@@ -110,7 +111,7 @@ def check(words: Mapping[str, str], texts: Mapping[str, str]) -> None:
                     taken |= {alias.name for alias in node.names}
     if words["kind"] in taken:
         raise UsageError(
-            f"{words['name']!r}: a class {words['kind']} would hide another one; use another name"
+            f"{words['name']!r}: a class {words['kind']} would hide another name; use another one"
         )
 
 

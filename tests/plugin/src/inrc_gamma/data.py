@@ -7,7 +7,15 @@ from inrc_gamma.spectrum import Gamma
 
 
 class Spectra(SignalDataModule):
-    """A folder of spectra of as many channels each; None makes some up."""
+    """A folder of spectra with equally many channels.
+
+    Args:
+        root: folder, searched recursively, or a file; None writes a synthetic sample.
+        nodes: points of the field in a channel.
+        batch_size: spectra per step.
+        sample_folder: where the sample is written.
+        sample_count: number of files of the sample.
+    """
 
     def __init__(
         self,

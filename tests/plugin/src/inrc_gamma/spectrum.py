@@ -1,4 +1,4 @@
-"""The gamma plugin: what a detector counts in a channel is the field, integrated over it."""
+"""The modality gamma: a count is the integral of the field over a channel."""
 
 import math
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from inrc.errors import SignalError
 from inrc.signal import Modality, QueryPlan, Signal, View, flat
 from inrc_gamma import made, spe
 
-FINEST = 64.0
-"""Largest scale that can be asked."""
+MAX_SCALE = 64.0
+"""Largest scale of a view."""
 
 
 class Gamma(Modality):
@@ -74,14 +74,14 @@ class Gamma(Modality):
         channels, first, peak = (meta.get(key) for key in ("channels", "first", "peak"))
         if (
             type(channels) is not int
-            or not 0 < channels <= spe.LIMIT * FINEST
+            or not 0 < channels <= spe.MAX_CHANNELS * MAX_SCALE
             or type(first) is not int
             or not 0 <= first < 1_000_000_000
             or type(peak) is not float
             or not 0 < peak < 1e15
             or type(meta.get("crlf")) is not bool
         ):
-            raise SignalError(f"gamma: a header that no spectrum has ({dict(meta)!r:.80})")
+            raise SignalError(f"gamma: invalid header ({dict(meta)!r:.80})")
         spe.texts(meta)
         return (channels,)
 
@@ -127,10 +127,10 @@ class Gamma(Modality):
     def _sizes(self, meta: Mapping[str, Any], view: View) -> tuple[int, float]:
         """Channels that are asked, and how wide they are, in channels of the file."""
         if view.region or view.at is not None:
-            raise SignalError("gamma: only --scale can be asked")
+            raise SignalError("gamma: cannot decode a region or given points; use --scale")
         scale = 1.0 if view.scale is None else view.scale
-        if not 0 < scale <= FINEST:
-            raise SignalError(f"gamma: scale {scale}: give a number above 0, at most {FINEST:g}")
+        if not 0 < scale <= MAX_SCALE:
+            raise SignalError(f"gamma: scale {scale}: give a number above 0, at most {MAX_SCALE:g}")
         (channels,) = self.shape(meta)
         asked = max(1, round(channels * scale))
         return asked, channels / asked

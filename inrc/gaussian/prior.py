@@ -1,4 +1,4 @@
-"""Factorised Gaussians over the weights of a field: divergence, prior, tempering."""
+"""The prior of the weights, the divergence from it, and tempering towards it."""
 
 import math
 
@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 NATS = 1.0 / math.log(2.0)
-"""Bits of a nat."""
+"""Bits per nat."""
 
 
 def deviation(rho: Float[Tensor, "*B W"]) -> Float[Tensor, "*B W"]:
-    """Standard deviations softplus(rho), as COMBINER has them; never 0."""
+    """Standard deviations softplus(rho), as in COMBINER; positive."""
     return nn.functional.softplus(rho).clamp_min(1e-12)
 
 
@@ -41,13 +41,13 @@ def temper(
     prior_sigma: Float[Tensor, "D"],
     low: float,
     high: float,
-    most: float = 2.0,
+    max_t: float = 2.0,
 ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]]:
-    """Posteriors whose divergence from the prior, summed over the last axis, is in [low, high].
+    """Posteriors with a divergence from the prior, summed over the last axis, in [low, high].
 
     q_t ~ q^t p^(1-t), whose divergence grows with t: natural parameters on the line from the prior
-    (t = 0) through q (t = 1). Rows within the range stay as they are (t = 1). A row that is as good
-    as its prior may stay below the range, as t is at most `most`.
+    (t = 0) through q (t = 1). Rows within the range do not change (t = 1). t is at most `max_t`: a
+    row that is close to its prior may stay below the range.
     """
     base = prior_sigma.double() ** -2
     precision = sigma.double() ** -2 - base
@@ -63,9 +63,9 @@ def temper(
     one = torch.ones_like(mean[:, :1], dtype=torch.float64)
     now = cost(one)
     target = now.clamp(low, high)
-    # a step inside, so that rounding to float32 does not leave the range again
+    # a step inside the range, for rounding to float32
     target = torch.where(now != target, target + (0.5 * (low + high) - target) * 0.1, target)
-    below, above = torch.zeros_like(one), one * most
+    below, above = torch.zeros_like(one), one * max_t
     for _ in range(50):
         middle = 0.5 * (below + above)
         over = cost(middle) > target
@@ -76,11 +76,11 @@ def temper(
 
 
 class Prior(nn.Module):
-    """The Gaussian that the weights of all signals share, and what their posteriors cost under it.
+    """The Gaussian that the weights of all signals share, and the divergence of posteriors from it.
 
-    `mean` and `log_sigma` are parameters, as they are what training learns; their gradient is zero
-    and `update` finds them in closed form. `cost` is the mean divergence of every weight over the
-    training signals in nats, `typical` their mean rho: where a new posterior starts.
+    `mean` and `log_sigma` are parameters without a gradient: `update` computes them in closed form.
+    `cost` is the mean divergence of every weight over the training signals in nats, `typical` their
+    mean rho, where a new posterior starts.
     """
 
     cost: Tensor
@@ -104,8 +104,8 @@ class Prior(nn.Module):
     ) -> None:
         """The prior of least divergence from these posteriors (COMBINER, eq. 6).
 
-        mp = mean of m_i; sp^2 = mean of s_i^2 + (m_i - mp)^2. Several processes pool theirs.
-        Deviations below `floor` are raised to it: nothing is learned from a weight so certain.
+        mp = mean of m_i; sp^2 = mean of s_i^2 + (m_i - mp)^2, over all processes. Deviations are
+        at least `floor`, so that no weight is held fixed.
         """
         sigma = deviation(rho)
         count = _pooled(mean.new_tensor([float(len(mean))]))

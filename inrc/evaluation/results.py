@@ -1,8 +1,9 @@
-"""Rows of results: one codec, one setting, one file; one JSON object a line."""
+"""Results: one codec, one setting, one file; one JSON object per line."""
 
 import gzip
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -12,7 +13,7 @@ from typing import Any
 from inrc.errors import SignalError
 
 PROTOCOL_VERSION = 1
-"""Version of how rows are measured; results of different protocols are not compared."""
+"""Version of how results are measured; results of different versions cannot be compared."""
 
 
 Key = tuple[str, float, str, str | None, str | None]
@@ -20,12 +21,12 @@ Key = tuple[str, float, str, str | None, str | None]
 
 @dataclass(frozen=True)
 class Result:
-    """What one codec made of one file with one setting.
+    """Measurements of one codec with one setting on one file.
 
-    `bytes` are all that its decoder needs beyond the codec itself; `payload_bytes`, of ours alone,
-    leave out header and checksum. `rate` is 8 * bytes / units, in bits per `unit`. Seconds are
-    medians of warm runs. `learned` is the identity of the file that a baseline was learned into.
-    With an `error`, everything measured is missing.
+    `bytes` is all that the decoder needs beyond the codec itself; `payload_bytes`, of our codecs
+    only, is without header and checksum. `rate` is 8 * bytes / units, in bits per `unit`. Seconds
+    are medians of warm runs. `learned` is the identity of the file with a baseline's parameters.
+    A result with an `error` has no measurements.
     """
 
     codec: str
@@ -52,12 +53,22 @@ class Result:
 
     @property
     def key(self) -> Key:
-        """What must not be measured twice."""
+        """The identity of the trial: equal keys are measurements of the same thing."""
         return self.codec, self.setting, self.file_id, self.model, self.learned
+
+    def value(self, measure: str) -> float:
+        """The value of one measure.
+
+        Raises SignalError if the result does not have it.
+        """
+        if measure not in self.measures:
+            known = ", ".join(self.measures)
+            raise SignalError(f"{self.codec}: no measure {measure!r}; use {known}")
+        return self.measures[measure]
 
 
 def identity(path: Path) -> str:
-    """Start of the SHA-256 of a file's bytes: results follow the content, not the name.
+    """Start of the SHA-256 of the content of a file.
 
     Raises OSError for a file that cannot be read.
     """
@@ -66,17 +77,17 @@ def identity(path: Path) -> str:
 
 
 def append(path: Path, rows: Iterable[Result]) -> None:
-    """Add rows to a file, each of them whole."""
+    """Append results to a file."""
     text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
     with path.open("a", encoding="utf-8") as file:
         file.write(text)
 
 
 def load(path: Path) -> list[Result]:
-    """Read rows, also packed with gzip; a last line that a killed run cut short is passed over.
+    """Read results, also from a gzip file. An incomplete last line is ignored.
 
-    Raises SignalError for a file that is missing, holds something else, or was measured by another
-    ruler.
+    Raises SignalError for a file that is missing, has other content, or follows another version of
+    the protocol.
     """
     try:
         data = path.read_bytes()
@@ -84,12 +95,12 @@ def load(path: Path) -> list[Result]:
         lines = (gzip.decompress(data) if packed else data).decode("utf-8").split("\n")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise SignalError(f"{path}: cannot be read as results ({error!s:.80})") from None
-    whole = lines[:-1]  # what follows the last newline is nothing, or unfinished
+    whole = lines[:-1]  # the rest after the last newline is empty or incomplete
     return [_row(path, number, line) for number, line in enumerate(whole, 1) if line.strip()]
 
 
-def mend(path: Path) -> None:
-    """Cut an unfinished last line off, so that rows can be added.
+def drop_partial_line(path: Path) -> None:
+    """Remove an incomplete last line, so that results can be appended.
 
     Raises OSError as writing does.
     """
@@ -99,22 +110,52 @@ def mend(path: Path) -> None:
             path.write_bytes(data[: data.rfind(b"\n") + 1])
 
 
-def sound(rows: Sequence[Result], where: str) -> list[Result]:
-    """The rows that were measured and are not outdated, which must be of one modality.
+def comparable(rows: Sequence[Result], where: str) -> list[Result]:
+    """The results without errors that are up to date; they must have one modality.
 
-    Raises SignalError if there are none, or several modalities are mixed.
+    Raises SignalError if there are no such results, or several modalities.
     """
     good = [row for row in current(rows) if row.error is None]
     if not good:
-        raise SignalError(f"{where}: no row without an error")
+        raise SignalError(f"{where}: no results without errors; evaluate again")
     kinds = sorted({row.modality for row in good})
     if len(kinds) > 1:
-        raise SignalError(f"{where}: files of several kinds ({', '.join(kinds)}); sort them")
+        raise SignalError(
+            f"{where}: files of several kinds ({', '.join(kinds)}); use a file for each"
+        )
     return good
 
 
+def ordered(rows: Sequence[Result], measure: str) -> list[Result]:
+    """Results from the worst to the best by a measure, without those where it is undefined (NaN).
+
+    Raises SignalError if a result does not have the measure.
+    """
+    defined = [row for row in rows if not math.isnan(row.value(measure))]
+    return sorted(defined, key=lambda row: row.value(measure))
+
+
+def distinct(paths: Iterable[Path]) -> tuple[list[Path], dict[Path, Path]]:
+    """Files with different content, and for every other file the first one that it equals.
+
+    Files that cannot be read count as different.
+    """
+    first: dict[str, Path] = {}
+    unique, copies = list[Path](), dict[Path, Path]()
+    for path in paths:
+        try:
+            same = first.setdefault(identity(path), path)
+        except OSError:
+            same = path
+        if same is path:
+            unique.append(path)
+        else:
+            copies[path] = same
+    return unique, copies
+
+
 def current(rows: Sequence[Result]) -> list[Result]:
-    """Rows without those of baselines that were learned anew since: the last row says which."""
+    """Results without those of baselines that were trained again later."""
     last = {row.codec: row.learned for row in rows}
     return [row for row in rows if row.model is not None or row.learned == last[row.codec]]
 
@@ -127,10 +168,10 @@ def _row(path: Path, number: int, line: str) -> Result:
         row = Result(**{key: value for key, value in plain.items() if key in known})
         _check(row)
     except (ValueError, TypeError, AttributeError) as error:
-        raise SignalError(f"{path}: line {number} is no row of results ({error!s:.60})") from None
+        raise SignalError(f"{path}: line {number} is not a result ({error!s:.60})") from None
     if protocol != PROTOCOL_VERSION:
         raise SignalError(
-            f"{path}: line {number} was measured by protocol {protocol}, this is "
+            f"{path}: line {number} follows version {protocol} of the protocol, this is "
             f"{PROTOCOL_VERSION}; evaluate again"
         )
     return row

@@ -1,0 +1,266 @@
+"""The one LightningModule: meta-learning, then the bottlenecks, then both together."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from inrc.adapt import distortion
+from inrc.data import Batch, PatchDataset
+from inrc.errors import InrcError, UsageError
+from inrc.methods import Method
+from inrc.module import calibration
+from inrc.module.measures import Measures, own_rows, psnr, row_measures
+from inrc.module.schedule import BOTTLENECK_STAGES, FIELD_STAGES, Schedule, frozen
+from inrc.signal import Modality
+
+
+class Compressor(L.LightningModule):
+    """Trains one model in up to three stages, told apart by the number of steps done.
+
+    represent: the field and the adapter learn; the outer loss is the distortion after the inner
+    loop. compress: they are frozen, and the bottlenecks of all quality levels learn on their
+    latents. joint: everything learns on rate and distortion together.
+
+    Args:
+        method: the field, the adapter and the bottlenecks.
+        modality: how queries look at the field; taken from the data.
+        represent: optimizer steps of the first stage.
+        compress: optimizer steps of the second stage, at least 1.
+        joint: optimizer steps of the third stage.
+        observations: how many random observations of each row a step uses; None uses all.
+        inner_observations: how many of these the inner loop uses; None uses all.
+        lr: learning rate of the field and the adapter (Adam).
+        bottleneck_lr: learning rate of the bottlenecks (Adam).
+        warmup: steps of linear warm-up at the start of every stage.
+        cosine: whether learning rates fall to zero along a cosine in every stage. The papers keep
+            them constant.
+        latent_distortion: train the bottlenecks on errors of the latent, measured in the signal's
+            metric, instead of errors of the signal. This is cheaper and nearly as good. Ignored by
+            bottlenecks that do not look at latents.
+
+    Raises:
+        UsageError: a number of steps or observations, or a learning rate, that cannot be.
+    """
+
+    metric: Tensor
+
+    def __init__(
+        self,
+        method: Method,
+        modality: Modality,
+        represent: int = 2000,
+        compress: int = 1000,
+        joint: int = 0,
+        observations: int | None = 1024,
+        inner_observations: int | None = 512,
+        lr: float = 1e-3,
+        bottleneck_lr: float = 1e-3,
+        warmup: int = 50,
+        cosine: bool = True,
+        latent_distortion: bool = False,
+    ) -> None:
+        super().__init__()
+        self.schedule = Schedule(represent, compress, joint, warmup, cosine)
+        for name, count in (
+            ("observations", observations), ("inner_observations", inner_observations),
+        ):  # fmt: skip
+            if count is not None and count < 1:
+                raise UsageError(f"model.{name}: {count}; give 1 or more, or null for all")
+        for name, value in (("lr", lr), ("bottleneck_lr", bottleneck_lr)):
+            if not 0 <= value < float("inf"):
+                raise UsageError(f"model.{name}: {value}; give a number of 0 or more")
+        self.method = method
+        self.network = method.build(modality.point_dim, modality.value_dim, modality)
+        if self.network.field.latent_dim < 1:
+            raise UsageError("model.method: no latents; give a latent_dim of 1 or more")
+        for bottleneck in self.network.quality_levels:
+            bottleneck.prepare()
+        self._restored_step = 0
+        self.stages = self.schedule.steps
+        self.observations = observations
+        self.inner_observations = inner_observations
+        self.lr = lr
+        self.bottleneck_lr = bottleneck_lr
+        self.needs_latents = any(
+            bottleneck.needs_latents for bottleneck in self.network.quality_levels
+        )
+        # a bottleneck that does not look at latents has no metric of them
+        self.latent_distortion = latent_distortion and self.needs_latents
+        levels = self.network.quality_levels
+        self.needs_metric = self.latent_distortion or any(
+            bottleneck.needs_metric for bottleneck in levels
+        )
+        size = self.network.field.latent_dim if self.needs_metric else 0
+        self.register_buffer("metric", torch.eye(size))
+        # an optimizer needs a parameter, also where a method learns nothing
+        learns = any(p.requires_grad for p in self.network.parameters())
+        self.nothing = None if learns else nn.Parameter(torch.zeros(()))
+        names = ["psnr", *(f"{name}_q{q}" for q in range(len(levels)) for name in ("rate", "psnr"))]
+        self.measures = Measures([f"{split}/{name}" for split in ("val", "test") for name in names])
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """One Adam; what a stage does not train has a learning rate of zero there."""
+        network = self.network
+        groups = [
+            (network.field.parameters(), self.lr, FIELD_STAGES),
+            (network.adapter.parameters(), self.lr, FIELD_STAGES),
+            (network.bottlenecks.parameters(), self.bottleneck_lr, BOTTLENECK_STAGES),
+        ]
+        if self.nothing is not None:
+            groups.append((iter([self.nothing]), 0.0, FIELD_STAGES))
+        return self.schedule.adam(groups)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember how long a checkpoint was trained, also where nothing is trained further."""
+        self._restored_step = int(checkpoint["global_step"])
+
+    @property
+    def steps_done(self) -> int:
+        """Steps that the weights have been trained for."""
+        return max(self.global_step, self._restored_step)
+
+    def stage(self, step: int) -> int:
+        """0 represent, 1 compress, 2 joint."""
+        return self.schedule.stage(step)
+
+    @property
+    def _training_rows(self) -> PatchDataset:
+        rows: PatchDataset = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
+        return rows
+
+    def on_train_start(self) -> None:
+        """Solve for what has a closed form; raises UsageError as `start_field` does."""
+        if self.global_step == 0 and self.network.field.closed_form:
+            calibration.start_field(
+                self.network, self._training_rows, self.device, self.method.name
+            )
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Start the bottlenecks from the latents when their stage begins."""
+        if self.global_step == self.schedule.represent:
+            self.calibrate()
+
+    def calibrate(self) -> None:
+        """Start every bottleneck; raises InrcError if training has diverged."""
+        self.check_finite()
+        calibration.calibrate(
+            self.network, self.metric, self._training_rows, self.needs_latents, self.needs_metric
+        )
+
+    def tabulate(self) -> None:
+        """Freeze the tables of every bottleneck; raises InrcError if training has diverged."""
+        self.check_finite()
+        calibration.tabulate(self.network, self._training_rows, self.needs_latents, self.device)
+
+    def check_finite(self) -> None:
+        """Raise InrcError if a tensor of the network is not finite."""
+        name = calibration.non_finite(self.network)
+        if name is not None:
+            raise self._diverged(f"{name} is not finite")
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Raise InrcError if a gradient is not finite, on all processes at the same step."""
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        if not bool(nn.utils.get_total_norm(gradients).isfinite()):
+            raise self._diverged("a gradient is not finite")
+
+    def _diverged(self, reason: str) -> InrcError:
+        return InrcError(
+            f"training diverged at step {self.global_step}: {reason}; no codec was exported; lower "
+            f"model.lr (now {self.lr:g}) or model.bottleneck_lr (now {self.bottleneck_lr:g}), "
+            "or raise model.warmup"
+        )
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The one step of all stages and methods."""
+        stage = self.stage(self.global_step)
+        learn = stage != 1
+        batch = self._pick(batch, self.observations)
+        inner = self._pick(batch, self.inner_observations)
+        with frozen(self.network.field, self.network.adapter, when=not learn):
+            latent = self.network.adapter(
+                self.network.predict, inner.queries, inner.features, inner.weights,
+                create_graph=learn, rows=inner.rows,
+            )  # fmt: skip
+            if stage == 0:
+                error = self._distortion(latent, batch).mean()
+                self.log("train/psnr", psnr(error), prog_bar=True)
+                loss = error + self.network.field.penalty(latent).mean()
+            else:
+                loss = self._rate_distortion_loss(latent, batch)
+        # every parameter takes part in every step, so that DDP needs no flag to find the others
+        idle = sum(0.0 * p.sum() for p in self.parameters() if p.requires_grad)
+        self.log("train/loss", loss)
+        return loss + idle
+
+    def _rate_distortion_loss(self, latent: Tensor, batch: Batch) -> Tensor:
+        loss = latent.new_zeros(())
+        size = batch.features.shape[1] if self.observations is None else self.row_size
+        for number, bottleneck in enumerate(self.network.quality_levels):
+            decoded, bits = bottleneck(latent)
+            if self.latent_distortion:
+                error = decoded - latent
+                distortion = ((error @ self.metric) * error).sum(1)
+            else:
+                distortion = self._distortion(decoded, batch)
+            rate = bits.mean() / size
+            lmbda = bottleneck.lmbda
+            # divided by the root of lambda, so that no quality level drowns the others
+            loss = loss + (rate + lmbda * distortion.mean()) / max(lmbda, 1.0) ** 0.5
+            self.log(f"train/rate_q{number}", rate)
+            self.log(f"train/psnr_q{number}", psnr(distortion.mean()))
+        return loss
+
+    def _distortion(self, latent: Tensor, batch: Batch) -> Tensor:
+        y = self.network.predict(latent, batch.queries)
+        return distortion(y, batch.features, batch.weights)
+
+    def _pick(self, batch: Batch, count: int | None) -> Batch:
+        size = batch.features.shape[1]
+        self.row_size = max(size, getattr(self, "row_size", 0))
+        if count is None or count >= size:
+            return batch
+        return batch.pick(torch.randperm(size, device=batch.features.device)[:count])
+
+    def on_validation_start(self) -> None:
+        """Renew the tables, so that rates of a validation are those of real symbols."""
+        if self._coded("val"):
+            self.tabulate()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Quality of the representation, and quality and rate of every quality level."""
+        self._measure("val", batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means over all rows of all processes."""
+        self._log_measures("val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """The same for a trained codec."""
+        self._measure("test", batch)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the means over all rows of all processes."""
+        self._log_measures("test")
+
+    def _coded(self, split: str) -> bool:
+        """Whether there are bottlenecks to measure."""
+        if split == "test":
+            return all(bottleneck.ready for bottleneck in self.network.quality_levels)
+        return self.steps_done > self.schedule.represent
+
+    def _measure(self, split: str, batch: Batch) -> None:
+        counted = own_rows(batch.rows, self.trainer.global_rank, self.trainer.world_size)
+        for name, values in row_measures(self.network, batch, self._coded(split)).items():
+            self.measures.update(f"{split}/{name}", values, counted)
+
+    def _log_measures(self, split: str) -> None:
+        self.log(f"{split}/psnr", self.measures[f"{split}/psnr"], prog_bar=True)
+        levels = len(self.network.quality_levels) if self._coded(split) else 0
+        for number in range(levels):
+            for name in (f"{split}/rate_q{number}", f"{split}/psnr_q{number}"):
+                self.log(name, self.measures[name], prog_bar=number == levels - 1)
