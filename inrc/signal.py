@@ -18,7 +18,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, UsageError
 from inrc.lossless import deflated_size
 
 CONTRACT = 1
@@ -232,6 +232,32 @@ class Modality(ABC):
     def evaluation_view(self, original: Path) -> View:
         """What to decode of this file to measure it; default: all of it, as it was."""
         return View()
+
+    def renamed(self, names: Mapping[str, str]) -> "Modality":
+        """The modality that also reads files whose variables have other names.
+
+        Args:
+            names: for names in files, the names of the model.
+
+        Raises:
+            UsageError: the default, for data without named variables.
+        """
+        raise UsageError(f"rename: {self.name} files do not have named variables")
+
+    def outline(self, meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+        """Write a NetCDF file that lacks the values of the decoded variables, for xarray.
+
+        Args:
+            meta: of the decoded file.
+            path: of the file to write.
+
+        Returns:
+            The names of the variables whose values are left out.
+
+        Raises:
+            SignalError: the default, for data that xarray does not open.
+        """
+        raise SignalError(f"xarray does not open {self.name} files; use `inrc decompress`")
 
     def suffix(self, meta: Mapping[str, Any]) -> str:
         """What a decoded file's name ends with where nobody said; default: meta's "suffix"."""

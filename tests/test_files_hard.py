@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from inrc import files
 from inrc.errors import InrcError
-from inrc.files import atomic_write, check_writable, make_folder, refuse_many
+from inrc.files import atomic_write, check_all_writable, check_writable, checks, make_folder
 
 
 def test_two_writers_of_one_name_do_not_meet(tmp_path: Path) -> None:
@@ -80,7 +79,7 @@ def test_devices_and_pipes_are_left_alone(tmp_path: Path, kind: str) -> None:
         with pytest.raises(InrcError, match="is a device or a pipe"), atomic_write(target, True):
             pytest.fail("nothing may be begun")
         with pytest.raises(InrcError, match="is a device or a pipe"):
-            refuse_many([target], True)
+            check_all_writable([target], True)
     assert not stat.S_ISREG(path.stat().st_mode)
 
 
@@ -108,16 +107,16 @@ def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
     assert path.read_bytes() == b"all"
     with pytest.raises(InrcError, match="a name of 256 bytes, and the file system allows 255"):
         check_writable(path.with_name("y" + path.name), False)
-    deep = tmp_path.joinpath(*["d" * 200] * 20, "x.png")
+    deep = tmp_path.joinpath(*["d" * 200] * 21, "x.png")
     with pytest.raises(InrcError, match="bytes is too long to write to"):
-        refuse_many([deep], False)
+        check_all_writable([deep], False)
 
 
 @pytest.mark.parametrize("name", ["\ud800.png", "a\0b"])
 def test_names_that_no_file_can_have_are_told(tmp_path: Path, name: str) -> None:
     for check in (
         lambda: check_writable(tmp_path / name, False),
-        lambda: refuse_many([tmp_path / name], False),
+        lambda: check_all_writable([tmp_path / name], False),
     ):
         with pytest.raises(InrcError, match="is not a valid file name here") as caught:
             check()
@@ -141,9 +140,9 @@ def test_all_targets_are_checked_before_any_is_written(tmp_path: Path) -> None:
         (["a.png", "x" * 300 + "/a"], "a name of 300 bytes"),
     ):
         with pytest.raises(InrcError, match=said):
-            refuse_many([tmp_path / name for name in names], False)
+            check_all_writable([tmp_path / name for name in names], False)
     deep = tmp_path.joinpath(*"d" * 1500)
-    refuse_many([deep / "a.png"], False)
+    check_all_writable([deep / "a.png"], False)
     make_folder(deep)
     assert deep.is_dir()
 
@@ -152,9 +151,9 @@ def test_case_matters_only_where_the_disk_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [tmp_path / "new" / name for name in ("Straße.png", "STRASSE.PNG", "b.png")]
-    refuse_many(names, False)  # this disk tells them apart
+    check_all_writable(names, False)  # this disk tells them apart
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr(files, "_folds", lambda folder: True)
+    monkeypatch.setattr(checks, "_folds", lambda folder: True)
     with pytest.raises(InrcError, match=r"STRASSE.PNG: the file system does not tell it from Str"):
-        refuse_many(names, False)
-    refuse_many([names[0], names[2]], False)
+        check_all_writable(names, False)
+    check_all_writable([names[0], names[2]], False)

@@ -25,14 +25,10 @@ from inrc.cli import (
     report,
     verify,
 )
+from inrc.cli.verbs import TRAINING
 from inrc.errors import InrcError, UsageError, one_line
 from inrc.memory import out_of_memory
 
-TRAINING = {
-    "fit": "train a codec model",
-    "validate": "measure a checkpoint on the rows of the validation files",
-    "test": "measure a checkpoint or a codec on archives of the test files",
-}
 VERBS = (
     compress, decompress, encode, info, verify, evaluate, plot, bdrate, report, modalities,
     recipes, new_modality,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inrc.cli import inputs, methods, screen
+from inrc.cli import inputs, methods, renaming, screen
 from inrc.errors import InrcError, UsageError, one_line
 from inrc.files import atomic_write, check_writable
 
@@ -34,6 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     screen.add_max_memory(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quiet", action="store_true", help="print nothing, measure nothing")
+    renaming.add(parser)
     methods.add(parser)
 
 
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"-q {args.quality}: this model has quality levels 0 to {model.num_qualities - 1}"
         )
+    model = renaming.renamed(model, args.rename)
     paths = inputs.files_in(args.inputs, model.modality)
     with screen.progress("compressing", args.quiet) as report:
         made = codec.compress(paths, model, args.quality, args.steps, report, effort, limit, True)

@@ -145,7 +145,8 @@ def open_archive(data: bytes, model: Model, max_memory: int | None = None) -> Op
         raise ModelError("the file needs no model; leave it out")
     if seen.model_id != model.id:
         raise ModelError(
-            f"the file needs model {seen.model_id.hex()}, and this is {model.id.hex()}; use that one"
+            f"the file needs model {seen.model_id.hex()}, and this is {model.id.hex()}; name that "
+            "one"
         )
     archive = unpack_archive(data, model.default, max(1 << 16, limit // _KEY_BYTES))
     if archive.quality >= model.num_qualities:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from inrc.codec.decoding import Opened, open_archive, reported
-from inrc.files import atomic_write, check_writable, make_folder, refuse_many
+from inrc.files import atomic_write, check_all_writable, check_writable, make_folder
 from inrc.metrics import mean_measures
 from inrc.model import Model
 from inrc.signal import View
@@ -35,7 +35,7 @@ def decompress(
     items = opened.archive.items
     if len(items) > 1:
         targets = [output / item.name for item in items]
-        refuse_many(targets, overwrite)
+        check_all_writable(targets, overwrite)
     else:
         targets = [output]
         check_writable(output, overwrite)

@@ -114,7 +114,12 @@ def read_block(block: bytes, count: int, max_entries: int | None = None) -> tupl
 def _preview(block: bytes, max_entries: int) -> Iterator[Entry]:
     """The first entries of a block without their patches, as far as its first bytes hold them."""
     walker = msgpack.Unpacker(
-        max_buffer_size=_PREVIEW + 1, max_array_len=0, max_map_len=0, unicode_errors="surrogatepass"
+        max_buffer_size=_PREVIEW + 1,
+        max_array_len=0,
+        max_map_len=0,
+        max_bin_len=MAX_BLOCK,
+        max_str_len=MAX_BLOCK,
+        unicode_errors="surrogatepass",
     )
     walker.feed(_inflated(block, _PREVIEW, whole=False))
     try:
@@ -122,11 +127,11 @@ def _preview(block: bytes, max_entries: int) -> Iterator[Entry]:
             size = walker.read_array_header()
             if not 1 <= size <= 3:
                 corrupt("an invalid item entry")
-            name, parts = walker.unpack_archive(), None
+            name, parts = walker.unpack(), None
             if size > 1:
                 walker.skip()
             if size > 2:
-                parts = walker.unpack_archive()
+                parts = walker.unpack()
             yield _entry([name, [], parts])
     except msgpack.OutOfData:
         return

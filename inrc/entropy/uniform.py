@@ -45,7 +45,9 @@ class UniformBottleneck(Rounding):
         self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "J J"], observations: int
     ) -> None:
         dim = 0 if self.per_dim else (0, 1)
-        mean, std = latents.mean(dim), latents.std(dim, correction=0).clamp_min(1e-12)
+        mean, std = latents.mean(dim), latents.std(dim, correction=0)
+        # a range that float32 can tell from a point, also where all latents are equal
+        std = std.maximum(1e-6 * mean.abs() + 1e-12)
         self.lo.copy_((mean - self.deviations * std).expand_as(self.lo))
         self.hi.copy_((mean + self.deviations * std).expand_as(self.hi))
         self.tabulate(latents)

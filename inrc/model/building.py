@@ -14,7 +14,7 @@ from inrc.model.settings import check_settings
 from inrc.signal import Modality
 
 STATE = "_extra_state"
-_CALLS_PER_TENSOR, _FREE_CALLS = 50, 20_000  # real networks make about ten calls for each tensor
+_CALLS_PER_TENSOR, _FREE_CALLS = 20, 1000  # of torch; real networks make up to five for a tensor
 
 
 def modality_of(name: Any, settings: Any) -> Modality:

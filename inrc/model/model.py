@@ -5,7 +5,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ class Model:
                 raise ContainerError(
                     f"its card names the method {method.name}, which needs a model"
                 )
-            needed = _START_COPIES * building.size(building.outline(method, modality, 0))
+            needed = _START_COPIES * building.size(building.outline(method, modality, 100))
             check_memory(needed, memory_limit(max_memory), "building its network")
             return Model.untrained(method, modality)
         except ModelError as error:
@@ -128,6 +128,15 @@ class Model:
         """A model of trained parts; `about` is added to the card."""
         card = _card(modality, method.name, method.settings(), about)
         return Model(network, modality, card, default, _identity(network, card, default), 0)
+
+    def renamed(self, names: Mapping[str, str]) -> "Model":
+        """The same model for files whose variables have other names; see `Modality.renamed`.
+
+        Raises:
+            UsageError: data without named variables.
+            SignalError: a name that the model does not have.
+        """
+        return replace(self, modality=self.modality.renamed(names))
 
     def save(self, path: Path) -> None:
         """Write the model file."""
@@ -216,10 +225,10 @@ def _assemble(path: Path, header: Header) -> Model:
     default = parse_item(tensors.pop(_DEFAULT).numpy().tobytes())
     building.fill(network, tensors)
     network.eval().requires_grad_(False)
-    found = _identity(network, card, default)
-    if header.id != found.hex():
-        raise ModelError(f"calls itself {header.id:.12}, and is {found.hex()}; get it again")
-    return Model(network, modality, card, default, found, path.stat().st_size)
+    identity = _identity(network, card, default)
+    if header.id != identity.hex():
+        raise ModelError(f"calls itself {header.id:.12}, and is {identity.hex()}; get it again")
+    return Model(network, modality, card, default, identity, path.stat().st_size)
 
 
 def _tensors(network: Network, default: Item) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 One slice is one variable at one time on one level. The bytes are, for each variable in the order
 of the model: what is missing (one byte 0 if nothing is), and for each slice its length as a varint
-and its stream. A slice of which nothing is known has length 0. Coordinates, attributes and names
+and its stream. A slice without any known value has length 0. Coordinates, attributes and names
 are not counted and come from the original, as nothing else does: none of these codecs keeps them.
 """
 
@@ -22,6 +22,7 @@ from inrc.varint import read_varint, write_varint
 from inrc_modalities.era5 import masks, reading, sphere, storage
 from inrc_modalities.era5.copying import copy
 from inrc_modalities.era5.header import LIMIT
+from inrc_modalities.era5.reading import Options
 from inrc_modalities.era5.slices import CODECS, SliceCodec
 from inrc_modalities.era5.survey import survey
 from inrc_modalities.era5.values import Packing
@@ -39,12 +40,12 @@ class Sliced:
     Args:
         codec: of one slice.
         variables: names of the fields; None takes those of most dimensions.
-        vertical: levels are told apart from other dimensions.
+        options: how files are read.
     """
 
     codec: SliceCodec
     variables: tuple[str, ...] | None
-    vertical: bool
+    options: Options
 
     def encode(self, original: Path, share: float) -> bytes:
         """All fields of a file, with errors up to a share of their range.
@@ -52,11 +53,11 @@ class Sliced:
         Raises:
             SignalError: a file that the model could not read either.
         """
-        with storage.opened(original) as dataset:
-            name = survey(dataset, original, self.vertical).lon
+        with storage.opened(original, groups=True) as dataset:
+            name = survey(dataset, original).lon
             around = sphere.wraps(storage.raw(dataset[name]).astype(np.float64))
         out = []
-        for layer in reading.layers(original, self._names(), self.vertical):
+        for layer in reading.layers(original, self._names(), self.options):
             parts, levels = layer.values.shape[:2]
             out.append(_masked(layer))
             known = np.where(layer.unknown, np.nan, layer.values)
@@ -89,10 +90,10 @@ class Sliced:
 
     def _decoded(self, data: "_Bytes", original: Path) -> dict[str, NDArray[Any]]:
         fields = {}
-        with storage.opened(original) as dataset:
-            found = survey(dataset, original, self.vertical)
-            chosen = reading.chosen(found, self._names(), original)
-            grid = [dataset[name].dimensions[0] for name in (found.lat, found.lon)]
+        with storage.opened(original, groups=True) as dataset:
+            surveyed = survey(dataset, original, self.options.vertical)
+            chosen = reading.chosen(surveyed, self._names(), original, self.options)
+            grid = [dataset[name].dimensions[0] for name in (surveyed.lat, surveyed.lon)]
             for field in chosen:
                 variable = dataset[field.name]
                 level = [] if field.level is None else [field.level]
@@ -121,7 +122,7 @@ class Sliced:
         values = np.zeros(shape)
         for level in range(levels):
             for part in range(parts):
-                stream = data.take(data.number())
+                stream = data.read(data.number())
                 if stream:
                     values[part, level] = self.codec.decode(stream, (height, width))
         stored = packing.pack(values).reshape(size)
@@ -134,15 +135,15 @@ class Sliced:
         return None if self.variables is None else list(self.variables)
 
 
-def baselines(variables: Sequence[str] | None, vertical: bool) -> list[Baseline]:
+def baselines(variables: Sequence[str] | None, options: Options) -> list[Baseline]:
     """JPEG 2000, zfp, SZ3 and SPERR.
 
     Args:
         variables: names of the fields of the model; None takes those of most dimensions.
-        vertical: levels are told apart from other dimensions, as the model does.
+        options: how the model reads files.
     """
     names = None if variables is None else tuple(variables)
-    made = [Sliced(codec, names, vertical) for codec in CODECS]
+    made = [Sliced(codec, names, options) for codec in CODECS]
     return [
         Baseline(
             each.codec.name, "of the range", COARSE.get(each.codec.name, ()) + SHARES,
@@ -167,31 +168,31 @@ def _masked(layer: reading.Layer) -> bytes:
 def _missing(
     data: "_Bytes", size: tuple[int, int, int], itemsize: int
 ) -> tuple[list[bytes], NDArray[np.uint8]] | None:
-    count = data.take(1)[0]
+    count = data.read(1)[0]
     if not count:
         return None
-    flags = data.take(1)[0]
-    kinds = [data.take(itemsize) for _ in range(count)]
+    flags = data.read(1)[0]
+    kinds = [data.read(itemsize) for _ in range(count)]
     packed = {
         "kinds": kinds,
         "shared": [bool(flags & 1), bool(flags & 2)],
-        "rows": data.take(data.number()),
+        "rows": data.read(data.number()),
     }
     return masks.unpack(packed, size, itemsize)
 
 
 class _Bytes:
-    """Bytes that are taken from the front; running out of them is a ValueError."""
+    """Bytes that are read from the front; ValueError if they end too early."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
-    def take(self, count: int) -> bytes:
-        taken = self.data[self.at : self.at + count]
-        if len(taken) < count:
+    def read(self, count: int) -> bytes:
+        part = self.data[self.at : self.at + count]
+        if len(part) < count:
             raise ValueError("they end too early")
         self.at += count
-        return taken
+        return part
 
     def number(self) -> int:
         """A varint of up to 35 bits."""

@@ -14,10 +14,10 @@ from inrc_modalities.era5 import storage
 def copy(original: Path, target: Path, replaced: Mapping[str, NDArray[Any]]) -> None:
     """Write `target`: all of `original`, but the stored values of the variables `replaced`.
 
-    Those are not read from the original. Whatever goes wrong, no half of a file is left.
+    Those are not read from the original. If copying fails, no incomplete file is left.
 
     Raises:
-        SignalError: unknown suffix, an original that is none, or a failing disk.
+        SignalError: unknown suffix, an original that is not NetCDF, or a failing disk.
     """
     storage.check_suffix(target)
     try:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inrc import metrics
 from inrc.errors import SignalError
 from inrc_modalities.era5 import reading, storage
-from inrc_modalities.era5.reading import Layer
+from inrc_modalities.era5.reading import Layer, Options
 from inrc_modalities.era5.survey import survey
 
 PIECE = 1 << 20
@@ -99,12 +99,19 @@ def _pieces(first: list[Layer], second: list[Layer]) -> Iterator[tuple[list[Laye
         yield one, two
 
 
-def picture(path: Path, names: list[str] | None) -> dict[str, Any]:
-    """One map, `image` (H W, north up, east to the right, NaN where unknown) in `unit`."""
-    layer = reading.layers(path, names, vertical=True)[0]
-    with storage.opened(path) as dataset:
-        found = survey(dataset, path)
-        lat, lon = (storage.raw(dataset[name]) for name in (found.lat, found.lon))
+def pictures(
+    original: Path, decoded: Path, names: list[str] | None, options: Options
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two maps, `image` (H W, north up, east to the right, NaN where missing) in `unit`."""
+    apart = replace(options, vertical=True)
+    return _picture(original, names, apart), _picture(decoded, names, apart)
+
+
+def _picture(path: Path, names: list[str] | None, options: Options) -> dict[str, Any]:
+    layer = reading.layers(path, names, options)[0]
+    with storage.opened(path, groups=True) as dataset:
+        grid = survey(dataset, path)
+        lat, lon = (storage.raw(dataset[name]) for name in (grid.lat, grid.lon))
     image: NDArray[np.float64] = layer.known[0, 0]
     image = image[::-1] if lat[0] < lat[-1] else image
     return {"image": image if lon[0] < lon[-1] else image[:, ::-1], "unit": layer.field.unit}

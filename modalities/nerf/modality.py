@@ -179,6 +179,12 @@ class NeRF(Modality):
         rays = min(int(views * height * width * scale**2), DECODED)  # more are refused
         return self.query_memory(rays) + 128 * views + 4096 * self.samples
 
+    def lossless_size(self, path: Path, signal: Signal) -> int:
+        """Bytes of all pixels, of which the signal has some."""
+        height, width = signal.meta["size"]
+        rays = signal.shape[1]
+        return round(super().lossless_size(path, signal) * height * width / rays)
+
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """The rays of all pixels of the cameras that a view means, as one part.
 

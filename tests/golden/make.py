@@ -39,9 +39,11 @@ def trained(data: SignalDataModule, method: Method) -> Model:
     return Model.make(module.network, method, data.modality, default, {"training": "golden"})
 
 
-def write(folder: Path, paths: list[Path], model: Model, quality: int) -> None:
+def write(
+    folder: Path, paths: list[Path], model: Model, quality: int, steps: int | None = None
+) -> None:
     """An archive, its symbols, and what they decode to."""
-    made = codec.compress(paths, model, quality, steps=20)
+    made = codec.compress(paths, model, quality, steps)
     (folder / "file.inrc").write_bytes(made.data)
     opened = codec.open_archive(made.data, model)
     parts = sum(item.parts for item in opened.archive.items)
@@ -136,7 +138,7 @@ def main() -> None:
             folder = HERE / kind
             folder.mkdir(parents=True)
             paths = [picture(Path(name) / f"{seed}.png", seed) for seed in range(2)]
-            write(folder, paths, model, quality)
+            write(folder, paths, model, quality, steps=20)
 
 
 if __name__ == "__main__":
