@@ -48,7 +48,7 @@ def test_a_size_for_a_rate_fits_and_grows_with_it() -> None:
         assert 0.5 * before <= size <= bits / 7.6
         assert parameters(2, 3, method.width + 1, method.depth) > bits / 7.6
         before = size
-    with pytest.raises(UsageError, match="no network is as small"):
+    with pytest.raises(UsageError, match="the smallest network takes more"):
         COIN().rated(20.0, None, 2, 3)
 
 
