@@ -13,7 +13,7 @@ from inrc.signal import Signal, View
 from inrc_modalities.sdf import SDF
 from inrc_modalities.sdf.distance import signed
 from inrc_modalities.sdf.mesh import Mesh, save
-from inrc_modalities.sdf.modality import placed
+from inrc_modalities.sdf.place import placed
 
 QUICK = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

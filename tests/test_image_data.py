@@ -125,11 +125,13 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
         ImageDataModule(root, random_patches=3)
     with pytest.raises(UsageError, match="root"):
         ImageDataModule(val_root=root).setup("fit")
-    for wrong in (tmp_path / "empty", tmp_path / "nowhere"):
-        with pytest.raises(SignalError, match="no images"):
-            ImageDataModule(root, val_root=wrong).setup("fit")
+    for wrong, reason in (("empty", "no images in it"), ("nowhere", "no such folder")):
+        with pytest.raises(SignalError, match=f"{wrong}: {reason}; "):
+            ImageDataModule(root, val_root=tmp_path / wrong).setup("fit")
+    with pytest.raises(UsageError, match="shift -1; give 0"):
+        ImageDataModule(root, shift=-1)
     save(numbered(0, 10, 12), root / "turned.png")
-    with pytest.raises(SignalError, match="patches"):
+    with pytest.raises(SignalError, match="set a patch"):
         ImageDataModule(root, val_root=root, flip=True).setup("fit")
     save(numbered(0, 10, 13), root / "wider.png")
     with pytest.raises(SignalError, match=r"wider\.png.*set a patch"):
@@ -139,7 +141,7 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("Images", {"root": "a", "patch": 4, "flip": True, "random_patches": 3}),
+        ("ImageDataModule", {"root": "a", "patch": 4, "flip": True, "random_patches": 3}),
         ("Kodak", {"root": "a", "train_root": "a", "patch": 4}),
         ("CIFAR10", {"root": "a"}),
         ("CelebAHQ", {"root": "a", "side": 32}),

@@ -17,7 +17,9 @@ from mri_files import QUICK, back, oblique, ramp, same_header, save
 from inrc.errors import SignalError
 from inrc.testing import check_file, check_modality
 from inrc_modalities.mri import MRI, masks
-from inrc_modalities.mri.header import TYPES, Header
+from inrc_modalities.mri.header import Header
+from inrc_modalities.mri.layout import TYPES
+from inrc_modalities.mri.reading import load
 from inrc_modalities.mri.scaling import ends
 
 REAL = sorted((Path(__file__).parents[2] / "shared" / "data" / "mri").glob("stroke_t?_*.nii.gz"))
@@ -75,6 +77,27 @@ def test_both_versions_and_byte_orders_come_back(tmp_path: Path, version: int, o
     found = nib.load(made)
     assert type(found) is kind and found.header.endianness == order
     assert np.array_equal(np.asanyarray(found.dataobj), ramp(5, 4, 3))
+
+
+@pytest.mark.parametrize("slope", [0.0, np.nan, np.inf, -2.5])
+def test_any_slope_and_intercept_come_back(tmp_path: Path, slope: float) -> None:
+    path = save(tmp_path / "a.nii", ramp(5, 4, 3), scl_slope=slope, scl_inter=7.0)
+    made = back(MRI(3), path, tmp_path / "b")
+    assert made.read_bytes() == path.read_bytes()
+    scaled = np.isfinite(slope) and slope != 0  # nifti1.h: else voxels are not scaled
+    real = load(made).real()
+    assert np.allclose(real, ramp(5, 4, 3) * slope + 7.0 if scaled else ramp(5, 4, 3))
+
+
+def test_clipped_voxels_and_bytes_after_the_last_voxel_are_listed(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).integers(0, 1000, (30, 30, 30)).astype("i2")
+    array[3, 4, 5], array[6, 7, 8] = 30000, -30000
+    path = save(tmp_path / "a.nii", array)
+    path.write_bytes(path.read_bytes() + b"tail")
+    assert MRI().losses(path) == [
+        "2 voxels beyond the 99.99th percentile (clipped)", "4 bytes after the last voxel",
+    ]  # fmt: skip
+    assert MRI(percentile=100.0).losses(path) == ["4 bytes after the last voxel"]
 
 
 @pytest.mark.parametrize("shape", [(9, 7), (9, 7, 1), (9, 7, 5, 3), (4, 3, 2, 2, 2), (1, 1, 1)])

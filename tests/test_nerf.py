@@ -136,7 +136,7 @@ def test_turntable_of_cameras_that_all_look_alike() -> None:
         (lambda p: p[:3, :3].zero_(), "singular"),
         (lambda p: p[:3, 0].copy_(p[:3, 1]), "singular"),
         (lambda p: p[:3, 0].neg_(), "mirrored"),
-        (lambda p: p[:3, 0].mul_(1.2), "no rotation"),
+        (lambda p: p[:3, 0].mul_(1.2), "not a rotation"),
         (lambda p: p[0, 3].fill_(math.nan), "not finite"),
         (lambda p: p[0, 3].fill_(1e30), "absurdly"),
         (lambda p: p[3].fill_(1.0), "0 0 0 1"),

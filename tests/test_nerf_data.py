@@ -144,7 +144,7 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
         SRNCars(tmp_path, limit=0)
     root = folder(tmp_path / "a", 2)
     shutil.rmtree(root / "s01" / "transforms_train")
-    with pytest.raises(SignalError, match="4 pictures that are not there"):
+    with pytest.raises(SignalError, match="4 pictures are missing"):
         NeRFDataModule(root).setup("fit")
 
 

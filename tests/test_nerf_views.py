@@ -20,7 +20,7 @@ from inrc.errors import SignalError
 from inrc.signal import View
 from inrc.testing import check_modality
 from inrc_modalities.nerf import NeRF, header
-from inrc_modalities.nerf.modality import spread
+from inrc_modalities.nerf.cameras import spread
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +60,10 @@ def test_any_cameras_can_be_asked(tmp_path: Path, drawn: list[Path]) -> None:
 @pytest.mark.parametrize(
     ("view", "says"),
     [
-        (View(region=(("view", 0.0, 0.0),)), "none from 0 to 0"),
+        (View(region=(("view", 0.0, 0.0),)), "no view from 0 to 0"),
         (View(region=(("view", 9.0, 12.0),)), "there are 0 to 6"),
         (View(region=(("view", 0.0, math.inf),)), "not finite"),
-        (View(region=(("view", 0.0, 1.0), ("view", 0.0, 2.0))), "twice"),
+        (View(region=(("view", 0.0, 1.0), ("view", 0.0, 2.0))), "repeated"),
         (View(scale=1e9), "more than"),
         (View(scale=-1.0), "above 0"),
         (View(at=Path("nowhere.json")), "nowhere.json: no such file"),

@@ -143,9 +143,9 @@ def test_the_law_of_voxels(tmp_path: Path) -> None:
     paths = [tmp_path / "in" / f"a{suffix}" for suffix in voxelfiles.SUFFIXES]
     place = (0.5, -1.0, 2.0, 3.0)
     for path in paths:
-        kind = "bool" if path.suffix == ".binvox" else "float32"
+        kind = "|b1" if path.suffix == ".binvox" else "<f4"
         here = place if path.suffix == ".binvox" else (0.0, 0.0, 0.0, 1.0)
-        voxelfiles.save(Grid(blob(), kind, here), path)
+        voxelfiles.save(Grid(blob(), kind, "voxels", here), path)
     check_modality(Voxels(), paths, tmp_path / "law")
     assert voxelfiles.load(paths[2]).place == place
     assert np.array_equal(np.load(paths[0]), blob().astype(np.float32))
@@ -175,9 +175,9 @@ def test_views_of_voxels(tmp_path: Path) -> None:
     assert torch.allclose(plan.queries[0, 0], torch.tensor([-1 + 5 / 12, -0.9, -1 + 1 / 14]))
     for bad, reason in [
         (View(region=(("x", 3.0, 3.0),)), "no voxel"),
-        (View(region=(("w", 0.0, 3.0),)), "twice or unknown"),
+        (View(region=(("w", 0.0, 3.0),)), "unknown or repeated"),
         (View(scale=1e6), "ask for a region"),
-        (View(at=tmp_path), "where another file is"),
+        (View(at=tmp_path), "no grid of another file"),
     ]:
         with pytest.raises(SignalError, match=reason):
             modality.plan_queries(signal.meta, bad)

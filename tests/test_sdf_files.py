@@ -76,10 +76,10 @@ TRIANGLE = "0 0 0\n1 0 0\n0 1 0.5\n"
             ply(f"element vertex 4000000000000\n{XYZ}element face 1\n{LIST}").replace(
                 b"ascii", b"binary_little_endian"
             ),
-            "cannot be read",
+            "truncated",
         ),
         ("huge.off", b"OFF\n4000000000 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n", "truncated"),
-        ("huge.stl", b"\0" * 80 + struct.pack("<I", 0xFFFFFFFF) + b"\0" * 50, "no triangles"),
+        ("huge.stl", b"\0" * 80 + struct.pack("<I", 0xFFFFFFFF) + b"\0" * 50, "truncated"),
         ("mesh.xyz", b"0 0 0", "not a mesh file"),
     ],
 )

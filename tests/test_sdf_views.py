@@ -37,9 +37,9 @@ def test_regions_are_in_units_of_the_file(tmp_path: Path) -> None:
     [
         (View(region=(("x", 50.0, 60.0),)), "nothing between"),
         (View(region=(("x", 6.0, 5.0),)), "empty"),
-        (View(region=(("t", 5.0, 6.0),)), "'t' twice or unknown"),
+        (View(region=(("t", 5.0, 6.0),)), "unknown or repeated axis 't'"),
         (View(region=(("x", 2.7, 2.8), ("y", -1.0, -0.7))), "no surface"),
-        (View(at=Path("other.ply")), "cannot be asked"),
+        (View(at=Path("other.ply")), "no grid of another file"),
         (View(scale=1e9), "cells along an axis"),
         (View(scale=0.01), "cells along an axis"),
     ],
@@ -54,7 +54,7 @@ def test_a_grid_too_large_to_ask_at_once_is_refused(monkeypatch: pytest.MonkeyPa
     meta = {"place": [0, 0, 0, 0]}
     with pytest.raises(SignalError, match="use rebuild"):
         SMALL.plan_queries(meta, View(scale=20.0))
-    monkeypatch.setattr(explore, "MOST", 1 << 15)
+    monkeypatch.setattr(explore, "MAX_POINTS", 1 << 15)
     reconstruction = SDF(resolution=64).reconstruct(meta, View())
     plan = next(reconstruction)
     with pytest.raises(SignalError, match="surface nearly everywhere"):

@@ -153,7 +153,7 @@ def _j2k_slice(pixels: Array, peak: int, quality: float) -> bytes:
     such slices are given more, in the end all.
     """
     for more in _MORE if np.ptp(pixels) else ():
-        level: Any = quality + more  # dB, whatever the type information says
+        level: Any = quality + more  # dB, although the type information has another type
         data = bytes(imagecodecs.jpeg2k_encode(pixels, level, codecformat="j2k", reversible=False))
         error = imagecodecs.jpeg2k_decode(data).astype(np.float64) - pixels
         if np.mean(error**2) <= peak**2 * 10 ** (-(quality - _MISS) / 10):
@@ -229,7 +229,7 @@ def _slices_hevc(streams: list[bytes], shape: tuple[int, int, int]) -> Array:
         container: Any = stream
         frames = [frame.to_ndarray() for frame in container.decode(video=0)]
     if len(frames) != shape[2]:
-        raise SignalError(f"HEVC: {len(frames)} pictures came back of {shape[2]}")
+        raise SignalError(f"HEVC: {len(frames)} pictures were decoded, not {shape[2]}")
     return np.stack([frame[: shape[0], : shape[1]] for frame in frames], axis=-1)
 
 

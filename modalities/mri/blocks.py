@@ -1,11 +1,12 @@
-"""The cubes that a volume is cut into, and where their voxels lie in them.
+"""The blocks that a volume is cut into, and where their voxels lie in them.
 
-A cube is so many millimetres wide, not so many voxels: the same latent then stands for the same
-piece of anatomy, however fine or flat the voxels are that look at it. How many voxels a cube holds
-differs between files, and between the axes of one: the whole number that is nearest.
+A block is so many millimetres wide, not so many voxels: one latent then stands for one piece of
+anatomy, also where a file samples it more finely. Along an axis whose voxels are coarser, a block
+is wider instead, and has `patch` voxels there: a latent of K numbers for fewer voxels than that
+would cost more bits than the voxels themselves.
 
-They fill the cube, which is then up to half a voxel larger or smaller than it should be: a latent
-is found by least squares, and where nobody looks a field does as it likes.
+The voxels fill their block, which is up to half a voxel larger or smaller than stated: latents come
+from least squares, and a field is arbitrary where no voxel asks it.
 """
 
 from dataclasses import dataclass
@@ -17,12 +18,12 @@ from inrc import grid
 
 Triple = tuple[int, int, int]
 
-_LARGEST = 2  # a cube holds at most so many times `patch` voxels along an axis: bounds a row
+_MAX_FINER = 2  # a block has at most so many times `patch` voxels along an axis: bounds a row
 
 
 @dataclass(frozen=True)
 class Block:
-    """Voxels of a cube along every axis, and how far from its middle it is asked at most."""
+    """Voxels of a block along every axis, and how far from its middle it is asked at most."""
 
     size: Triple
     limit: float
@@ -32,8 +33,12 @@ class Block:
         x, y, z = grid.counts(space, self.size)
         return x, y, z
 
+    def cut(self, volumes: Float[torch.Tensor, "T X Y Z"]) -> Float[torch.Tensor, "P M 1"]:
+        """Volumes as blocks, padded by reflection."""
+        return torch.cat([grid.split(each[..., None], self.size) for each in volumes])
+
     def coordinates(self) -> Float[torch.Tensor, "M 3"]:
-        """Centres of the voxels, the cube reaching from -1 to 1."""
+        """Centres of the voxels; the block reaches from -1 to 1."""
         return grid.coordinates(self.size).clamp(-self.limit, self.limit)
 
 
@@ -42,20 +47,20 @@ def block(sizes: tuple[float, float, float], patch: int, spacing: float | None) 
 
     Args:
         sizes: edges of a voxel in millimetres.
-        patch: edge of a cube, in voxels of the edge `spacing`.
-        spacing: millimetres; None counts in voxels, whatever their size.
+        patch: edge of a block in voxels of the edge `spacing`, and fewest voxels along an axis.
+        spacing: millimetres; None gives `patch` voxels along every axis, whatever their size.
     """
     if spacing is None:
         return Block((patch, patch, patch), limit(patch))
-    x, y, z = (max(1, round(min(patch * spacing / edge, _LARGEST * patch))) for edge in sizes)
+    x, y, z = (max(patch, round(min(patch * spacing / edge, _MAX_FINER * patch))) for edge in sizes)
     return Block((x, y, z), limit(patch))
 
 
 def limit(patch: int) -> float:
-    """The outermost place in a cube that training has voxels at.
+    """The outermost place in a block at which training has voxels.
 
-    A field is not asked beyond it, by the half of a voxel that finer ones would need: nothing was
-    learned there, and between two cubes a seam would show.
+    Finer voxels lie up to half a voxel beyond it, where a field has learned nothing and seams would
+    show between blocks. They are asked here instead.
     """
     return 1.0 - 1.0 / patch
 

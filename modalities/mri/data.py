@@ -17,13 +17,13 @@ from inrc.errors import SignalError, UsageError
 from inrc_modalities.mri.modality import MRI
 from inrc_modalities.mri.reading import load_header
 
-_UNIT = 65535  # volumes wait in 16 bits: half of the memory, and no error that matters
-_SAME = 0.02  # voxel sizes nearer to the model's than this are taken for it
+_LEVELS = 65535  # volumes are kept in 16 bits: half of the memory, at a negligible error
+_SAME_SIZE = 0.02  # relative difference from the model's voxels below which none are interpolated
 
 
 @dataclass(frozen=True, kw_only=True)
 class CroppedRows(PatchDataset):
-    """Rows that are cubes at random places of volumes, drawn anew each time they are asked.
+    """Rows that are blocks at random places of volumes, drawn anew in every batch.
 
     Row i comes from volume i // per_volume. `features` and `weights`, the rows without randomness,
     are one such draw.
@@ -47,17 +47,17 @@ class CroppedRows(PatchDataset):
 class MRIDataModule(SignalDataModule):
     """Any folder of NIfTI files, searched recursively, such as that of the IXI data set.
 
-    A model sees cubes of voxels of the edge `spacing`: volumes of other voxels are interpolated
-    to that for training, and only for training. Files are compressed as they are.
+    Training sees blocks of voxels of the edge `spacing`, or of coarser ones: finer voxels are
+    interpolated to `spacing`, for training only. Files are compressed as they are.
 
     Args:
         root: folder of files, or one file; None writes a small sample.
         val_root: folder of validation files; None keeps a part of `root`, the last by name.
-        patch: edge of a cube in voxels.
-        spacing: edge of these voxels in millimetres; None takes all voxels for alike.
+        patch: edge of a block in voxels.
+        spacing: edge of these voxels in millimetres; None ignores the size of voxels.
         percentile: beyond which values are clipped, see `MRI`.
-        random_patches: training cubes per volume and epoch, from random places.
-        flip: mirror half of the training cubes along x, which in most files is left to right.
+        random_patches: training blocks per volume and epoch, from random places.
+        flip: mirror half of the training blocks along x, which in most files is left to right.
         batch_size: rows per step and process.
         val_fraction: share of `root` kept for validation where there is no `val_root`.
         sample_folder: where the sample goes.
@@ -115,11 +115,16 @@ class MRIDataModule(SignalDataModule):
         if self.root is None:
             paths = self.modality.sample(self.sample_folder, self.seed, self.sample_count)
         else:
-            paths = found(self.root)
+            paths = volume_files(self.root)
         if self.val_root is not None:
-            return paths, found(self.val_root)
+            return paths, volume_files(self.val_root)
         held = min(max(round(len(paths) * self.val_fraction), 1), len(paths) - 1)
         return (paths[: len(paths) - held], paths[len(paths) - held :]) if held else (paths, paths)
+
+    def check(self, path: Path) -> None:
+        """Raise SignalError if a file cannot be read, or holds labels, which no field can learn."""
+        if self.modality.read(path).meta["labels"] is not None:
+            raise SignalError(f"{path}: a label volume, which is kept exactly; train on scans only")
 
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""
@@ -152,12 +157,13 @@ class MRIDataModule(SignalDataModule):
         )
 
     def _volumes(self, path: Path) -> list[Tensor]:
-        """The volumes of a file as X Y Z 2, in voxels of the model."""
+        """The volumes of a file as X Y Z 2, in voxels of the model or coarser ones."""
+        self.check(path)
         signal = self.modality.read(path)
         header = load_header(path)
         factors = [1.0] * 3
         if self.spacing is not None:
-            factors = [size / self.spacing for size in header.sizes()]
+            factors = [min(size / self.spacing, 1.0) for size in header.sizes()]
         values = signal.features.reshape(header.volumes, *header.space).numpy()
         known = np.ones_like(values)
         if signal.weights is not None:
@@ -172,7 +178,7 @@ def resampled(
 
     Splines of third order; of first order where something is unknown, whose edge would ring.
     """
-    if all(abs(f - 1) < _SAME for f in factors):
+    if all(abs(f - 1) < _SAME_SIZE for f in factors):
         return values, known
     factors = [max(f, 1.0 / n) for f, n in zip(factors, values.shape, strict=True)]
     whole = bool(known.all())
@@ -185,7 +191,7 @@ def resampled(
 def cut(
     volumes: tuple[Tensor, ...], which: Tensor, patch: int
 ) -> tuple[Float[Tensor, "B M 1"], Float[Tensor, "B M"]]:
-    """One random cube from each of the volumes, by their numbers: features and weights."""
+    """One random block from each of the volumes, by their numbers: features and weights."""
     both = torch.empty(len(which), patch**3, 2)
     for number in which.unique().tolist():
         mine = which == number
@@ -196,11 +202,11 @@ def cut(
     return _parted(both)
 
 
-def found(root: Path) -> list[Path]:
+def volume_files(root: Path) -> list[Path]:
     """The NIfTI files below a folder, in order of their names, or the one file given.
 
     Raises:
-        SignalError: there is none.
+        SignalError: no such files.
     """
     if root.is_file():
         return [root]
@@ -213,15 +219,15 @@ def found(root: Path) -> list[Path]:
 
 
 def _stored(values: NDArray[np.float32], known: NDArray[np.float32]) -> Tensor:
-    pair = np.stack([np.rint(values * _UNIT), known], axis=-1)
+    pair = np.stack([np.rint(values * _LEVELS), known], axis=-1)
     return torch.from_numpy(pair.astype(np.uint16))
 
 
 def _parted(both: Float[Tensor, "B M 2"]) -> tuple[Float[Tensor, "B M 1"], Float[Tensor, "B M"]]:
-    """Features and weights; a cube of which nothing is known is worth 0 throughout."""
+    """Features and weights; a block without a known voxel is 0 throughout."""
     weights = both[..., 1].clone()
     weights[weights.sum(1) == 0] = 1.0
-    return both[..., :1] / _UNIT, weights
+    return both[..., :1] / _LEVELS, weights
 
 
 def _mirror(features: Tensor, weights: Tensor, patch: int) -> tuple[Tensor, Tensor]:

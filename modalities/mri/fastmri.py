@@ -13,8 +13,8 @@ from inrc_modalities.mri.data import MRIDataModule
 from inrc_modalities.mri.writing import save_image
 
 KEYS = ("reconstruction_rss", "reconstruction_esc")
-_XML_LIMIT = 1 << 22  # bytes; those of fastMRI have some 10 kB
-_VOXELS = 1 << 28  # of a volume; the largest have some 10 million
+_MAX_XML = 1 << 22  # bytes; those of fastMRI have some 10 kB
+_MAX_VOXELS = 1 << 28  # of a volume; the largest have some 10 million
 
 
 class FastMRI(MRIDataModule):
@@ -85,7 +85,7 @@ class FastMRI(MRIDataModule):
         )
 
     def prepare_data(self) -> None:
-        """Translate what has not been translated yet."""
+        """Write the NIfTI files that do not exist yet."""
         translate(self.h5_root, self.nifti / "train", self.key)
         if self.h5_val_root is not None:
             translate(self.h5_val_root, self.nifti / "val", self.key)
@@ -95,13 +95,12 @@ def translate(root: Path, folder: Path, key: str) -> list[Path]:
     """Write a NIfTI file for every .h5 file below a folder, unless it is there.
 
     Raises:
-        SignalError: there is none, or one that is no volume of fastMRI.
+        SignalError: no .h5 files, or one that is not a volume of fastMRI.
     """
     sources = sorted(root.rglob("*.h5")) if root.is_dir() else []
     if not sources:
         raise SignalError(
-            f"{root}: no .h5 files here; fastMRI must be asked for at {FastMRI.source}, "
-            "put its files there by hand"
+            f"{root}: no .h5 files here; request fastMRI at {FastMRI.source} and put them there"
         )
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -119,7 +118,7 @@ def convert(source: Path, key: str) -> nibabel.Nifti1Image:
     """The volume of a .h5 file.
 
     Raises:
-        SignalError: no HDF5, no such reconstruction, no volume of real numbers, or no header.
+        SignalError: another kind of file, no such reconstruction, or no usable header.
     """
     try:
         with h5py.File(source, "r") as file:
@@ -127,9 +126,10 @@ def convert(source: Path, key: str) -> nibabel.Nifti1Image:
                 has = ", ".join(sorted(file)) or "nothing"
                 raise SignalError(f"{source}: has no {key}, only {has}; choose another key")
             array = file[key]
-            if array.ndim != 3 or array.dtype.kind != "f" or not 0 < array.size <= _VOXELS:
+            if array.ndim != 3 or array.dtype.kind != "f" or not 0 < array.size <= _MAX_VOXELS:
                 raise SignalError(
-                    f"{source}: {key} is {array.shape} of {array.dtype}, no volume of real numbers"
+                    f"{source}: {key} is {array.shape} of {array.dtype}; a volume has three axes, "
+                    "of floats"
                 )
             slices = np.asarray(array, np.float32)
             header = file["ismrmrd_header"] if "ismrmrd_header" in file else None
@@ -137,8 +137,7 @@ def convert(source: Path, key: str) -> nibabel.Nifti1Image:
     except FileNotFoundError:
         raise SignalError(f"{source}: no such file") from None
     except (OSError, KeyError, RuntimeError, AttributeError) as error:
-        reason = one_line(error)
-        raise SignalError(f"{source}: no HDF5 file that can be read ({reason})") from None
+        raise SignalError(f"{source}: cannot be read as HDF5 ({one_line(error)})") from None
     volume = np.asfortranarray(slices.transpose(2, 1, 0)[:, ::-1])  # z y x to x y z, y upwards
     sizes = _sizes(text, source)
     affine = np.diag([*sizes, 1.0])
@@ -151,21 +150,21 @@ def convert(source: Path, key: str) -> nibabel.Nifti1Image:
 def _sizes(text: bytes | str, source: Path) -> list[float]:
     """Voxel sizes x y z in millimetres, from an ISMRMRD header."""
     raw = text.encode() if isinstance(text, str) else text
-    if not raw or len(raw) > _XML_LIMIT or b"<!DOCTYPE" in raw or b"<!ENTITY" in raw:
-        raise SignalError(f"{source}: no ismrmrd_header that says how large its voxels are")
+    if not raw or len(raw) > _MAX_XML or b"<!DOCTYPE" in raw or b"<!ENTITY" in raw:
+        raise SignalError(f"{source}: no ismrmrd_header with the size of its voxels")
     try:
         space = ET.fromstring(raw).find(".//{*}encoding/{*}reconSpace")
         if space is None:
             raise ValueError("no reconSpace")
-        found = []
+        sizes = []
         for axis in "xyz":
             edge = space.find(f"{{*}}fieldOfView_mm/{{*}}{axis}")
             many = space.find(f"{{*}}matrixSize/{{*}}{axis}")
             if edge is None or many is None:
                 raise ValueError("no field of view")
-            found.append(float(edge.text or "") / int(many.text or ""))
-        if not all(0 < size < 1000 for size in found):
-            raise ValueError(f"voxels of {found} mm")
+            sizes.append(float(edge.text or "") / int(many.text or ""))
+        if not all(0 < size < 1000 for size in sizes):
+            raise ValueError(f"voxels of {sizes} mm")
     except (ET.ParseError, ValueError, ZeroDivisionError) as error:
         raise SignalError(f"{source}: its ismrmrd_header cannot be used ({error})") from None
-    return found
+    return sizes

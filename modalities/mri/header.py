@@ -7,33 +7,26 @@ field, so that usual headers cost little and unusual ones come back to the last 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from nibabel.nifti1 import header_dtype as FIELDS_1
-from nibabel.nifti2 import header_dtype as FIELDS_2
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
+from inrc_modalities.mri.layout import (
+    FIELDS,
+    MAX_EDGE,
+    MAX_EXTRA,
+    MAX_VOXELS,
+    REFUSED_TYPES,
+    SIZES,
+    TYPES,
+    Order,
+    canonical,
+    kind,
+    numbered,
+)
 
-Order = Literal["<", ">"]
-FIELDS = {1: FIELDS_1, 2: FIELDS_2}
-SIZES = {1: 348, 2: 540}
-"""Bytes of a header, and the number that its first field holds."""
-MAGIC = {1: b"n+1\0", 2: b"n+2\0\r\n\x1a\n"}
-PAIR = (b"ni1", b"ni2")
-"""Magic of a header whose voxels are in a second file."""
-TYPES: dict[int, str] = {
-    2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8",
-    1280: "u8",
-}  # fmt: skip
-"""NIfTI's code of every data type that holds one real number, as numpy names it."""
-EXTRA_LIMIT = 1 << 16
-"""Bytes of extensions that are carried along; larger ones would dwarf the compressed volume."""
-VOXELS = 1 << 31
-"""Most voxels of a file: 8 GiB in memory as float32."""
-EDGE = {1: (1 << 15) - 1, 2: VOXELS}
-"""Longest axis: NIfTI-1 counts it in 16 bits."""
 _MM = {1: 1000.0, 3: 0.001}  # xyzt_units & 7: metres, micrometres; unknown is taken for millimetres
 _SINGULAR = 1e-6  # share of the volume of a voxel with right angles: float32's own accuracy
 
@@ -59,7 +52,7 @@ class Header:
         """Check the bytes of a header, and take the extensions that follow it.
 
         Raises:
-            SignalError: one that no file of real voxels can have; the file is not named.
+            SignalError: one that no file of real voxels can have, in one line without its name.
         """
         version, order = kind(block)
         stored = np.frombuffer(block, FIELDS[version].newbyteorder(order), 1)[0]
@@ -81,7 +74,7 @@ class Header:
             if type(version) is not int or version not in SIZES or order not in ("<", ">"):
                 raise ValueError("version")
             if not 1 <= len(shape) <= 7 or not all(
-                type(n) is int and 0 < n <= EDGE[version] for n in shape
+                type(n) is int and 0 < n <= MAX_EDGE[version] for n in shape
             ):
                 raise ValueError("shape")
             if type(code) is not int or code not in TYPES or not isinstance(extra, bytes):
@@ -89,7 +82,7 @@ class Header:
             fields = canonical(version, tuple(shape), code)
             names = fields.dtype.names or ()
             for number, value in changed.items():
-                name = dict(_numbered(names))[number]
+                name = dict(numbered(names))[number]
                 size = fields.dtype[name].itemsize
                 if not isinstance(value, bytes) or len(value) > size:
                     raise ValueError("fields")
@@ -98,11 +91,11 @@ class Header:
                 whole = np.frombuffer(value.ljust(size, b"\0"), base)
                 fields[name] = whole.reshape(inner) if inner else whole[0]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SignalError(f"mri: a header that no volume can have ({error!r:.80})") from None
+            raise SignalError(f"mri: invalid header ({error!r:.80}); the file is damaged") from None
         header = cls(version, order, fields, extra)
         header.check()
         if header.shape != tuple(shape):
-            raise SignalError("mri: a header that names two shapes")
+            raise SignalError("mri: two shapes in one header; the file is damaged")
         return header
 
     @property
@@ -112,7 +105,7 @@ class Header:
         usual = canonical(self.version, shape, code)
         changed = {
             number: self.fields[name].tobytes().rstrip(b"\0")
-            for number, name in _numbered(self.fields.dtype.names or ())
+            for number, name in numbered(self.fields.dtype.names or ())
             if self.fields[name].tobytes() != usual[name].tobytes()
         }
         return {
@@ -198,32 +191,34 @@ class Header:
         """
         dim = self.fields["dim"]
         if not 2 <= int(dim[0]) <= 7:
-            raise SignalError(f"says it has {int(dim[0])} dimensions; a volume has 2 to 7")
+            raise SignalError(f"{int(dim[0])} dimensions; a volume has 2 to 7")
         shape = self.shape
         if min(shape) < 1:
-            raise SignalError(f"says its shape is {shape}; every axis needs a voxel")
-        if math.prod(shape) > VOXELS:
-            raise SignalError(f"says its shape is {shape}: more than {VOXELS} voxels, the limit")
+            raise SignalError(f"a shape of {shape}; every axis needs at least one voxel")
+        if math.prod(shape) > MAX_VOXELS:
+            raise SignalError(f"a shape of {shape}; at most {MAX_VOXELS} voxels can be read")
         code = int(self.fields["datatype"])
         if code not in TYPES:
             raise SignalError(
-                f"holds {_NAMES.get(code, f'voxels of unknown type {code}')}; only real numbers "
-                "can be compressed: save magnitudes, or one channel a file"
+                f"{REFUSED_TYPES.get(code, f'voxels of unknown type {code}')}; only real numbers "
+                "can be compressed; save magnitudes, or one channel per file"
             )
         if int(self.fields["bitpix"]) != 8 * np.dtype(TYPES[code]).itemsize:
-            raise SignalError(f"says a voxel of type {code} has {int(self.fields['bitpix'])} bits")
+            raise SignalError(
+                f"{int(self.fields['bitpix'])} bits per voxel of type {code}; its header is damaged"
+            )
         offset = float(self.fields["vox_offset"])
         if offset != SIZES[self.version] + len(self.extra) and not (offset == 0 and self.plain):
-            raise SignalError(f"says its voxels begin at byte {offset:g}, where they cannot")
-        if len(self.extra) > EXTRA_LIMIT + 4:
-            raise SignalError(f"has extensions of more than {EXTRA_LIMIT} bytes; remove them first")
+            raise SignalError(f"invalid vox_offset {offset:g}; its header is damaged")
+        if len(self.extra) > MAX_EXTRA + 4:
+            raise SignalError(f"extensions of more than {MAX_EXTRA} bytes; remove them first")
         affine = self.affine()
         corner = affine[:, :3]
         edges = np.sqrt((corner**2).sum(0))
         if not np.isfinite(affine).all() or abs(np.linalg.det(corner)) <= _SINGULAR * edges.prod():
             raise SignalError(
-                "has a singular affine: its voxels have no volume; set its sform, qform or voxel "
-                "sizes right first"
+                "a singular affine, so that its voxels have no volume; correct its sform, qform or "
+                "voxel sizes"
             )
 
     @property
@@ -233,59 +228,7 @@ class Header:
 
     def _zooms(self) -> list[float]:
         sizes = [abs(float(n)) for n in self.fields["pixdim"][1:4]]
-        # the size along an axis that the file has not is often left 0
+        # many programs leave 0 for axes that the file does not use
         return [
             n or 1.0 if axis >= int(self.fields["dim"][0]) else n for axis, n in enumerate(sizes)
         ]
-
-
-_NAMES = {1: "single bits", 32: "complex voxels", 128: "RGB voxels", 1536: "128-bit floats",
-          1792: "complex voxels", 2048: "complex voxels", 2304: "RGBA voxels"}  # fmt: skip
-
-
-def _numbered(names: tuple[str, ...]) -> list[tuple[str, str]]:
-    """The fields of a header by their place in it: shorter than their names."""
-    return [(str(number), name) for number, name in enumerate(names)]
-
-
-def kind(block: bytes) -> tuple[int, Order]:
-    """Version and byte order of the header that begins like this.
-
-    Raises:
-        SignalError: it is none of a single-file NIfTI.
-    """
-    orders: tuple[Order, Order] = ("<", ">")
-    for order in orders:
-        first = int.from_bytes(block[:4], "little" if order == "<" else "big")
-        for version, size in SIZES.items():
-            if first == size and len(block) >= size:
-                place = 344 if version == 1 else 4
-                magic = block[place : place + len(MAGIC[version])]
-                if magic == MAGIC[version]:
-                    return version, order
-                if magic[:3] in PAIR:
-                    raise SignalError(
-                        "is half of a pair of .hdr and .img; save the volume as one .nii file"
-                    )
-                raise SignalError("is no NIfTI file (an ANALYZE header?); save it as .nii first")
-    raise SignalError("is no NIfTI file, or its start is damaged")
-
-
-def canonical(version: int, shape: tuple[int, ...], code: int) -> NDArray[Any]:
-    """The header that most files of this shape and type differ least from.
-
-    It must never change: stored files differ from it.
-    """
-    fields = np.zeros((), FIELDS[version].newbyteorder("<"))
-    fields["sizeof_hdr"] = SIZES[version]
-    fields["magic"] = MAGIC[version]
-    fields["dim"] = [len(shape), *shape, *[1] * (7 - len(shape))]
-    fields["pixdim"] = 1.0
-    fields["datatype"] = code
-    fields["bitpix"] = 8 * np.dtype(TYPES[code]).itemsize
-    fields["vox_offset"] = SIZES[version] + 4
-    fields["scl_slope"] = 1.0
-    fields["xyzt_units"] = 10  # millimetres and seconds
-    if version == 1:
-        fields["regular"] = b"r"
-    return fields

@@ -1,15 +1,14 @@
-"""Which voxels nothing is known of (NaN or infinite), as few bytes."""
+"""Masks of voxels that are NaN or infinite, in few bytes."""
 
-import lzma
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
+from inrc_modalities.mri import squeeze
 
 _KINDS = np.array([0.0, np.nan, np.inf, -np.inf])
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6}]
 
 
 def unknown(values: NDArray[Any]) -> NDArray[np.uint8] | None:
@@ -38,9 +37,9 @@ def pack(kinds: NDArray[np.uint8]) -> list[bytes]:
     planes = (kinds > 0).reshape(-1, kinds.shape[2] * kinds.shape[3])
     change = planes.copy()
     change[1:] ^= planes[:-1]
-    where = _squeeze(np.packbits(change).tobytes())
-    found = kinds[kinds > 0]
-    return [where] if (found == 1).all() else [where, _squeeze(found.tobytes())]
+    where = squeeze.compress(np.packbits(change).tobytes())
+    listed = kinds[kinds > 0]
+    return [where] if (listed == 1).all() else [where, squeeze.compress(listed.tobytes())]
 
 
 def check(stored: Any) -> None:
@@ -56,7 +55,7 @@ def check(stored: Any) -> None:
         or not 1 <= len(stored) <= 2
         or not all(isinstance(each, bytes) for each in stored)
     ):
-        raise SignalError("mri: a mask of unknown voxels that is none")
+        raise SignalError("mri: invalid mask of unknown voxels; the file is damaged")
 
 
 def unpack(stored: list[bytes], shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
@@ -66,28 +65,13 @@ def unpack(stored: list[bytes], shape: tuple[int, int, int, int]) -> NDArray[np.
         SignalError: damaged bytes, or those of another shape.
     """
     count = int(np.prod(shape))
-    bits = np.frombuffer(_stretch(stored[0], -(-count // 8)), np.uint8)
+    bits = np.frombuffer(squeeze.decompress(stored[0], -(-count // 8)), np.uint8)
     change = np.unpackbits(bits, count=count).reshape(-1, shape[2] * shape[3])
     kinds = np.bitwise_xor.accumulate(change, axis=0).reshape(shape)
     if len(stored) == 2:
-        found = kinds > 0
-        some = np.frombuffer(_stretch(stored[1], int(found.sum())), np.uint8)
-        if some.size and not (1 <= some.min() and some.max() <= 3):
-            raise SignalError("mri: a mask of unknown voxels that is damaged")
-        kinds[found] = some
+        unknown = kinds > 0
+        listed = np.frombuffer(squeeze.decompress(stored[1], int(unknown.sum())), np.uint8)
+        if listed.size and not (1 <= listed.min() and listed.max() <= 3):
+            raise SignalError("mri: invalid mask of unknown voxels; the file is damaged")
+        kinds[unknown] = listed
     return kinds
-
-
-def _squeeze(data: bytes) -> bytes:
-    return lzma.compress(data, lzma.FORMAT_RAW, filters=_FILTERS)
-
-
-def _stretch(data: bytes, size: int) -> bytes:
-    try:
-        worker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
-        found = worker.decompress(data, size + 1)
-    except lzma.LZMAError:
-        found = b""
-    if len(found) != size:
-        raise SignalError("mri: a mask of unknown voxels that is damaged")
-    return found

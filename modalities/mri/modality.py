@@ -13,7 +13,18 @@ from torch import Tensor
 from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
-from inrc_modalities.mri import baselines, blocks, masks, quality, sample, scaling, views
+from inrc_modalities.mri import (
+    baselines,
+    blocks,
+    declared,
+    labels,
+    losses,
+    masks,
+    quality,
+    sample,
+    scaling,
+    views,
+)
 from inrc_modalities.mri.header import Header
 from inrc_modalities.mri.reading import Volume, load
 from inrc_modalities.mri.writing import save
@@ -24,17 +35,21 @@ class MRI(Modality):
 
     The header comes back as it was, to the last bit: affines and their codes, voxel sizes, units,
     data type, byte order, slope and intercept, text, extensions up to 64 KiB. So do NaN and
-    infinite voxels. The other voxels are what is compressed; those beyond a percentile of
-    the file are clipped to it, and `measure` says how many.
+    infinite voxels, and all voxels of label volumes (`labels.are_labels`). The other voxels are
+    compressed; those beyond a percentile of the file are clipped to it, and `measure` counts them.
 
-    A part is a cube of `patch` x `spacing` millimetres, with as many voxels as the file has
-    there; each volume of a series has its own parts.
+    A part is a block of `patch` x `spacing` millimetres, with as many voxels as the file has
+    there, but at least `patch` along every axis. Each volume of a series has its own parts.
 
     Args:
-        patch: edge of a cube, in voxels of the edge `spacing`.
-        spacing: millimetres; None cuts cubes of `patch` voxels whatever their size, as COIN++ does.
-        percentile: of the known values, at most 100; COIN++ has 99.99. As many are clipped at the
-            low end.
+        patch: edge of a block, in voxels of the edge `spacing`.
+        spacing: millimetres; None gives every block `patch` voxels along every axis, whatever their
+            size, as COIN++ does.
+        percentile: of the known values, more than 50 and at most 100; COIN++ has 99.99. As many are
+            clipped at the low end.
+
+    Raises:
+        SignalError: settings out of range.
     """
 
     name: ClassVar[str] = "mri"
@@ -46,9 +61,9 @@ class MRI(Modality):
         self, patch: int = 8, spacing: float | None = 1.0, percentile: float = 99.99
     ) -> None:
         if patch < 1:
-            raise SignalError(f"mri: a patch of {patch} voxels; give 1 or more")
+            raise SignalError(f"mri: patch {patch}; give 1 voxel or more")
         if spacing is not None and not 0 < spacing < math.inf:
-            raise SignalError(f"mri: a spacing of {spacing} mm; give more than 0, or none")
+            raise SignalError(f"mri: spacing {spacing}; give more than 0 mm, or null")
         if not 50 < percentile <= 100:
             raise SignalError(f"mri: percentile {percentile}; give more than 50 and at most 100")
         self.patch = patch
@@ -65,23 +80,24 @@ class MRI(Modality):
         """Read a file as one part per volume; unknown voxels have a weight of 0.
 
         Raises:
-            SignalError: what `load` refuses, or a file in which nothing is known.
+            SignalError: what `load` refuses, or a file without a finite value.
         """
         file = load(path)
         header = file.header
-        low, high = scaling.ends(file.stored, self.percentile, path)
-        stored = np.moveaxis(
-            file.stored.reshape(*header.space, header.volumes, order="F"), -1, 0
-        )  # T X Y Z
-        features = np.empty(stored.shape, np.float32)
-        for volume, out in zip(stored, features, strict=True):
-            scaling.scale(volume, low, high, out)
+        stored = file.series()
+        exact = labels.are_labels(header, stored)
+        low, high = (0, 0) if exact else scaling.ends(file.stored, self.percentile, path)
+        features = np.zeros(stored.shape, np.float32)
+        if not exact:
+            for volume, out in zip(stored, features, strict=True):
+                scaling.scale(volume, low, high, out)
         unknown = masks.unknown(stored)
         meta = {
             **header.meta,
             "suffix": ".nii" if path.name.lower().endswith(".nii") else ".nii.gz",
             "range": [low, high],
             "unknown": None if unknown is None else masks.pack(unknown),
+            "labels": labels.pack(stored) if exact else None,
         }
         weights = None
         if unknown is not None:
@@ -95,36 +111,40 @@ class MRI(Modality):
         Raises:
             SignalError: unknown suffix, features that do not fit, or a failing disk.
         """
-        header, (low, high) = self._checked(signal.meta)
+        header, (low, high) = declared.check(signal.meta)
         lattice = (header.volumes, *header.space)
         if signal.features.numel() != math.prod(lattice):
             raise SignalError(
-                f"{path}: {tuple(signal.features.shape)} values for {header.shape} voxels"
+                f"{path}: {tuple(signal.features.shape)} values do not fit {header.shape} voxels"
             )
-        values = signal.features.detach().cpu().reshape(lattice).numpy()
-        stored = np.empty((*header.space, header.volumes), header.dtype, order="F")
-        kinds = None
+        if signal.meta["labels"] is not None:
+            series = labels.unpack(signal.meta["labels"], lattice, header.dtype)
+        else:
+            series = np.empty(lattice, header.dtype)
+            values = signal.features.detach().cpu().reshape(lattice).numpy()
+            for volume, out in zip(values, series, strict=True):
+                scaling.restore(np.nan_to_num(volume), low, high, out)
         if signal.meta["unknown"] is not None:
             kinds = masks.unpack(signal.meta["unknown"], lattice)
-        for number, volume in enumerate(values):
-            out = stored[..., number]
-            scaling.restore(np.nan_to_num(volume), low, high, out)
-            if kinds is not None:
-                lost = kinds[number] > 0
-                out[lost] = masks.values(kinds[number][lost])
+            series[kinds > 0] = masks.values(kinds[kinds > 0])
+        stored = np.asfortranarray(np.moveaxis(series, 0, -1), header.dtype)
         save(Volume(header, stored.reshape(header.shape, order="F")), path)
 
     def split(self, signal: Signal) -> Signal:
         """Cut every volume into blocks that share one local grid; padded by reflection.
 
-        A block of which nothing is known is worth 0 throughout, so that it has an answer.
+        A block without a known voxel is 0 throughout, so that it has an answer. A label volume is
+        one block of zeros: its voxels are in the meta.
         """
-        header, _ = self._checked(signal.meta)
+        header, _ = declared.check(signal.meta)
+        if signal.meta["labels"] is not None:
+            one = blocks.block((1.0, 1.0, 1.0), self.patch, None).coordinates()[None]
+            return Signal(one, torch.zeros(1, one.shape[1], 1), signal.shape, signal.meta)
         block = self._block(header)
-        pieces = self._cut(signal.features.reshape(header.volumes, *header.space), block)
+        pieces = block.cut(signal.features.reshape(header.volumes, *header.space))
         weights = None
         if signal.weights is not None:
-            weights = self._cut(signal.weights.reshape(header.volumes, *header.space), block)
+            weights = block.cut(signal.weights.reshape(header.volumes, *header.space))
             weights = weights.squeeze(-1)
             weights[weights.sum(1) == 0] = 1.0
         return Signal(block.coordinates()[None], pieces, signal.shape, signal.meta, weights)
@@ -135,11 +155,11 @@ class MRI(Modality):
         Raises:
             SignalError: a meta that no volume can have.
         """
-        return self._checked(meta)[0].shape
+        return declared.check(meta)[0].shape
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
         """Bytes that decoding takes: blocks may reach beyond the volume."""
-        header, _ = self._checked(meta)
+        header = declared.check(meta)[0]
         padded = header.volumes * grid.padded(header.space, self._block(header).size)
         return max(super().memory(meta, view), self.query_memory(padded))
 
@@ -153,8 +173,14 @@ class MRI(Modality):
         Raises:
             SignalError: what `views.axes` refuses.
         """
-        header, _ = self._checked(meta)
+        header, _ = declared.check(meta)
         block = self._block(header)
+        if meta["labels"] is not None:
+            if view:
+                views.axes(header.space, header.version, block, view)
+            return QueryPlan(
+                blocks.block((1.0, 1.0, 1.0), self.patch, None).coordinates()[None], (0,)
+            )
         if not view:
             many = header.volumes * math.prod(block.counts(header.space))
             return QueryPlan(block.coordinates()[None], tuple(range(many)))
@@ -162,10 +188,15 @@ class MRI(Modality):
         return QueryPlan(views.queries(asked, header.volumes), views.parts(asked, header.volumes))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The volumes made of the blocks decoded at `plan_queries(meta, view)`."""
-        header, _ = self._checked(meta)
+        """The volumes made of the blocks decoded at `plan_queries(meta, view)`.
+
+        Unknown voxels and labels of a view are those of the nearest voxel of the original.
+        """
+        header, _ = declared.check(meta)
         block = self._block(header)
         if not view:
+            if meta["labels"] is not None:
+                return self._whole(torch.zeros(header.volumes, *header.space), header, meta)
             each = math.prod(block.counts(header.space))
             out = torch.empty(header.volumes, *header.space)
             for number, parts in enumerate(features.split(each)):
@@ -174,10 +205,15 @@ class MRI(Modality):
         asked = views.axes(header.space, header.version, block, view)
         result = views.shown(header, asked)
         new = {**meta, **result.meta}
+        lattice = (header.volumes, *header.space)
+        x, y, z = (axis.nearest() for axis in asked)
+        nearest = (slice(None), x[:, None, None], y[:, None], z)
+        if meta["labels"] is not None:
+            seen = labels.unpack(meta["labels"], lattice, header.dtype)[nearest]
+            new["labels"] = labels.pack(seen)
+            return self._whole(torch.zeros(seen.shape), result, new)
         if meta["unknown"] is not None:
-            kinds = masks.unpack(meta["unknown"], (header.volumes, *header.space))
-            x, y, z = (axis.nearest() for axis in asked)
-            kinds = kinds[:, x[:, None, None], y[:, None], z]
+            kinds = masks.unpack(meta["unknown"], lattice)[nearest]
             new["unknown"] = masks.pack(kinds) if kinds.any() else None
         return self._whole(views.join(features, asked, header.volumes), result, new)
 
@@ -185,8 +221,12 @@ class MRI(Modality):
         """PSNR (dB) and SSIM, whole and in the head, largest error, share of clipped voxels."""
         return quality.measure(original, decoded, self.percentile)
 
+    def losses(self, path: Path) -> list[str]:
+        """What a file loses beside precision: clipped voxels, bytes after the last voxel."""
+        return losses.losses(path, self.percentile)
+
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
-        """Write `count` small heads that nobody has, as .nii.gz."""
+        """Write `count` small synthetic heads as .nii.gz."""
         return sample.write(folder, seed, count)
 
     def baselines(self, model: Path | None = None) -> list[Baseline]:
@@ -204,10 +244,6 @@ class MRI(Modality):
         return blocks.block(header.sizes(), self.patch, self.spacing)
 
     @staticmethod
-    def _cut(volumes: Float[Tensor, "T X Y Z"], block: blocks.Block) -> Float[Tensor, "P M 1"]:
-        return torch.cat([grid.split(each[..., None], block.size) for each in volumes])
-
-    @staticmethod
     def _whole(
         volumes: Float[Tensor, "T X Y Z"],
         header: Header,
@@ -216,25 +252,3 @@ class MRI(Modality):
     ) -> Signal:
         features = volumes.reshape(header.volumes, -1, 1)
         return Signal(blocks.whole(header.space)[None], features, header.shape, meta, weights)
-
-    @staticmethod
-    def _checked(meta: Mapping[str, Any]) -> tuple[Header, tuple[float, float]]:
-        header = Header.of(meta)
-        ends = meta.get("range")
-        if (
-            not isinstance(ends, list | tuple)
-            or len(ends) != 2
-            or not all(type(n) in (int, float) and math.isfinite(n) for n in ends)
-            or not ends[0] <= ends[1]
-        ):
-            raise SignalError("mri: a header whose range is none")
-        if header.dtype.kind in "iu":
-            limits = np.iinfo(header.dtype)
-            if not limits.min <= ends[0] <= ends[1] <= limits.max:
-                raise SignalError("mri: a range that its voxels cannot have")
-        if "unknown" not in meta:
-            raise SignalError("mri: a header without a word on unknown voxels")
-        masks.check(meta.get("unknown"))
-        if meta.get("unknown") is not None and header.dtype.kind != "f":
-            raise SignalError("mri: whole numbers cannot be unknown")
-        return header, (ends[0], ends[1])

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from inrc import metrics
 from inrc.errors import SignalError
+from inrc_modalities.mri.labels import are_labels
 from inrc_modalities.mri.reading import Volume, load
 from inrc_modalities.mri.scaling import ends
 
@@ -20,7 +21,7 @@ WINDOW, SIGMA = 11, 1.5
 """Gaussian window of SSIM (Wang et al. 2004), in voxels."""
 K1, K2 = 0.01, 0.03
 """Its constants (same source)."""
-_SLAB = 1 << 21  # voxels of which SSIM is found at once
+_SLAB = 1 << 21  # voxels whose SSIM is computed at once
 _BINS = 256
 
 
@@ -39,10 +40,10 @@ def measure(original: Path, decoded: Path, percentile: float) -> dict[str, float
     first, second = load(original), load(decoded)
     if first.header.shape != second.header.shape:
         raise SignalError(
-            f"{decoded}: {second.header.shape} voxels, but {original} has {first.header.shape}"
+            f"{decoded}: {second.header.shape} voxels, but {original} has {first.header.shape}; "
+            "compare files of one shape"
         )
-    slope, inter = first.header.scaling
-    low, high = sorted(end * slope + inter for end in ends(first.stored, percentile, original))
+    low, high = _range(first, percentile, original)
     peak = (high - low) or abs(high) or 1.0
     squares = np.zeros(2)
     many = np.zeros(2)
@@ -68,12 +69,12 @@ def measure(original: Path, decoded: Path, percentile: float) -> dict[str, float
             seen[k] += mask[cut].sum()
     if many[1] == 0 or seen[1] == 0:  # no head: all of it
         squares[1], many[1], alike[1], seen[1] = squares[0], many[0], alike[0], seen[0]
-    found = {}
+    measures = {}
     for k, name in enumerate(("", "_head")):
         mean = squares[k] / max(many[k], 1)
-        found[f"psnr{name}"] = _decibels(mean, peak)
-        found[f"ssim{name}"] = float(alike[k] / seen[k]) if seen[k] else 1.0
-    return {**found, "max_error": worst, "clipped": outside / max(many[0], 1.0)}
+        measures[f"psnr{name}"] = _decibels(mean, peak)
+        measures[f"ssim{name}"] = float(alike[k] / seen[k]) if seen[k] else 1.0
+    return {**measures, "max_error": worst, "clipped": outside / max(many[0], 1.0)}
 
 
 def head(volume: NDArray[np.floating[Any]], low: float, high: float) -> NDArray[np.bool_]:
@@ -147,12 +148,12 @@ def _windows(shape: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def _kernels(shape: tuple[int, ...]) -> list[Tensor]:
-    found = []
+    kernels = []
     for _, size in _windows(shape):
         at = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
         kernel = torch.exp(-(at**2) / (2 * SIGMA**2))
-        found.append(kernel / kernel.sum())
-    return found
+        kernels.append(kernel / kernel.sum())
+    return kernels
 
 
 def _volume(file: Volume, number: int) -> NDArray[np.float64]:
@@ -161,6 +162,17 @@ def _volume(file: Volume, number: int) -> NDArray[np.float64]:
     stored = file.stored.reshape(*header.space, header.volumes, order="F")[..., number]
     slope, inter = header.scaling
     return stored.astype(np.float64, order="C") * slope + inter
+
+
+def _range(file: Volume, percentile: float, path: Path) -> tuple[float, float]:
+    """The real values between which a codec keeps the voxels of a file."""
+    if are_labels(file.header, file.series()):
+        stored = float(file.stored.min()), float(file.stored.max())
+    else:
+        stored = ends(file.stored, percentile, path)
+    slope, inter = file.header.scaling
+    low, high = sorted(end * slope + inter for end in stored)
+    return low, high
 
 
 def _decibels(error: float, peak: float) -> float:
@@ -175,8 +187,7 @@ def picture(path: Path, like: Path, percentile: float) -> NDArray[np.float64]:
     The grey levels are those of the file `like`.
     """
     file, reference = load(path), load(like)
-    slope, inter = reference.header.scaling
-    low, high = sorted(end * slope + inter for end in ends(reference.stored, percentile, like))
+    low, high = _range(reference, percentile, like)
     affine = np.vstack([file.header.affine(), [0, 0, 0, 1]])
     image = nibabel.as_closest_canonical(nibabel.Nifti1Image(_volume(file, 0), affine))
     volume = np.asarray(image.dataobj)

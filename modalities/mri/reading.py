@@ -1,4 +1,4 @@
-"""NIfTI files to numbers, with every number of the header checked before it is believed."""
+"""NIfTI files to numbers; every number of the header is checked before it is used."""
 
 import gzip
 import math
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError, one_line
-from inrc_modalities.mri.header import EXTRA_LIMIT, SIZES, Header, kind
+from inrc_modalities.mri.header import Header
+from inrc_modalities.mri.layout import MAX_EXTRA, SIZES, kind
 
 _GZIP = b"\x1f\x8b"
 _RATIO = 1032  # deflate makes at most so many bytes of one (zlib, technical details)
@@ -24,10 +25,22 @@ _SLACK = 4096  # bytes of a gzip header and of what follows the voxels
 
 @dataclass(frozen=True)
 class Volume:
-    """What a file holds: `stored` has the header's shape, in the file's own type and order."""
+    """What a file holds.
+
+    Args:
+        header: the checked header.
+        stored: voxels in the header's shape, in the file's own type and byte order.
+        tail: bytes after the last voxel, up to 16 MiB of them.
+    """
 
     header: Header
     stored: NDArray[Any]
+    tail: int = 0
+
+    def series(self) -> NDArray[Any]:
+        """The stored voxels as T X Y Z, volume by volume."""
+        header = self.header
+        return np.moveaxis(self.stored.reshape(*header.space, header.volumes, order="F"), -1, 0)
 
     def real(self) -> NDArray[np.float64]:
         """Values after slope and intercept; unknown ones stay NaN or infinite."""
@@ -36,10 +49,10 @@ class Volume:
 
 
 def load(path: Path) -> Volume:
-    """Read a .nii or .nii.gz file; which of them, its first bytes say and not its name.
+    """Read a .nii or .nii.gz file; its first bytes decide which of them it is.
 
     Raises:
-        SignalError: missing, a folder, cut short, damaged, no single-file NIfTI, voxels that are
+        SignalError: missing, a folder, truncated, damaged, not a single-file NIfTI, voxels that are
             not single real numbers, an impossible header, a singular affine.
     """
     with _opened(path) as (file, size):
@@ -47,7 +60,7 @@ def load(path: Path) -> Volume:
         wanted = math.prod(header.shape) * header.dtype.itemsize
         if wanted > size:
             raise SignalError(
-                f"is cut short: {header.shape} voxels of {header.dtype.itemsize} bytes do not fit"
+                f"truncated; {header.shape} voxels of {header.dtype.itemsize} bytes do not fit"
             )
         content = np.empty(wanted, np.uint8)
         view = content.data
@@ -55,19 +68,22 @@ def load(path: Path) -> Volume:
         while at < wanted:
             got = file.readinto(view[at : at + _PIECE])
             if not got:
-                raise SignalError(f"is cut short: {at} bytes of voxels instead of {wanted}")
+                raise SignalError(f"truncated; it has {at} bytes of voxels instead of {wanted}")
             at += got
+        tail = 0
         for _ in range(_PIECE // _SLACK):  # to the end, where gzip keeps its checksum
-            if not file.read(_SLACK):
+            piece = len(file.read(_SLACK))
+            tail += piece
+            if not piece:
                 break
-    return Volume(header, content.view(header.dtype).reshape(header.shape, order="F"))
+    return Volume(header, content.view(header.dtype).reshape(header.shape, order="F"), tail)
 
 
 def load_header(path: Path) -> Header:
     """The header of a file alone.
 
     Raises:
-        SignalError: as `load`, for what the first bytes tell.
+        SignalError: as `load`, as far as the header shows it.
     """
     with _opened(path) as (file, _):
         return _header(file)
@@ -77,7 +93,7 @@ def _header(file: BufferedIOBase) -> Header:
     block = _exactly(file, 4)
     size = next((n for n in SIZES.values() if n in _both(block)), None)
     if size is None:
-        raise SignalError("is no NIfTI file, or its start is damaged")
+        raise SignalError("not a NIfTI file, or its start is damaged")
     block += _exactly(file, size - 4)
     version, order = kind(block)
     return Header.parse(block, _extra(file, block, version, order))
@@ -98,20 +114,20 @@ def _extra(file: BufferedIOBase, block: bytes, version: int, order: str) -> byte
     # some programs leave 0 for the only place where voxels can begin
     size = 4 if offset == 0 else offset - SIZES[version]
     if not (size >= 0 and size == int(size)):
-        raise SignalError(f"says its voxels begin at byte {offset:g}, where they cannot")
-    if size > EXTRA_LIMIT + 4:
-        raise SignalError(f"has extensions of more than {EXTRA_LIMIT} bytes; remove them first")
+        raise SignalError(f"invalid vox_offset {offset:g}; its header is damaged")
+    if size > MAX_EXTRA + 4:
+        raise SignalError(f"extensions of more than {MAX_EXTRA} bytes; remove them first")
     return _exactly(file, int(size))
 
 
 def _exactly(file: BufferedIOBase, size: int) -> bytes:
-    found = bytearray()
-    while len(found) < size:
-        piece = file.read(size - len(found))
+    content = bytearray()
+    while len(content) < size:
+        piece = file.read(size - len(content))
         if not piece:
-            raise SignalError(f"is cut short: it ends within its header ({len(found)} bytes of it)")
-        found += piece
-    return bytes(found)
+            raise SignalError(f"truncated; it ends after {len(content)} bytes of its header")
+        content += piece
+    return bytes(content)
 
 
 @contextmanager
@@ -121,7 +137,7 @@ def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, int]]:
         with path.open("rb") as raw:
             size = path.stat().st_size
             if size == 0:
-                raise SignalError("is empty")
+                raise SignalError("empty; a NIfTI file has a header")
             packed = raw.read(2) == _GZIP
             raw.seek(0)
             if packed:
@@ -135,9 +151,8 @@ def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, int]]:
     except FileNotFoundError:
         raise SignalError(f"{path}: no such file") from None
     except IsADirectoryError:
-        raise SignalError(f"{path}: a folder, not a NIfTI file") from None
+        raise SignalError(f"{path}: a folder; name a NIfTI file in it") from None
     except PermissionError:
-        raise SignalError(f"{path}: may not be read (permission denied)") from None
+        raise SignalError(f"{path}: permission denied; make it readable") from None
     except (EOFError, zlib.error, OSError) as error:
-        reason = one_line(error)
-        raise SignalError(f"{path}: damaged or cut short ({reason})") from None
+        raise SignalError(f"{path}: damaged or truncated ({one_line(error)})") from None

@@ -1,6 +1,6 @@
-"""Heads that nobody has: what a recipe trains on offline.
+"""Synthetic heads, on which a recipe trains offline.
 
-A Shepp-Logan phantom in three dimensions whose ellipsoids are drawn anew for every head, with
+A Shepp-Logan phantom in three dimensions whose ellipsoids are random in every head, with
 folded grey and white matter, bent by a smooth deformation, shaded by a smooth bias field and taken
 with Rician noise. They are a third of a head in size, so that a millimetre of a small file shows as
 much as it does in a scan.

@@ -16,26 +16,26 @@ def ends(stored: NDArray[Any], percentile: float, path: Path) -> tuple[float, fl
     """The stored values that become 0 and 1: two of the file's own.
 
     At least `percentile` % of the known values are not above the second, and as many not below the
-    first. They are values and no means between values, so that a file that was clipped to them
-    has the same ones.
+    first. Both are values of the file and not means of two, so that a file clipped to them has the
+    same ends.
 
     Raises:
-        SignalError: nothing is known, or numbers that are too large to compute with.
+        SignalError: no finite value, or numbers that are too large to compute with.
     """
     values = stored.reshape(-1, order="F")
     if values.dtype.kind == "f":
         values = values[np.isfinite(values)]
         if not len(values):
-            raise SignalError(f"{path}: nothing but NaN and infinite values")
+            raise SignalError(f"{path}: only NaN and infinite values; a volume needs a finite one")
     else:
         values = values.astype(values.dtype.newbyteorder("="))
     last = len(values) - 1
     top = max(int(np.ceil(percentile / 100 * len(values))) - 1, last - last // 2)
-    found = np.partition(values, (last - top, top))
-    low, high = found[last - top].item(), found[top].item()
+    ordered = np.partition(values, (last - top, top))
+    low, high = ordered[last - top].item(), ordered[top].item()
     big = max(abs(low), abs(high))
     if values.dtype.kind in "iu" and big > _EXACT:
-        raise SignalError(f"{path}: whole numbers beyond 2^53; save the volume as float first")
+        raise SignalError(f"{path}: integers beyond 2^53; save the volume as float first")
     if not np.isfinite(float(high) - float(low)):
         raise SignalError(f"{path}: values up to {big:g}; scale them down first")
     return low, high

@@ -1,4 +1,4 @@
-"""Which voxels of which blocks a decoder asks, for any size and any region of a volume."""
+"""Queries of a decoder, for any size and any region of a volume."""
 
 import math
 from fractions import Fraction
@@ -11,7 +11,8 @@ from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import View
 from inrc_modalities.mri.blocks import Block, Triple
-from inrc_modalities.mri.header import EDGE, VOXELS, Header
+from inrc_modalities.mri.header import Header
+from inrc_modalities.mri.layout import MAX_EDGE, MAX_VOXELS
 from inrc_modalities.mri.reading import load_header
 
 NAMES = ("x", "y", "z")
@@ -30,22 +31,22 @@ def axes(space: Triple, version: int, block: Block, view: View) -> Axes:
     region: dict[str, tuple[float, float]] = {}
     for name, low, high in view.region:
         if name not in NAMES or name in region:
-            raise SignalError(f"region: {name!r} twice or unknown; a volume has x, y and z")
+            raise SignalError(f"region: unknown or repeated axis {name!r}; a volume has x, y and z")
         region[name] = (low, high)
     x, y, z = (
         grid.axis(name, n, size, Fraction(n, shown), region.get(name), "voxel", block.limit)
         for name, n, size, shown in zip(NAMES, space, block.size, _shown(space, view), strict=True)
     )
     lengths = [each.size for each in (x, y, z)]
-    if max(lengths) > EDGE[version] or math.prod(lengths) > VOXELS:
-        raise SignalError(f"a volume of {lengths} voxels is too large for its file")
+    if max(lengths) > MAX_EDGE[version] or math.prod(lengths) > MAX_VOXELS:
+        raise SignalError(f"a volume of {lengths} voxels is too large for NIfTI; ask for less")
     return x, y, z
 
 
 def _shown(space: Triple, view: View) -> Triple:
     if view.at is not None:
         if view.scale is not None:
-            raise SignalError("ask for a scale or for the grid of another file, not for both")
+            raise SignalError("scale and at together; give one of them")
         return load_header(view.at).space
     scale = 1.0 if view.scale is None else view.scale
     if not (math.isfinite(scale) and scale > 0):

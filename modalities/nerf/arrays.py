@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from inrc.errors import SignalError
 from inrc_modalities.nerf.cameras import Cameras, checked
+from inrc_modalities.nerf.lens import describes_lens
 from inrc_modalities.nerf.scene import Scene, explained, measurable
 
 KIND = "an .npz with images, poses and focal"
 NAMES = ("images", "poses", "focal")
-LIMIT = 1 << 31
-"""Bytes of the images that are taken into memory."""
+MAX_BYTES = 1 << 31
+"""Of the images, which are read into memory."""
+_LENSES = ("K", "Ks", "intrinsics", "distortion")
+_RATIO = 1032  # deflate makes at most so many bytes of one (zlib, technical details)
 
 
 def load(path: Path) -> Scene:
@@ -25,7 +28,8 @@ def load(path: Path) -> Scene:
     `images` are V H W 3 or V H W 4, uint8 or floats in [0, 1]; `poses` V 4 4 or V 3 4; `focal` is
     one number, in pixels.
 
-    Raises SignalError if the file is none, or its arrays do not fit together.
+    Raises:
+        SignalError: a file of another kind, or arrays that do not fit together.
     """
     with explained(path, KIND):
         shapes = _declared(path)
@@ -53,6 +57,22 @@ def load(path: Path) -> Scene:
     return Scene(path, cameras, picture)
 
 
+def losses(path: Path) -> list[str]:
+    """What an archive holds beside views and their cameras, in short phrases.
+
+    Raises:
+        SignalError: as `load`.
+    """
+    scene = load(path)
+    with explained(path, KIND), np.load(path, allow_pickle=False) as file:
+        others = sorted(set(file.files) - set(NAMES))
+        deep = file["images"].dtype != np.uint8
+    phrases = ["opacity (seen over the background)"] if scene.picture(0).shape[2] == 4 else []
+    if deep:
+        phrases.append("levels between those of 8 bits")
+    return phrases + ([f"arrays {', '.join(others)}"] if others else [])
+
+
 def save(cameras: Cameras, levels: NDArray[np.uint8], path: Path) -> None:
     """Write views V H W 3 and their cameras."""
     last = np.broadcast_to(np.array([0, 0, 0, 1], np.float32), (len(cameras), 1, 4))
@@ -68,9 +88,16 @@ def _declared(path: Path) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays, from their headers."""
     shapes = {}
     with zipfile.ZipFile(path) as archive:
+        entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+        if own := sorted(name for name in entries if describes_lens(name) or name in _LENSES):
+            raise SignalError(
+                f"{path}: array {own[0]!r} is a lens, which only `focal` may state; undistort the "
+                "views, and remove it"
+            )
         for name in NAMES:
-            if f"{name}.npy" not in archive.namelist():
+            if name not in entries:
                 raise SignalError(f"{path}: has no array {name!r}; {KIND} is needed")
+            size = min(entries[name].file_size, _RATIO * entries[name].compress_size)
             with archive.open(f"{name}.npy") as member:
                 version = npy.read_magic(member)  # type: ignore[no-untyped-call]
                 read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
@@ -78,8 +105,10 @@ def _declared(path: Path) -> dict[str, tuple[int, ...]]:
             levels = dtype == np.uint8 if name == "images" else dtype.kind in "ui"
             if not (levels or dtype.kind == "f"):
                 raise SignalError(f"{path}: {name} of type {dtype}; give uint8, or floats 0 to 1")
-            if math.prod(shape) * dtype.itemsize > LIMIT:
-                raise SignalError(f"{path}: {name} of {shape} are more than {LIMIT} bytes")
+            if math.prod(shape) * dtype.itemsize > min(MAX_BYTES, size):
+                raise SignalError(
+                    f"{path}: {name} of {shape} are more than {MAX_BYTES} bytes, or truncated"
+                )
             shapes[name] = tuple(shape)
     images, poses, focal = (shapes[name] for name in NAMES)
     if len(images) != 4 or images[3] not in (3, 4) or math.prod(images) == 0:

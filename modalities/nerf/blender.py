@@ -11,43 +11,58 @@ import torch
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
-from inrc_modalities.nerf import pictures
+from inrc_modalities.nerf import lens, pictures
 from inrc_modalities.nerf.cameras import Cameras, checked
 from inrc_modalities.nerf.scene import Scene, explained, measurable
 
 KIND = "a transforms.json with the cameras of a scene"
 
-_LIMIT = 1 << 28  # bytes of JSON: 65,536 poses are 20 MB
-_SHOWN = 3  # missing pictures that an error names
-_DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")  # instant-ngp's names
-_OFF = 0.02  # of the width: how far the optical axis may be from the middle
+_MAX_BYTES = 1 << 28  # of JSON: 65,536 poses are 20 MB
+_MAX_NAMES = 3  # pictures or entries that a message names
 
 
 def load(path: Path) -> Scene:
     """Read the cameras, and find the pictures; the pictures are not decoded yet.
 
-    Raises SignalError if the file is none, its pictures are missing, its poses are singular, or its
-    lens is not an undistorted pinhole with square pixels and its axis in the middle.
+    Raises:
+        SignalError: a file of another kind, missing pictures, singular poses, or views that do not
+            share one undistorted pinhole with square pixels and its axis in the middle.
     """
     with explained(path, KIND):
-        if path.stat().st_size > _LIMIT:
+        said = described(path)
+        return _scene(path, said, said["frames"])
+
+
+def described(path: Path) -> dict[str, Any]:
+    """What a transforms.json states; its frames are a list of at least one.
+
+    Raises:
+        SignalError: a file of another kind, or one without frames.
+    """
+    with explained(path, KIND):
+        if path.stat().st_size > _MAX_BYTES:
             raise SignalError(f"{path}: {path.stat().st_size:,} bytes are not {KIND}")
         said = json.loads(path.read_bytes())
     if not isinstance(said, dict) or not isinstance(said.get("frames"), list):
         raise SignalError(f"{path}: not {KIND}: it has no list of frames")
-    frames = said["frames"]
-    if not frames:
-        raise SignalError(f"{path}: names no views; a scene has at least one")
-    files = [_named(path, frame, number) for number, frame in enumerate(frames)]
+    if not said["frames"]:
+        raise SignalError(f"{path}: has no frames; add at least one view")
+    if not all(isinstance(frame, dict) for frame in said["frames"]):
+        raise SignalError(f"{path}: not {KIND}: its frames are not objects")
+    return said
+
+
+def _scene(path: Path, said: Mapping[str, Any], frames: list[dict[str, Any]]) -> Scene:
+    files = [named(path, frame, number) for number, frame in enumerate(frames)]
     absent = [str(file) for file in files if not file.is_file()]
     if absent:
-        more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
+        more = f" and {len(absent) - _MAX_NAMES} more" if len(absent) > _MAX_NAMES else ""
         raise SignalError(
-            f"{path}: names {len(absent)} pictures that are not there "
-            f"({', '.join(absent[:_SHOWN])}{more}); put them there, or take them out of it"
+            f"{path}: {len(absent)} pictures are missing ({', '.join(absent[:_MAX_NAMES])}{more}); "
+            "put them there, or remove their frames"
         )
     height, width = pictures.size(files[0])
-    focal = _focal(path, said, height, width)
+    focal = lens.focal(path, said, frames, (height, width))
     measurable(path, len(files), height, width, focal)
     poses = checked(_matrices(path, frames), str(path))
     cameras = Cameras(poses, (height, width), focal)
@@ -56,6 +71,25 @@ def load(path: Path) -> Scene:
         return pictures.load(files[number], cameras.size)
 
     return Scene(path, cameras, picture)
+
+
+def losses(path: Path) -> list[str]:
+    """What a file and its pictures hold beside views and their cameras, in short phrases.
+
+    Raises:
+        SignalError: as `load`, or a picture that cannot be read.
+    """
+    said = described(path)
+    load(path)
+    phrases = pictures.losses([named(path, f, n) for n, f in enumerate(said["frames"])])
+    own = {"frames", "file_path", "transform_matrix"}
+    keys = {key for entries in (said, *said["frames"]) for key in entries} - own
+    others = sorted(key for key in keys if not lens.describes_lens(key))
+    if others:
+        phrases.append(
+            f"entries {', '.join(others[:_MAX_NAMES])}{', ...' * (len(others) > _MAX_NAMES)}"
+        )
+    return phrases
 
 
 def save(cameras: Cameras, levels: NDArray[np.uint8], path: Path) -> None:
@@ -85,18 +119,20 @@ def save(cameras: Cameras, levels: NDArray[np.uint8], path: Path) -> None:
         raise SignalError(f"{path}: cannot be written ({error})") from None
 
 
-def _named(path: Path, frame: object, number: int) -> Path:
-    """The picture of a frame; Blender's exporters leave the suffix out."""
-    if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
-        raise SignalError(f"{path}: frame {number} names no picture (file_path)")
-    name = frame["file_path"]
-    if "\0" in name:
-        raise SignalError(f"{path}: frame {number} names a picture that no disk can hold")
+def named(path: Path, frame: Mapping[str, Any], number: int) -> Path:
+    """The picture of a frame; Blender's exporters leave the suffix out.
+
+    Raises:
+        SignalError: a frame without a `file_path`.
+    """
+    name = frame.get("file_path")
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise SignalError(f"{path}: frame {number} has no file_path; add the name of its picture")
     file = path.parent / name
     if file.suffix.lower() in pictures.ENDINGS:
         return file
-    found = (file.with_name(file.name + ending) for ending in pictures.ENDINGS)
-    return next((each for each in found if each.is_file()), file.with_name(f"{file.name}.png"))
+    beside = (file.with_name(file.name + ending) for ending in pictures.ENDINGS)
+    return next((each for each in beside if each.is_file()), file.with_name(f"{file.name}.png"))
 
 
 def _matrices(path: Path, frames: list[dict[str, Any]]) -> torch.Tensor:
@@ -114,34 +150,3 @@ def _matrices(path: Path, frames: list[dict[str, Any]]) -> torch.Tensor:
         last = [[0.0, 0.0, 0.0, 1.0]] if array.shape == (3, 4) else np.empty((0, 4))
         poses.append(np.concatenate([array, last]))
     return torch.from_numpy(np.stack(poses))
-
-
-def _focal(path: Path, said: Mapping[str, Any], height: int, width: int) -> float:
-    """Focal length in pixels, with the sizes and lenses that are said checked."""
-
-    def number(key: str, default: float | None) -> float | None:
-        value = said.get(key, default)
-        if value is None:
-            return None
-        if type(value) not in (int, float) or not math.isfinite(value):
-            raise SignalError(f"{path}: its {key} is not a number ({value!r:.40})")
-        return float(value)
-
-    wide, high = number("w", width), number("h", height)
-    if wide != width or high != height:
-        raise SignalError(
-            f"{path}: says {wide:g} by {high:g} pixels, but its first view has {width} by {height}"
-        )
-    focal, angle = number("fl_x", None), number("camera_angle_x", None)
-    if focal is None:
-        if angle is None or not 0.0 < angle < math.pi:
-            raise SignalError(f"{path}: has neither fl_x nor a camera_angle_x between 0 and pi")
-        focal = 0.5 * width / math.tan(0.5 * angle)
-    if abs((number("fl_y", focal) or 0.0) - focal) > 5e-3 * focal:
-        raise SignalError(f"{path}: fl_x and fl_y differ; only square pixels can be read")
-    for key, middle in (("cx", 0.5 * width), ("cy", 0.5 * height)):
-        if abs((number(key, middle) or 0.0) - middle) > _OFF * width:
-            raise SignalError(f"{path}: {key} is not the middle of the picture; crop its pictures")
-    if any(abs(number(key, 0.0) or 0.0) > 1e-3 for key in _DISTORTION):
-        raise SignalError(f"{path}: its lens is distorted; undistort its pictures first")
-    return float(np.float32(focal))

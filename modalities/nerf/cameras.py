@@ -18,7 +18,7 @@ RAY = 7
 CENTRED = 0.5
 """Where samples sit when nothing is drawn at random: the midpoint rule."""
 
-_SKEW = 1e-2  # how far from a rotation, relative: files round to 4 digits and fewer
+_MAX_SKEW = 1e-2  # relative distance from a rotation: files round to 4 digits and fewer
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Cameras:
     def every(self) -> Float[Tensor, "M 7"]:
         """The rays of all pixels of all views, view by view and row by row."""
         pixels = torch.arange(self.pixels)
-        found = torch.empty(len(self), self.pixels, RAY)
-        for number in range(len(self)):  # one at a time: what is computed on the way is larger
-            found[number] = self.rays(torch.full_like(pixels, number), pixels)
-        return found.flatten(0, 1)
+        rays = torch.empty(len(self), self.pixels, RAY)
+        for number in range(len(self)):  # one at a time: temporary values take more memory
+            rays[number] = self.rays(torch.full_like(pixels, number), pixels)
+        return rays.flatten(0, 1)
 
     def resized(self, scale: float) -> "Cameras":
         """The same cameras with another number of pixels.
@@ -72,16 +72,27 @@ class Cameras:
     def between(self, low: float, high: float) -> "Cameras":
         """The cameras low <= number < high.
 
-        Raises SignalError if there are none.
+        Raises SignalError if there is no such camera.
         """
         if not (math.isfinite(low) and math.isfinite(high)):
             raise SignalError(f"region view: {low} to {high} are not finite numbers")
         first, last = (min(max(math.ceil(edge), 0), len(self)) for edge in (low, high))
         if first >= last:
             raise SignalError(
-                f"region view: none from {low:g} to {high:g}; there are 0 to {len(self)}"
+                f"region view: no view from {low:g} to {high:g}; there are 0 to {len(self)}"
             )
         return Cameras(self.poses[first:last], self.size, self.focal)
+
+
+def spread(pixels: int, count: int, number: int) -> Tensor:
+    """`count` different pixels of view `number`, evenly from all of it, in increasing order."""
+    if count >= pixels:
+        return torch.arange(pixels)
+    generator = torch.Generator().manual_seed(number)
+    # one from each of `count` runs of pixels: regular ones would repeat columns
+    edges = torch.arange(count + 1, dtype=torch.int64) * pixels // count
+    room = edges[1:] - edges[:-1]
+    return edges[:-1] + (torch.rand(count, generator=generator) * room).long().clamp(max=room - 1)
 
 
 def checked(matrices: Float[Tensor, "V r 4"], where: str) -> Float[Tensor, "V 3 4"]:
@@ -95,18 +106,20 @@ def checked(matrices: Float[Tensor, "V r 4"], where: str) -> Float[Tensor, "V 3 
     for number, pose in enumerate(poses):
         which = f"{where}: the pose of view {number}"
         if not bool(pose.isfinite().all()) or float(pose.abs().max()) > 1e9:
-            raise SignalError(f"{which} is not finite, or absurdly far away; correct or drop it")
+            raise SignalError(f"{which} is not finite, or beyond 1e9; correct or remove it")
         turn = pose[:3, :3]
         volume = float(torch.linalg.det(turn))
         size = float(turn.norm()) / math.sqrt(3.0)
         if size < 1e-6 or abs(volume) < 1e-6 * size**3:
-            raise SignalError(f"{which} is singular; correct or drop it")
+            raise SignalError(f"{which} is singular; correct or remove it")
         turn = turn / size
         off = float((turn @ turn.T - torch.eye(3, dtype=turn.dtype)).abs().max())
-        if volume < 0 or off > _SKEW:
-            raise SignalError(f"{which} is no rotation (mirrored or skewed); correct or drop it")
+        if volume < 0 or off > _MAX_SKEW:
+            raise SignalError(
+                f"{which} is not a rotation (mirrored or skewed); correct or remove it"
+            )
         if pose.shape[0] == 4 and not torch.allclose(pose[3], pose.new_tensor([0, 0, 0, 1.0])):
-            raise SignalError(f"{which} does not end with the row 0 0 0 1")
+            raise SignalError(f"{which} does not end with the row 0 0 0 1; correct or remove it")
         poses[number, :3, :3] = turn
     return poses[:, :3].float().contiguous()
 

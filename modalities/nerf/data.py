@@ -13,8 +13,8 @@ class NeRFDataModule(SignalDataModule):
     """Any folder of scenes, searched recursively, or one scene.
 
     A scene is a transforms*.json or an .npz; those whose names end with _test or _val are the
-    held-out views of their neighbours and are never trained on. One scene alone is learnt by the
-    network itself and is judged on its held-out views.
+    held-out views of their neighbours, which are left out of training. One scene alone is learned
+    by the network itself, and its held-out views are its validation data.
 
     Args:
         root: folder of scenes, or one scene file; None draws a small sample.
@@ -39,7 +39,7 @@ class NeRFDataModule(SignalDataModule):
             the first.
 
     Raises:
-        UsageError: numbers that make no sense.
+        UsageError: numbers out of range.
         SignalError: a folder that is missing or holds no scene, or scenes that cannot be read.
     """
 
@@ -89,13 +89,13 @@ class NeRFDataModule(SignalDataModule):
         """Training scenes and validation scenes."""
         if self.root is None:
             return super().files()
-        paths = self.found(self.root)
+        paths = self.scenes(self.root)
         if self.val_root is not None:
-            return paths, self.found(self.val_root)
+            return paths, self.scenes(self.val_root)
         held = min(max(round(len(paths) * self.val_fraction), 1), len(paths) - 1)
         return (paths[:-held], paths[-held:]) if held else (paths, paths)
 
-    def found(self, root: Path) -> list[Path]:
+    def scenes(self, root: Path) -> list[Path]:
         """The scenes below a folder, in order of their names, or the one file given."""
         if root.is_file():
             return [root]
@@ -165,7 +165,7 @@ class NerfSynthetic(NeRFDataModule):
             workers=workers,
         )
 
-    def found(self, root: Path) -> list[Path]:
+    def scenes(self, root: Path) -> list[Path]:
         """The training descriptions."""
         paths = sorted(root.rglob("transforms_train.json"))
         if not paths:
@@ -223,7 +223,7 @@ class SRNCars(NeRFDataModule):
             raise UsageError("cars: limit must be 1 or more")
         self.limit = limit
 
-    def found(self, root: Path) -> list[Path]:
+    def scenes(self, root: Path) -> list[Path]:
         """The intrinsics of the cars."""
         paths = sorted(root.rglob(srn.NAME))
         if not paths:

@@ -22,28 +22,50 @@ class Layout:
 
     load: Callable[[Path], Scene]
     save: Save
+    losses: Callable[[Path], list[str]]
 
 
 LAYOUTS = {
-    ".json": Layout(blender.load, blender.save),
-    ".npz": Layout(arrays.load, arrays.save),
-    ".txt": Layout(srn.load, srn.save),
+    ".json": Layout(blender.load, blender.save, blender.losses),
+    ".npz": Layout(arrays.load, arrays.save, arrays.losses),
+    ".txt": Layout(srn.load, srn.save, srn.losses),
 }
 
 _TRAIN = re.compile(r"(^|[_.-])train$")
-_HELD = re.compile(r"(^|[_.-])(test|val)$")
+_HELD_OUT = re.compile(r"(^|[_.-])(test|val)$")
 
 
 def load(path: Path) -> Scene:
-    """Read a scene, layout by suffix. Raises SignalError for whatever is wrong."""
+    """Read a scene, layout by suffix.
+
+    Raises:
+        SignalError: a file that cannot be read, in one line that names it.
+    """
+    return _layout(path).load(path)
+
+
+def losses(path: Path) -> list[str]:
+    """What a scene file holds beside views and their cameras, in short phrases.
+
+    Raises:
+        SignalError: as `load`.
+    """
+    return _layout(path).losses(path)
+
+
+def _layout(path: Path) -> Layout:
     layout = LAYOUTS.get(path.suffix.lower())
     if layout is None:
         raise SignalError(f"{path}: not a scene; use one of {', '.join(LAYOUTS)}")
-    return layout.load(path)
+    return layout
 
 
 def save(cameras: Cameras, levels: NDArray[np.uint8], path: Path) -> None:
-    """Write views V H W 3, layout or video by suffix. Raises SignalError for another suffix."""
+    """Write views V H W 3, layout or video by suffix.
+
+    Raises:
+        SignalError: another suffix, or a failing disk.
+    """
     suffix = path.suffix.lower()
     if suffix in video.FORMATS:
         video.save(levels, path)
@@ -55,11 +77,11 @@ def save(cameras: Cameras, levels: NDArray[np.uint8], path: Path) -> None:
 
 
 def held_out(path: Path) -> Path | None:
-    """The views that nobody trains on: X_test (or X_val) beside X_train; None if there are none."""
+    """The held-out views: X_test (or X_val) beside X_train; None where there is no such file."""
     for name in ("test", "val"):
-        stem, found = _TRAIN.subn(rf"\g<1>{name}", path.stem)
+        stem, replaced = _TRAIN.subn(rf"\g<1>{name}", path.stem)
         other = path.with_name(stem + path.suffix)
-        if found and other.is_file():
+        if replaced and other.is_file():
             return other
     return None
 
@@ -67,4 +89,4 @@ def held_out(path: Path) -> Path | None:
 def is_scene(path: Path) -> bool:
     """Whether a file is a scene to learn, and not the held-out views of one beside it."""
     known = path.suffix.lower() in (".json", ".npz") or path.name == srn.NAME
-    return known and _HELD.search(path.stem) is None
+    return known and _HELD_OUT.search(path.stem) is None

@@ -1,4 +1,4 @@
-"""What a file says of its scene beside the code: a few integers, and poses only where asked."""
+"""The header of a scene: a few integers, and poses where they are kept."""
 
 import math
 from collections.abc import Mapping
@@ -40,8 +40,8 @@ def shape(meta: Mapping[str, Any]) -> tuple[int, int]:
 
     Raises SignalError for a header that no scene can have.
     """
-    found: list[Any] = [meta.get(key) for key in KEYS]
-    views, rays, size, focal, path, poses = found
+    entries: list[Any] = [meta.get(key) for key in KEYS]
+    views, rays, size, focal, path, poses = entries
     if (
         not _count(views, VIEWS)
         or not isinstance(size, list | tuple)
@@ -54,7 +54,7 @@ def shape(meta: Mapping[str, Any]) -> tuple[int, int]:
         or not (poses is None or (isinstance(poses, bytes) and len(poses) == views * _POSE))
         or (poses is not None and not np.isfinite(np.frombuffer(poses, _NUMBER)).all())
     ):
-        raise SignalError(f"nerf: a header that no scene can have ({dict(meta)!r:.80})")
+        raise SignalError(f"nerf: invalid header ({dict(meta)!r:.80}); the file is damaged")
     return views, rays
 
 

@@ -1,4 +1,4 @@
-"""What one would store without a field: the views themselves, as a video of HEVC."""
+"""The baseline: the views themselves, as a video of HEVC."""
 
 from pathlib import Path
 

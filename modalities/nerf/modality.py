@@ -12,38 +12,33 @@ from torch import Tensor
 
 from inrc.errors import SignalError
 from inrc.signal import Baseline, Modality, QueryPlan, Reconstruction, Signal, View, flat
-from inrc_modalities.nerf import files, header, hevc, orbit, quality, rendering, sample
-from inrc_modalities.nerf.cameras import RAY, Cameras
+from inrc_modalities.nerf import files, header, hevc, orbit, quality, rendering, sample, views
+from inrc_modalities.nerf.cameras import RAY, Cameras, spread
 from inrc_modalities.nerf.scene import Scene
-
-DECODED = 1 << 24
-"""Most rays that are decoded at once, 26 views of 800 by 800: 0.9 GB of queries and colours."""
 
 
 class NeRF(Modality):
     """A radiance scene: pictures of it, and the cameras that took them.
 
     A query is a ray (origin, unit direction, place of the samples within their steps); its feature
-    is the colour of a pixel over `background`. The field is asked in a ball around the origin, in
-    coordinates divided by the ball's radius.
-
-    A decoder renders any cameras: those of another scene file (`View.at`), those of the header
-    (`cameras`), or else a turntable, `frames` views on a circle like the path of the originals.
+    is the colour of a pixel over `background`. The field fills a ball around the origin, whose
+    radius is 1 in its coordinates. A decoder renders the cameras of another file (`View.at`), of
+    the header (`cameras`), or of a turntable: `frames` views on a circle like the original path.
 
     Args:
         near: distance from the camera, in units of the scene, where rays begin to be sampled.
         far: distance where that ends.
         bound: radius of the ball around the origin that holds the scene; rays are sampled in it.
-        samples: equal steps of a ray's way through the ball, each looked at once.
+        samples: equal steps of a ray's way through the ball, each evaluated once.
         background: red, green and blue, 0 to 1, behind the scene and transparent pixels.
         directions: degree, 0 to 2, of the spherical harmonics by which colour depends on the
-            direction that it is seen from; 0 is matt.
-        rays: most rays of a scene that are encoded, evenly from its views; None takes all.
+            viewing direction; 0 is matt.
+        rays: largest number of rays of a scene to encode, evenly from its views; None takes all.
         frames: views of the turntable.
         cameras: keep the poses of the views in every file, 48 bytes each, and decode those views.
 
     Raises:
-        SignalError: settings that make no sense.
+        SignalError: settings out of range.
     """
 
     name: ClassVar[str] = "nerf"
@@ -148,15 +143,17 @@ class NeRF(Modality):
         Raises:
             SignalError: unknown suffix, a signal that is not of whole views, or a failing disk.
         """
-        views, rays = self.shape(signal.meta)
+        count, rays = self.shape(signal.meta)
         poses = header.poses(signal.meta)
         size = signal.meta["size"]
         if poses is None or rays != size[0] * size[1]:
-            raise SignalError(f"{path}: these are some rays of a scene, not views; decode it first")
+            raise SignalError(f"{path}: some rays of a scene and not views; decode the scene first")
         values = signal.features.detach().cpu()
-        if values.numel() != views * rays * 3:
-            raise SignalError(f"{path}: {tuple(values.shape)} colours for {views} views of {size}")
-        levels = torch.empty(views, size[0], size[1], 3, dtype=torch.uint8)
+        if values.numel() != count * rays * 3:
+            raise SignalError(
+                f"{path}: {tuple(values.shape)} colours do not fit {count} views of {size}"
+            )
+        levels = torch.empty(count, size[0], size[1], 3, dtype=torch.uint8)
         for seen, into in zip(values.reshape(levels.shape), levels, strict=True):
             into.copy_(seen.nan_to_num(0.0).clamp(0.0, 1.0) * 255.0 + 0.5)
         cameras = Cameras(poses, (size[0], size[1]), signal.meta["focal"])
@@ -172,12 +169,12 @@ class NeRF(Modality):
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
         """Bytes that decoding takes: the views of the turntable, and the samples of their rays."""
-        views, _ = self.shape(meta)
+        shown, _ = self.shape(meta)
         height, width = meta["size"]
-        views = views if meta["poses"] is not None else self.frames
+        shown = shown if meta["poses"] is not None else self.frames
         scale = min(max(1.0, view.scale or 1.0), 1e4)
-        rays = min(int(views * height * width * scale**2), DECODED)  # more are refused
-        return self.query_memory(rays) + 128 * views + 4096 * self.samples
+        rays = min(int(shown * height * width * scale**2), views.MAX_RAYS)  # more are refused
+        return self.query_memory(rays) + 128 * shown + 4096 * self.samples
 
     def lossless_size(self, path: Path, signal: Signal) -> int:
         """Bytes of all pixels, of which the signal has some."""
@@ -242,6 +239,10 @@ class NeRF(Modality):
         """HEVC of the views, in their order."""
         return hevc.baselines(self.view)
 
+    def losses(self, path: Path) -> list[str]:
+        """What a scene file loses: poses of its views unless `cameras`, opacity, other entries."""
+        return [*([] if self.cameras else ["poses of its views"]), *files.losses(path)]
+
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
         """Write `count` scenes of balls and boxes, each with training and held-out views."""
         return sample.write(self, folder, seed, count)
@@ -254,38 +255,11 @@ class NeRF(Modality):
     def _seen(
         features: Tensor, queries: Tensor, meta: Mapping[str, Any], cameras: Cameras
     ) -> Signal:
-        found = header.describe(cameras, cameras.pixels, list(meta["orbit"]), True)
-        return Signal(queries, flat(features), (len(cameras), cameras.pixels), found)
+        seen = header.describe(cameras, cameras.pixels, list(meta["orbit"]), True)
+        return Signal(queries, flat(features), (len(cameras), cameras.pixels), seen)
 
     def _cameras(self, meta: Mapping[str, Any], view: View) -> Cameras:
         self.shape(meta)
-        size, poses = meta["size"], header.poses(meta)
-        if view.at is not None:
-            cameras = files.load(view.at).cameras
-        elif poses is not None:
-            cameras = Cameras(poses, (size[0], size[1]), meta["focal"])
-        else:
-            cameras = self.turntable((size[0], size[1]), meta["focal"], list(meta["orbit"]))
-        if len(view.region) > 1 or any(name not in self.axes for name, _, _ in view.region):
-            raise SignalError("region: unknown axis, or named twice; a scene has the axis view")
-        for _, low, high in view.region:
-            cameras = cameras.between(low, high)
-        if view.scale is not None:
-            cameras = cameras.resized(view.scale)
-        if len(cameras) * cameras.pixels > DECODED:
-            raise SignalError(
-                f"{len(cameras)} views of {cameras.size[1]} by {cameras.size[0]} pixels are more "
-                f"than {DECODED:,} at once; ask for some of them (region view=0:10), or smaller"
-            )
-        return cameras
-
-
-def spread(pixels: int, count: int, number: int) -> Tensor:
-    """`count` different pixels of view `number`, evenly from all of it, in increasing order."""
-    if count >= pixels:
-        return torch.arange(pixels)
-    generator = torch.Generator().manual_seed(number)
-    # one from each of `count` runs of pixels: regular ones would repeat columns
-    edges = torch.arange(count + 1, dtype=torch.int64) * pixels // count
-    room = edges[1:] - edges[:-1]
-    return edges[:-1] + (torch.rand(count, generator=generator) * room).long().clamp(max=room - 1)
+        height, width = meta["size"]
+        shown = self.turntable((height, width), meta["focal"], list(meta["orbit"]))
+        return views.cameras(meta, view, shown)

@@ -1,7 +1,7 @@
-"""The circle around a scene on which it is shown when no cameras are asked for.
+"""The circle of cameras that a decoder shows by default.
 
-It is described by six small integers, coarse on purpose: scenes that were photographed alike get
-the same, and so it costs nothing in a file whose model has it as the default.
+Six small integers describe it coarsely, so that scenes of similar photographs get the same circle:
+it then costs nothing in a file whose model has it as the default.
 """
 
 import math

@@ -1,6 +1,7 @@
 """Views as picture files."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,14 @@ from inrc.errors import SignalError
 from inrc_modalities.nerf.scene import SIDE, explained
 
 FORMATS = ("PNG", "JPEG")
-"""Pillow's decoders that are let near a view."""
+"""Pillow's decoders that may read a view."""
 ENDINGS = (".png", ".jpg", ".jpeg")
 
 _MODES = {"L": "RGB", "LA": "RGBA", "RGB": "RGB", "RGBA": "RGBA", "1": "RGB"}
 
 
 def size(path: Path) -> tuple[int, int]:
-    """Height and width, from the header alone. Raises SignalError as `load`."""
+    """Height and width, from the header alone; raises SignalError as `load`."""
     with explained(path, "a PNG or JPEG picture"), warnings.catch_warnings():
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
         with PIL.Image.open(path, formats=FORMATS) as image:
@@ -34,11 +35,10 @@ def load(path: Path, expected: tuple[int, int]) -> NDArray[np.float32]:
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
         with PIL.Image.open(path, formats=FORMATS) as file:
             image: PIL.Image.Image = file
-            found = (image.height, image.width)
-            if found != expected:  # before a pixel is decoded
+            if (image.height, image.width) != expected:  # before a pixel is decoded
                 raise SignalError(
-                    f"{path}: {found[1]} by {found[0]} pixels, but the first view of its scene has "
-                    f"{expected[1]} by {expected[0]}; all must have one size"
+                    f"{path}: {image.width} by {image.height} pixels, but the first view of its "
+                    f"scene has {expected[1]} by {expected[0]}; all must have one size"
                 )
             if image.mode in ("P", "PA") or "transparency" in image.info:
                 image = image.convert("RGBA" if image.has_transparency_data else "RGB")
@@ -48,6 +48,28 @@ def load(path: Path, expected: tuple[int, int]) -> NDArray[np.float32]:
                 )
             levels = np.asarray(image.convert(_MODES[image.mode]), np.uint8)
     return levels.astype(np.float32) / np.float32(255.0)
+
+
+def losses(paths: Sequence[Path]) -> list[str]:
+    """What pictures hold beside their colours, from their headers, in short phrases.
+
+    Raises:
+        SignalError: a picture that cannot be read.
+    """
+    phrases: dict[str, None] = {}
+    for path in paths:
+        with explained(path, "a PNG or JPEG picture"), warnings.catch_warnings():
+            warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(path, formats=FORMATS) as image:
+                if image.has_transparency_data:
+                    phrases["opacity (seen over the background)"] = None
+                if "icc_profile" in image.info:
+                    phrases["colour profiles of pictures"] = None
+                if "gamma" in image.info:
+                    phrases["gamma of pictures"] = None
+                if "exif" in image.info:
+                    phrases["Exif data of pictures"] = None
+    return list(phrases)
 
 
 def save(levels: NDArray[np.uint8], path: Path) -> None:

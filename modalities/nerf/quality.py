@@ -16,7 +16,7 @@ from inrc_modalities.nerf.scene import Scene, See
 
 WINDOW = 11
 """Side of the Gaussian window of SSIM (Wang et al. 2004)."""
-SHOWN = 4
+MAX_SHOWN = 4
 """Views of a picture."""
 
 
@@ -30,14 +30,14 @@ def measure(see: See, original: Path, decoded: Path) -> dict[str, float]:
         SignalError: a file that cannot be read, or no camera in common.
     """
     truth, views, pairs = paired(original, decoded)
-    found: dict[str, list[float]] = {"psnr": []}
+    measures: dict[str, list[float]] = {"psnr": []}
     for mine, other in pairs:
         a, b = see(truth, other), see(views, mine)
-        found["psnr"].append(metrics.psnr(a, b, 1.0))
+        measures["psnr"].append(metrics.psnr(a, b, 1.0))
         if min(a.shape[:2]) >= WINDOW:
             value = ssim(_planes(a), _planes(b), data_range=1.0, win_size=WINDOW)
-            found.setdefault("ssim", []).append(float(value))
-    return {name: metrics.mean(values) for name, values in found.items()}
+            measures.setdefault("ssim", []).append(float(value))
+    return {name: metrics.mean(values) for name, values in measures.items()}
 
 
 def picture(
@@ -51,8 +51,10 @@ def picture(
         truth, views, pairs = paired(original, decoded)
     except SignalError:
         return None
-    several = len(pairs) >= SHOWN
-    chosen = [pairs[i * len(pairs) // SHOWN] for i in range(SHOWN)] if several else pairs[:1]
+    several = len(pairs) >= MAX_SHOWN
+    chosen = (
+        [pairs[i * len(pairs) // MAX_SHOWN] for i in range(MAX_SHOWN)] if several else pairs[:1]
+    )
     first = [see(truth, other) for _, other in chosen]
     second = [see(views, mine) for mine, _ in chosen]
     return {"image": _mosaic(first), "unit": ""}, {"image": _mosaic(second), "unit": ""}
@@ -69,13 +71,13 @@ def paired(original: Path, decoded: Path) -> tuple[Scene, Scene, list[tuple[int,
                 return truth, views, pairs
     wanted = files.held_out(original) or original
     raise SignalError(
-        f"{decoded}: none of its views has the size and camera of a view of {original}; "
+        f"{decoded}: no view with the size and camera of a view of {original}; "
         f"decode it with --at {wanted}"
     )
 
 
 def _mosaic(views: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    columns = 2 if len(views) == SHOWN else 1
+    columns = 2 if len(views) == MAX_SHOWN else 1
     rows = [np.concatenate(views[i : i + columns], 1) for i in range(0, len(views), columns)]
     return np.concatenate(rows, 0)
 

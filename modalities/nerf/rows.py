@@ -1,4 +1,4 @@
-"""Training rows that are scenes: random rays, drawn anew each time they are asked."""
+"""Training rows of scenes: new random rays in every batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,9 +42,9 @@ def shots(modality: NeRF, path: Path) -> Shots:
 
 @dataclass(frozen=True, kw_only=True)
 class RayRows(PatchDataset):
-    """Scenes of which a batch sees `count` random rays, others each time.
+    """Scenes; a batch has `count` new random rays of each.
 
-    `queries` and `features`, the rows without randomness, are rays that were drawn once, evenly.
+    `queries` and `features`, the rows without randomness, are rays spread evenly over the views.
     """
 
     scenes: tuple[Shots, ...]
@@ -60,7 +60,7 @@ class RayRows(PatchDataset):
 def even_rows(modality: NeRF, paths: Sequence[Path]) -> PatchDataset:
     """As many rays of every scene as the modality encodes, or the smallest scene has.
 
-    Raises SignalError for files that are no scenes.
+    Raises SignalError for a file that is not a scene.
     """
     signals = [modality.read(path) for path in paths]
     if not signals:

@@ -1,4 +1,4 @@
-"""A scene as it lies on disk: cameras, and pictures that are loaded one at a time."""
+"""A scene on disk: cameras, and pictures that are loaded one at a time."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,14 +38,14 @@ class Scene:
 
 
 def measurable(path: Path, views: int, height: int, width: int, focal: float) -> None:
-    """Raise SignalError for sizes and focal lengths that no capture has."""
+    """Raise SignalError for impossible numbers, sizes and focal lengths."""
     if not 1 <= views <= VIEWS:
         raise SignalError(f"{path}: {views} views; a scene has 1 to {VIEWS}")
     if not (1 <= height <= SIDE and 1 <= width <= SIDE):
         raise SignalError(f"{path}: views of {width} by {height} pixels; the limit is {SIDE}")
     # fields of view from a thousandth of a degree to 179 degrees
     if not 0.005 * width < focal < 1e5 * width:
-        raise SignalError(f"{path}: a focal length of {focal:g} pixels cannot be right")
+        raise SignalError(f"{path}: a focal length of {focal:g} pixels cannot be right; correct it")
 
 
 @contextmanager
@@ -58,9 +58,9 @@ def explained(path: Path, kind: str) -> Iterator[None]:
     except FileNotFoundError:
         raise SignalError(f"{path}: no such file") from None
     except IsADirectoryError:
-        raise SignalError(f"{path}: a folder, not {kind}; name the file in it") from None
+        raise SignalError(f"{path}: a folder; name {kind} in it") from None
     except PermissionError:
-        raise SignalError(f"{path}: may not be read (permission denied)") from None
+        raise SignalError(f"{path}: permission denied; make it readable") from None
     except Exception as error:
         # decoders raise almost anything on damaged bytes
         reason = one_line(error)

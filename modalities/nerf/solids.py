@@ -1,4 +1,4 @@
-"""Glassy balls and boxes whose views are known exactly.
+"""Translucent balls and boxes whose views have a closed form.
 
 Every solid emits and absorbs evenly. Along a ray, density and colour are therefore constant
 between the places where it enters or leaves a solid, and the rendering integral is a finite sum

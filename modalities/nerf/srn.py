@@ -18,29 +18,35 @@ NAME = "intrinsics.txt"
 KIND = "an intrinsics.txt of a scene with folders rgb and pose"
 
 _TURN = torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)  # OpenCV's axes in OpenGL's
-_LIMIT = 1 << 16  # bytes of a text
+_MAX_BYTES = 1 << 16  # of a text
 
 
 def load(path: Path) -> Scene:
     """Read the cameras of a scene; `path` is its intrinsics.txt.
 
-    Raises SignalError if the file is none, or a view has no pose.
+    Raises:
+        SignalError: a file of another kind, a view without a pose, or lenses of single views.
     """
     with explained(path, KIND):
-        words = _numbers(path)
-    if len(words) < 6:
-        raise SignalError(f"{path}: not {KIND}: too few numbers")
+        numbers = _numbers(path)
+    if len(numbers) < 6:
+        raise SignalError(f"{path}: not {KIND}: it has {len(numbers)} numbers, not 6 or more")
     # f cx cy 0 / barycentre / near plane [/ scale] / height width of the unscaled pictures
-    focal, cx, cy = words[:3]
-    high, wide = words[-2:]
-    views = sorted(p for p in (path.parent / "rgb").glob("*") if p.suffix in pictures.ENDINGS)
+    focal, cx, cy = numbers[:3]
+    high, wide = numbers[-2:]
+    if (path.parent / "intrinsics").exists():
+        raise SignalError(f"{path}: its views have lenses of their own (intrinsics); keep one lens")
+    views = _views(path)
     if not views:
-        raise SignalError(f"{path}: no pictures in {path.parent / 'rgb'}; {KIND} is needed")
+        raise SignalError(f"{path}: no pictures in {path.parent / 'rgb'}; put the views there")
     height, width = pictures.size(views[0])
     if not (high > 0 and wide > 0 and abs(height * wide - width * high) < 1e-3 * height * wide):
-        raise SignalError(f"{path}: is for {wide:g} by {high:g} pixels, not {width} by {height}")
+        raise SignalError(
+            f"{path}: describes pictures of {wide:g} by {high:g} pixels, but the first view has "
+            f"{width} by {height}; resize the pictures"
+        )
     if max(abs(cx - 0.5 * wide), abs(cy - 0.5 * high)) > 0.02 * wide:
-        raise SignalError(f"{path}: its axis is not in the middle of the picture")
+        raise SignalError(f"{path}: its axis is not in the middle of the picture; crop the views")
     focal = float(np.float32(focal * width / wide))
     measurable(path, len(views), height, width, focal)
     poses = []
@@ -55,6 +61,16 @@ def load(path: Path) -> Scene:
         return pictures.load(views[number], cameras.size)
 
     return Scene(path, cameras, picture)
+
+
+def losses(path: Path) -> list[str]:
+    """What the pictures of a scene hold beside their colours, in short phrases.
+
+    Raises:
+        SignalError: as `load`, or a picture that cannot be read.
+    """
+    load(path)
+    return pictures.losses(_views(path))
 
 
 def save(cameras: Cameras, levels: NDArray[np.uint8], path: Path) -> None:
@@ -76,8 +92,13 @@ def save(cameras: Cameras, levels: NDArray[np.uint8], path: Path) -> None:
         raise SignalError(f"{path}: cannot be written ({error})") from None
 
 
+def _views(path: Path) -> list[Path]:
+    beside = (path.parent / "rgb").glob("*")
+    return sorted(each for each in beside if each.suffix in pictures.ENDINGS)
+
+
 def _numbers(path: Path) -> list[float]:
-    if path.stat().st_size > _LIMIT:
+    if path.stat().st_size > _MAX_BYTES:
         raise ValueError("too long")
     numbers = [float(word) for word in path.read_text(encoding="utf-8").split()]
     if not np.isfinite(numbers).all():

@@ -15,17 +15,16 @@ class SDFDataModule(SignalDataModule):
     """Any folder of closed meshes, searched recursively, or one mesh.
 
     Args:
-        root: folder of meshes, or one mesh, which is then both trained on and judged; None draws a
-            small sample.
-        samples: points that a file is asked at.
+        root: folder of meshes, or one mesh, which is then used for training and validation; None
+            draws a small sample.
+        samples: points of a file.
         near: share of them near its surface; 0 for methods that solve in closed form.
         resolution: cells of the grid along the cube at decoding.
         truncation: distance, in half sides of the cube, at which distances are cut.
         field: "distance" or "occupancy".
         emphasis: weight of an observation on the surface.
-        weighted: let the emphasis count in training, too, and not only when files are encoded.
-            Methods with a closed form want False: with weights of its own, each of the rows would
-            need a matrix of its own.
+        weighted: use the emphasis in training, too, and not only when files are encoded. Methods
+            with a closed form need False: rows with different weights would each need a matrix.
         turns: rows made of every training file, 1 to 48: itself and mirrored or turned by the
             symmetries of the cube, at no further cost of reading; needs `near` 0.
         batch_size: rows per step and process.

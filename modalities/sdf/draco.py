@@ -28,9 +28,9 @@ def encode(original: Path, bits: float) -> bytes:
 
 def decode(data: bytes, original: Path, decoded: Path) -> None:
     """Write the mesh of a Draco file, in the format that the suffix of `decoded` names."""
-    found = _draco().decode(data)
-    faces = np.asarray(found.faces, np.int64).reshape(-1, 3)
-    save(Mesh(np.asarray(found.points, np.float64).reshape(-1, 3), faces), decoded)
+    mesh = _draco().decode(data)
+    faces = np.asarray(mesh.faces, np.int64).reshape(-1, 3)
+    save(Mesh(np.asarray(mesh.points, np.float64).reshape(-1, 3), faces), decoded)
 
 
 def _draco() -> Any:

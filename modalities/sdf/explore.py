@@ -1,4 +1,4 @@
-"""Finding a surface in space by asking only where it can be."""
+"""Search for a surface in space, which evaluates a field only where the surface can be."""
 
 import math
 from collections.abc import Generator
@@ -11,14 +11,14 @@ from inrc.errors import SignalError
 from inrc_modalities.sdf.kinds import Kind
 from inrc_modalities.sdf.lattice import CORNERS, Lattice, name, unname
 
-MOST = 6 << 20
-"""Cells or corners that are looked at together, at most: with what is known of them, 1 GiB."""
+MAX_POINTS = 6 << 20
+"""Cells or corners that are examined together: with their values, 1 GiB."""
 CHUNK = 1 << 20
 """Points of one Ask, at most."""
-FIRST = 16
-"""Blocks along the longest side that are always looked into."""
-FEWEST_OCCUPIED = 32
-"""The same where values tell nothing about distance, so that no thin part falls between them."""
+MIN_BLOCKS = 16
+"""Along the longest side, which are always examined."""
+MIN_BLOCKS_OCCUPANCY = 32
+"""The same where values do not tell a distance, so that thin parts do not fall between them."""
 _FACES = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], np.int64)
 
 
@@ -33,12 +33,14 @@ class Shell:
     def corners(self, cells: NDArray[np.int64], lattice: Lattice) -> NDArray[np.float64]:
         """Values at the eight corners of cells N 3, in the order of CORNERS."""
         lowest = name(cells, lattice.nodes)
-        found = [self.values[np.searchsorted(self.names, lowest + c)] for c in _offsets(lattice)]
-        return np.stack(found, axis=1)
+        offsets = _offsets(lattice)
+        return np.stack(
+            [self.values[np.searchsorted(self.names, lowest + c)] for c in offsets], axis=1
+        )
 
 
 Asking = Generator[NDArray[np.float64], NDArray[np.float64], Shell]
-"""Yields points N 3 of the cube, is sent their values N, returns what was found."""
+"""Yields points N 3 of the cube, is sent their values N, returns the cells with a surface."""
 
 
 def explore(lattice: Lattice, kind: Kind) -> Asking:
@@ -80,7 +82,7 @@ def _first(lattice: Lattice, kind: Kind) -> int:
     """Side in cells of the blocks to begin with, a power of two."""
     block = 1
     longest = max(lattice.counts)
-    fewest = FIRST if kind.reach(0.25 * lattice.step) > 0.0 else FEWEST_OCCUPIED
+    fewest = MIN_BLOCKS if kind.reach(0.25 * lattice.step) > 0.0 else MIN_BLOCKS_OCCUPANCY
     while longest / (2 * block) >= fewest and math.isfinite(
         kind.reach(math.sqrt(3.0) * block * lattice.step)
     ):
@@ -129,8 +131,8 @@ def _follow(lattice: Lattice, kind: Kind, cells: NDArray[np.int64]) -> Asking:
             _bounded(len(names) + len(wanted))
             nodes = unname(wanted, lattice.nodes)
             answers = yield from _ask(lattice, nodes)
-            found = decided(lattice, kind, nodes, answers, first=not len(names))
-            names, values = np.concatenate([names, wanted]), np.concatenate([values, found])
+            more = decided(lattice, kind, nodes, answers, first=not len(names))
+            names, values = np.concatenate([names, wanted]), np.concatenate([values, more])
             order = np.argsort(names)
             names, values = names[order], values[order]
         inside = np.empty((len(cells), 8), np.bool_)
@@ -153,13 +155,13 @@ def _beyond(
     cells: NDArray[np.int64], inside: NDArray[np.bool_], lattice: Lattice
 ) -> NDArray[np.int64]:
     """Cells on the other side of faces that a surface crosses."""
-    found = []
+    neighbours = []
     for face in _FACES:
         axis = int(np.abs(face).argmax())
         corners = CORNERS[:, axis] == (1 if face[axis] > 0 else 0)
         through = inside[:, corners].any(1) & ~inside[:, corners].all(1)
-        found.append(cells[through] + face)
-    beyond = np.concatenate(found)
+        neighbours.append(cells[through] + face)
+    beyond = np.concatenate(neighbours)
     return beyond[((beyond >= 0) & (beyond < np.array(lattice.counts))).all(1)]
 
 
@@ -173,7 +175,7 @@ def decided(
     """Values with a sign, none so near 0 that a vertex falls together with a corner.
 
     Corners on the faces of the box are outside. If `first` answers are outside everywhere, what is
-    nearest to inside becomes a speck: a file of a poor codec is a poor shape, and not none.
+    nearest to inside becomes a speck: a poor codec gives a poor shape and not an empty file.
 
     Raises:
         SignalError: nothing is inside a region.
@@ -181,20 +183,20 @@ def decided(
     change = kind.change(lattice.step)
     least = change * 2.0**-12  # a vertex is that share of a cell away from a corner: not seen
     values = np.nan_to_num(answers, nan=change)
-    found = np.where(values < 0, np.minimum(values, -least), np.maximum(values, least))
+    signed = np.where(values < 0, np.minimum(values, -least), np.maximum(values, least))
     outer = lattice.outer(nodes)
-    found = np.where(outer, np.maximum(found, change / 2.0), found)
-    if first and not (found < 0).any():
+    signed = np.where(outer, np.maximum(signed, change / 2.0), signed)
+    if first and not (signed < 0).any():
         inner = np.flatnonzero(~outer)
         if not lattice.whole or not len(inner):
             raise SignalError("region: no surface in it")
-        found[inner[np.argmin(values[inner])]] = -change
-    return found
+        signed[inner[np.argmin(values[inner])]] = -change
+    return signed
 
 
 def _bounded(count: int) -> None:
-    if count > MOST:
+    if count > MAX_POINTS:
         raise SignalError(
-            f"sdf: {count} points to ask at once, more than {MOST}: the field has a surface nearly "
-            "everywhere, or the resolution is too fine; ask for a smaller scale or a region"
+            f"sdf: {count} points at once, more than {MAX_POINTS}: the field has a surface "
+            "nearly everywhere, or the resolution is too fine; ask for a smaller scale or a region"
         )

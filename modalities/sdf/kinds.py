@@ -1,4 +1,4 @@
-"""What a field says of space: how far the surface is, or only what is inside."""
+"""What the values of a field mean: the distance of the surface, or only what is inside."""
 
 import math
 from abc import ABC, abstractmethod
@@ -70,7 +70,7 @@ class Occupancy(Kind):
         return 0.5 - feature
 
     def reach(self, radius: float) -> float:
-        return 0.0  # it says nothing of what is near: only where it changes there is a surface
+        return 0.0  # occupancy tells no distance: a surface is only where it changes
 
     def change(self, step: float) -> float:
         return 1.0

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from inrc.errors import SignalError
 from inrc_modalities.sdf.place import Place
 
-FINEST = 4096
-"""Cells along an axis, at most."""
+MAX_CELLS = 4096
+"""Along an axis."""
 CORNERS = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)], np.int64)
 
 
@@ -19,7 +19,7 @@ CORNERS = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)], 
 class Lattice:
     """`counts` cells of side `step` from `low` on, in coordinates of the cube.
 
-    `whole` says that nothing was cut off: the box is the cube.
+    `whole` is true where the box is the whole cube.
     """
 
     low: tuple[float, float, float]
@@ -35,19 +35,19 @@ class Lattice:
 
     def points(self, nodes: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64]:
         """Coordinates N 3 of nodes N 3; half-numbers are centres of cells."""
-        found: NDArray[np.float64] = np.array(self.low) + self.step * nodes
-        return found
+        points: NDArray[np.float64] = np.array(self.low) + self.step * nodes
+        return points
 
     def outer(self, nodes: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether nodes N 3 are on the faces of the box."""
-        found: NDArray[np.bool_] = ((nodes == 0) | (nodes == np.array(self.counts))).any(1)
-        return found
+        on_face: NDArray[np.bool_] = ((nodes == 0) | (nodes == np.array(self.counts))).any(1)
+        return on_face
 
 
 def name(cells: NDArray[np.int64], counts: tuple[int, ...]) -> NDArray[np.int64]:
     """One number for each of cells (or nodes) N 3 of so many along every axis; row-major."""
-    found: NDArray[np.int64] = (cells[:, 0] * counts[1] + cells[:, 1]) * counts[2] + cells[:, 2]
-    return found
+    names: NDArray[np.int64] = (cells[:, 0] * counts[1] + cells[:, 1]) * counts[2] + cells[:, 2]
+    return names
 
 
 def unname(names: NDArray[np.int64], counts: tuple[int, ...]) -> NDArray[np.int64]:
@@ -71,9 +71,11 @@ def lattice(
     factor = 1.0 if scale is None else scale
     if not (math.isfinite(factor) and factor > 0):
         raise SignalError(f"scale {scale}: give a number above 0")
-    count = round(min(resolution * factor, 2.0 * FINEST))
-    if not 4 <= count <= FINEST:
-        raise SignalError(f"scale {factor:g}: {count} cells along an axis, not 4 to {FINEST}")
+    count = round(min(resolution * factor, 2.0 * MAX_CELLS))
+    if not 4 <= count <= MAX_CELLS:
+        raise SignalError(
+            f"scale {factor:g}: {count} cells along an axis; 4 to {MAX_CELLS} are possible"
+        )
     step = 2.0 / count
     first, last = [0, 0, 0], [count, count, count]
     for axis, letter in enumerate("xyz"):
@@ -81,7 +83,9 @@ def lattice(
             continue
         low, high = region[letter]
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise SignalError(f"region {letter}: {low:g} to {high:g} is empty")
+            raise SignalError(
+                f"region {letter}: {low:g} to {high:g} is empty; give two increasing numbers"
+            )
         ends = (np.array([low, high]) - place.middle[axis]) / place.unit
         cells = np.clip((ends + 1.0) / step, 0.0, count)
         first[axis], last[axis] = math.floor(cells[0]), math.ceil(cells[1])

@@ -15,30 +15,30 @@ from torch import Tensor
 from inrc.errors import SignalError
 from inrc.signal import Baseline, Modality, QueryPlan, Reconstruction, Signal, View
 from inrc_modalities.sdf import draco, kinds, points, quality, render, sample
-from inrc_modalities.sdf.distance import oriented, signed
-from inrc_modalities.sdf.explore import MOST, Shell, decided, explore
+from inrc_modalities.sdf.distance import signed
+from inrc_modalities.sdf.explore import MAX_POINTS, Shell, decided, explore
 from inrc_modalities.sdf.lattice import Lattice, lattice, unname
-from inrc_modalities.sdf.mesh import SUFFIXES, Mesh, load, save
-from inrc_modalities.sdf.place import Place
+from inrc_modalities.sdf.mesh import SUFFIXES, Mesh, load, losses, save
+from inrc_modalities.sdf.place import Place, placed
 from inrc_modalities.sdf.surface import crossed, triangulate
 
-_CORNER_BYTES = 170  # a corner with what is known of it: MOST of them take 1 GiB
+_CORNER_BYTES = 170  # a corner with what is known of it: MAX_POINTS of them take 1 GiB
 
 
 class SDF(Modality):
     """A closed surface; features are signed distances to it, or what is inside.
 
-    A mesh is moved into the cube [-1, 1]^3 and asked at points of it: some spread over the cube,
-    the same for all files of a model, and some near the surface. It is rebuilt by marching cubes on
-    a grid that is only asked where a surface can be. Vertices are other ones than before; colours,
-    textures and the way that the surface was cut into triangles are not kept.
+    A mesh is moved into the cube [-1, 1]^3 and sampled at points: some spread over the cube, the
+    same for all files of a model, and some near the surface. Decoding runs marching cubes on a grid
+    that is evaluated only where a surface can be. The surface comes back with other vertices and
+    triangles; colours, normals and textures are lost.
 
     Args:
-        samples: points that a file is asked at; those in space are rounded up to a multiple of 48.
-        near: share of them near the surface. Methods that solve for a code in closed form
-            (`inrc.methods.Basis`) want 0: points that all files share.
+        samples: points of a file; those in space are rounded up to a multiple of 48.
+        near: share of them near the surface. Methods that solve for a latent in closed form
+            (`inrc.methods.Basis`) need 0: points that all files share.
         resolution: cells of the grid along the cube at decoding; `View.scale` multiplies it.
-        truncation: distance, in half sides of the cube, at which distances are cut.
+        truncation: distance, in half sides of the cube, at which distances are clipped.
         field: "distance", or "occupancy": 1 inside and 0 outside.
         emphasis: weight of an observation on the surface; it falls to 1 at the truncation.
         seed: of the points.
@@ -59,12 +59,12 @@ class SDF(Modality):
         emphasis: float = 1.0,
         seed: int = 0,
     ) -> None:
-        if not 1 <= samples <= MOST or not 0.0 <= near <= 1.0:
-            raise SignalError(f"sdf: samples {samples}, near {near}; give 1 or more, and 0 to 1")
+        if not 1 <= samples <= MAX_POINTS or not 0.0 <= near <= 1.0:
+            raise SignalError(f"sdf: samples {samples}, near {near}; give 1 or more and 0 to 1")
         if not 4 <= resolution <= 1024:
-            raise SignalError(f"sdf: a resolution of {resolution}; give 4 to 1024")
+            raise SignalError(f"sdf: resolution {resolution}; give 4 to 1024")
         if not 1.0 <= emphasis < math.inf:
-            raise SignalError(f"sdf: an emphasis of {emphasis}; give 1 or more")
+            raise SignalError(f"sdf: emphasis {emphasis}; give 1 or more")
         self.samples, self.near, self.resolution = samples, near, resolution
         self.truncation, self.field, self.emphasis, self.seed = truncation, field, emphasis, seed
         self.kind = kinds.kind(field, truncation)
@@ -98,7 +98,7 @@ class SDF(Modality):
                 points.near(mesh, self._close, self.seed),
             ]
         )
-        # the field's answers are at float32 points
+        # the field is evaluated at float32 points
         asked = asked.astype(np.float32).astype(np.float64)
         distance = signed(mesh, asked)
         weights = None
@@ -137,17 +137,17 @@ class SDF(Modality):
             return (self._apart + self._close,)
         vertices, faces = meta.get("vertices"), meta["faces"]
         if type(vertices) is not int or vertices < 3 or not isinstance(faces, bytes):
-            raise SignalError("sdf: a header that no surface can have")
+            raise SignalError("sdf: invalid surface; the file is damaged")
         index = np.frombuffer(faces, "<i4") if len(faces) % 12 == 0 else np.array([-1])
         if len(index) == 0 or index.min() < 0 or index.max() >= vertices:
-            raise SignalError("sdf: a header that no surface can have")
+            raise SignalError("sdf: invalid surface; the file is damaged")
         return (vertices,)
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
         """Bytes that decoding takes: so many corners are looked at together at most."""
         self.shape(meta)
         side = min(self.resolution * max(1.0, view.scale or 1.0), 4096.0) + 1
-        return min(int(side**3), MOST) * _CORNER_BYTES
+        return min(int(side**3), MAX_POINTS) * _CORNER_BYTES
 
     def lossless_size(self, path: Path, signal: Signal) -> int:
         """Bytes of the file itself, deflated: the points of the signal are not in it."""
@@ -164,8 +164,8 @@ class SDF(Modality):
         """
         box = self._lattice(meta, view)
         count = math.prod(box.nodes)
-        if count > MOST:
-            raise SignalError(f"sdf: {count} corners at once, more than {MOST}; use rebuild")
+        if count > MAX_POINTS:
+            raise SignalError(f"sdf: {count} corners at once, more than {MAX_POINTS}; use rebuild")
         nodes = unname(np.arange(count), box.nodes)
         return QueryPlan(tensor(box.points(nodes))[None], (0,))
 
@@ -194,8 +194,12 @@ class SDF(Modality):
         except StopIteration as end:
             return self._signal(end.value, box, meta)
 
+    def losses(self, path: Path) -> list[str]:
+        """What a mesh file holds beside its surface: colours, normals, textures, holes."""
+        return losses(path)
+
     def num_units(self, shape: tuple[int, ...]) -> int:
-        """One: a rate is counted per shape, however many points it is asked at."""
+        """One: a rate is counted per shape, for any number of points."""
         return 1
 
     def measure(self, original: Path, decoded: Path) -> dict[str, float]:
@@ -220,11 +224,13 @@ class SDF(Modality):
 
     def _lattice(self, meta: Mapping[str, Any], view: View) -> Lattice:
         if view.at is not None:
-            raise SignalError("a shape cannot be asked where another file is; use scale or region")
+            raise SignalError("at: a shape has no grid of another file; use scale or region")
         region: dict[str, tuple[float, float]] = {}
         for axis, low, high in view.region:
             if axis not in self.axes or axis in region:
-                raise SignalError(f"region: {axis!r} twice or unknown; a shape has x, y and z")
+                raise SignalError(
+                    f"region: unknown or repeated axis {axis!r}; a shape has x, y and z"
+                )
             region[axis] = (low, high)
         return lattice(Place.of(meta), self.resolution, view.scale, region)
 
@@ -234,32 +240,13 @@ class SDF(Modality):
     def _signal(self, shell: Shell, box: Lattice, meta: Mapping[str, Any]) -> Signal:
         mesh = triangulate(shell, box)
         vertices = tensor(mesh.vertices)[None]
-        found = {
+        rebuilt = {
             "place": list(meta["place"]),
             "vertices": len(mesh.vertices),
             "faces": mesh.faces.astype("<i4").tobytes(),
         }
         answers = torch.full((1, len(mesh.vertices), 1), 0.5)
-        return Signal(vertices, answers, (len(mesh.vertices),), found)
-
-
-def placed(path: Path) -> tuple[Mesh, Place]:
-    """A mesh moved into its cube, checked to have an inside.
-
-    Raises:
-        SignalError: with the file's name, what `load`, `Place.around` and `oriented` refuse.
-    """
-    mesh = load(path)
-    try:
-        place = Place.around(mesh)
-        inside = Mesh(place.inward(mesh.vertices), mesh.faces)
-        return oriented(inside, points.space(CHECKED, 0)), place
-    except SignalError as error:
-        raise SignalError(f"{path}: {error}") from None
-
-
-CHECKED = 8192
-"""Points that a mesh is checked at: a cell of 1/10 of the cube, about."""
+        return Signal(vertices, answers, (len(mesh.vertices),), rebuilt)
 
 
 def tensor(array: NDArray[np.float64]) -> Tensor:

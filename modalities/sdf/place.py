@@ -1,30 +1,34 @@
-"""Where in the world a shape's cube is, in four small whole numbers."""
+"""Place and size of the cube of a shape, in four small integers."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
-from inrc_modalities.sdf.mesh import Mesh
+from inrc_modalities.sdf import points
+from inrc_modalities.sdf.distance import oriented
+from inrc_modalities.sdf.mesh import Mesh, load
 
 FILL = 0.9
 """Half the longest side of a mesh, at most, in a cube that reaches from -1 to 1: around it there is
 room for a rounded centre (1/128) and for a few cells that are outside."""
 _STEPS = 32  # sizes per factor of two: the mesh is at most 3 % smaller than FILL
+_CHECKED = 8192  # points at which a mesh is checked, a tenth of the cube apart
 _CENTRES = 64  # positions of a centre per half side of the cube
-_SIZES = 32 * 1000  # float64 ends at 2^1024
-_FARTHEST = 1 << 48  # beyond this, float64 would not tell the vertices of a mesh apart
+_MAX_SIZE = 32 * 1000  # float64 ends at 2^1024
+_MAX_CENTRE = 1 << 48  # beyond this, float64 would not tell the vertices of a mesh apart
 
 
 @dataclass(frozen=True)
 class Place:
     """The cube [-1, 1]^3 of a shape: `x = unit * (centre / 64 + cube)`.
 
-    Size and centre are rounded to few bits *before* they are used, so that nothing is lost by it:
+    Size and centre are rounded to few bits *before* they are used, so that rounding loses nothing:
     unit = (1 + size % 32 / 32) * 2^(size // 32).
     """
 
@@ -42,12 +46,12 @@ class Place:
         with np.errstate(over="ignore"):
             least = float((high - low).max()) / 2.0 / FILL
         if not 2.0**-900 < least < 2.0**900:
-            raise SignalError("coordinates too small or too large to compute with")
+            raise SignalError("coordinates too small or too large; scale the mesh first")
         fraction, power = math.frexp(least)  # least = fraction * 2^power, fraction in [1/2, 1)
         step = math.ceil((2.0 * fraction - 1.0) * _STEPS)
         size = (power - 1) * _STEPS + step
         centres = np.rint((low / 2.0 + high / 2.0) / cls((0, 0, 0), size).unit * _CENTRES)
-        if np.abs(centres).max() > _FARTHEST:
+        if np.abs(centres).max() > _MAX_CENTRE:
             raise SignalError("too small for its distance from the origin; move it there")
         x, y, z = (int(c) for c in centres)
         return cls((x, y, z), size)
@@ -64,10 +68,10 @@ class Place:
             not isinstance(place, list | tuple)
             or len(place) != 4
             or not all(type(n) is int for n in place)
-            or any(abs(n) > _FARTHEST for n in place[:3])
-            or abs(place[3]) > _SIZES
+            or any(abs(n) > _MAX_CENTRE for n in place[:3])
+            or abs(place[3]) > _MAX_SIZE
         ):
-            raise SignalError(f"sdf: a header that no shape can have ({dict(meta)!r:.80})")
+            raise SignalError(f"sdf: invalid header ({dict(meta)!r:.80}); the file is damaged")
         return cls((place[0], place[1], place[2]), place[3])
 
     @property
@@ -92,3 +96,18 @@ class Place:
     def outward(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """From the cube to the units of the file."""
         return points * self.unit + self.middle
+
+
+def placed(path: Path) -> tuple[Mesh, Place]:
+    """A mesh moved into its cube, checked to have an inside.
+
+    Raises:
+        SignalError: with the file's name, what `load`, `Place.around` and `oriented` refuse.
+    """
+    mesh = load(path)
+    try:
+        place = Place.around(mesh)
+        inside = Mesh(place.inward(mesh.vertices), mesh.faces)
+        return oriented(inside, points.space(_CHECKED, 0)), place
+    except SignalError as error:
+        raise SignalError(f"{path}: {error}") from None

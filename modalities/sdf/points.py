@@ -1,4 +1,4 @@
-"""Where in the cube a shape is learned: the same points for every file, as far as possible."""
+"""Points of the cube at which shapes are sampled: the same for all files, where possible."""
 
 import itertools
 
@@ -23,7 +23,7 @@ def space(count: int, seed: int) -> NDArray[np.float64]:
     """Points N 3 spread evenly over [-1, 1]^3: the same for all files of a model.
 
     A scrambled Sobol sequence, folded into 1/48 of the cube and repeated by its symmetries, so that
-    a turned or mirrored shape is asked at the same points in another order (`turned`).
+    a turned or mirrored shape is sampled at the same points in another order (`turned`).
     """
     orbits = rounded(count) // TURNS
     if orbits == 0:
@@ -44,7 +44,7 @@ def turned(count: int, turn: int) -> NDArray[np.int64]:
     unit = np.array([1.0, 2.0, 3.0])
     images = [unit[order] * sign for order, sign in symmetries]
     order, sign = symmetries[turn]
-    # x is asked of the turned shape: the same as x turned back, asked of the shape itself
+    # x of the turned shape is x turned back, of the shape itself
     index = []
     for image in images:
         back = np.empty(3)
@@ -61,9 +61,9 @@ def near(mesh: Mesh, count: int, seed: int) -> NDArray[np.float64]:
     mesh always has the same points.
     """
     random = np.random.default_rng(seed)
-    found = surface(mesh, random.random((count, 3)))[0]
+    places = surface(mesh, random.random((count, 3)))[0]
     spread = np.resize(np.array(SCALES), count)[:, None]
-    return np.clip(found + spread * random.standard_normal((count, 3)), -1.0, 1.0)
+    return np.clip(places + spread * random.standard_normal((count, 3)), -1.0, 1.0)
 
 
 def surface(

@@ -42,7 +42,7 @@ def measure(original: Mesh, decoded: Mesh) -> dict[str, float]:
 
 
 def iou(one: Mesh, two: Mesh) -> float:
-    """Share of the points inside either mesh that are inside both; 0 if there are none."""
+    """Share of the points inside either mesh that are inside both; 0 without such points."""
     low = np.minimum(one.bounds[0], two.bounds[0])
     high = np.maximum(one.bounds[1], two.bounds[1])
     numbers = torch.quasirandom.SobolEngine(3, scramble=True, seed=SEED).draw(SPACE)

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from inrc_modalities.sdf.mesh import Mesh
 
 SIDE = 320
-OVER = 2  # samples per pixel and axis, averaged: soft edges
-WIDEST = 8  # samples; wider triangles are cut into four first
-MOST = 4_000_000  # triangles that are drawn; beyond, big ones are drawn coarsely
+SAMPLES = 2  # per pixel and axis, averaged: soft edges
+MAX_WIDTH = 8  # samples; wider triangles are cut into four first
+MAX_TRIANGLES = 4_000_000  # with more, wide triangles are drawn coarsely
 _LIGHT = np.array([0.35, 0.45, 0.82])  # right, up, towards the eye
 _COLOUR = np.array([0.66, 0.73, 0.85])
 
@@ -36,7 +36,7 @@ class Eye:
 
 def shade(mesh: Mesh, eye: Eye, side: int = SIDE) -> NDArray[np.float64]:
     """A picture `side` `side` 3 in [0, 1] on white; both sides of a face look alike."""
-    width = side * OVER
+    width = side * SAMPLES
     seen = (mesh.vertices - eye.middle) @ eye.turn.T / eye.reach
     corners = seen[mesh.faces]  # N 3 3
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -52,13 +52,15 @@ def shade(mesh: Mesh, eye: Eye, side: int = SIDE) -> NDArray[np.float64]:
     size = (last - first).max(1) + 1
     for reach in range(1, int(size.max(initial=0)) + 1):
         some = size == reach
-        if reach > 4 * WIDEST or not some.any():
+        if reach > 4 * MAX_WIDTH or not some.any():
             continue
         for y in range(reach):
             for x in range(reach):
                 _dot(flat[some], bright[some], first[some] + [x, y], depth, light, width)
     drawn = np.isfinite(depth)[:, None]
-    picture = np.where(drawn, light[:, None] * _COLOUR, 1.0).reshape(side, OVER, side, OVER, 3)
+    picture = np.where(drawn, light[:, None] * _COLOUR, 1.0).reshape(
+        side, SAMPLES, side, SAMPLES, 3
+    )
     return np.asarray(picture.mean(axis=(1, 3)))
 
 
@@ -66,8 +68,8 @@ def _cut(
     flat: NDArray[np.float64], bright: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Triangles cut into four until they are small."""
-    while len(flat) < MOST:
-        wide = (flat[:, :, :2].max(1) - flat[:, :, :2].min(1)).max(1) > WIDEST
+    while len(flat) < MAX_TRIANGLES:
+        wide = (flat[:, :, :2].max(1) - flat[:, :, :2].min(1)).max(1) > MAX_WIDTH
         if not wide.any():
             break
         a, b, c = flat[wide].transpose(1, 0, 2)
@@ -106,7 +108,6 @@ def _dot(
 def _side(
     a: NDArray[np.float64], b: NDArray[np.float64], p: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = (b[:, 0] - a[:, 0]) * (p[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (
-        p[:, 0] - a[:, 0]
-    )
-    return found
+    (u, v), (x, y) = (b - a).T, (p - a).T
+    area: NDArray[np.float64] = u * y - v * x
+    return area

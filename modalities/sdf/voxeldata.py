@@ -86,5 +86,5 @@ class VoxelDataModule(SignalDataModule):
     def _folders(self, root: Path) -> list[Path]:
         if self.categories is not None:
             return [root / name for name in self.categories]
-        found = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
-        return found or [root]
+        folders = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+        return folders or [root]

@@ -2,10 +2,11 @@
 
 import io
 import math
+import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +15,34 @@ from inrc.errors import SignalError, one_line
 from inrc.files import atomic_write
 
 SUFFIXES = (".npy", ".npz", ".binvox")
-MOST = 1 << 27
-"""Voxels of a grid, at most: 512^3."""
-KINDS = ("bool", "uint8", "int8", "int32", "int64", "float32", "float64")
+MAX_VOXELS = 1 << 27
+"""Of a grid: 512^3."""
+_RATIO = 1032  # deflate makes at most so many bytes of one (zlib, technical details)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Which voxels are full, X Y Z, and what a file says beside.
+    """Which voxels are full, X Y Z, and what a file states beside.
 
-    `kind` is the type of the array in .npy and .npz; `place` is what .binvox calls translate and
-    scale, (x, y, z, scale).
+    Args:
+        full: the voxels.
+        kind: type and byte order of the array in .npy and .npz, as NumPy writes them ("<f4").
+        name: of the array in .npz.
+        place: what .binvox calls translate and scale, (x, y, z, scale).
     """
 
     full: NDArray[np.bool_]
-    kind: str = "bool"
+    kind: str = "|b1"
+    name: str = "voxels"
     place: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
+
+
+def is_kind(kind: object) -> bool:
+    """Whether a value names a type that holds zeros and ones: booleans, integers, floats."""
+    return isinstance(kind, str) and _KIND.fullmatch(kind) is not None
+
+
+_KIND = re.compile(r"\|[biu]1|[<>]([iu][248]|f[248])")
 
 
 def load(path: Path) -> Grid:
@@ -44,40 +57,44 @@ def load(path: Path) -> Grid:
             return _binvox(path.read_bytes())
         if suffix == ".npy":
             with path.open("rb") as file:
-                return _array(file, path.stat().st_size)
+                return _array(file, path.stat().st_size, "voxels")
         if suffix == ".npz":
             with zipfile.ZipFile(path) as packed:
-                names = packed.namelist()
-                if len(names) != 1:
-                    raise SignalError(f"{len(names)} arrays in it; keep one")
-                size = packed.getinfo(names[0]).file_size
-                if size > MOST * 8 + 65536:  # of the largest type, and a header
-                    raise SignalError(f"{size} bytes unpacked, more than {MOST} voxels have")
-                return _array(io.BytesIO(packed.read(names[0])), size)
+                entries = packed.infolist()
+                if len(entries) != 1:
+                    raise SignalError(f"{len(entries)} arrays in it; keep one")
+                (entry,) = entries
+                size = min(entry.file_size, _RATIO * entry.compress_size)
+                with packed.open(entry) as unpacked:
+                    name = entry.filename.removesuffix(".npy")
+                    return _array(cast(io.BufferedIOBase, unpacked), size, name)
     except SignalError as error:
         raise SignalError(f"{path}: {error}") from None
-    except (OSError, ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile) as error:
+    except Exception as error:  # readers raise almost anything on damaged bytes
         reason = one_line(error)[:120]
         raise SignalError(f"{path}: cannot be read as {suffix[1:]} ({reason})") from None
     raise SignalError(f"{path}: not a grid of voxels; use one of {', '.join(SUFFIXES)}")
 
 
-def _array(file: io.BufferedIOBase, size: int) -> Grid:
+def _array(file: io.BufferedIOBase, size: int, name: str) -> Grid:
     """An array in NumPy's format, whose header is checked before the array is made."""
     numpy: Any = np.lib.format  # without types
     version = numpy.read_magic(file)
     read = numpy.read_array_header_1_0 if version == (1, 0) else numpy.read_array_header_2_0
     shape, fortran, dtype = read(file)
-    if dtype.name not in KINDS or len(shape) != 3:
+    if not is_kind(dtype.str) or len(shape) != 3:
         raise SignalError(f"an array {shape} of {dtype}; voxels are three axes of zeros and ones")
-    _sized(shape)
-    if math.prod(shape) * dtype.itemsize > size:
+    _check_size(shape)
+    wanted = math.prod(shape) * dtype.itemsize
+    if wanted > size:
         raise SignalError("truncated; it declares more voxels than it has")
-    content = file.read(math.prod(shape) * dtype.itemsize)
+    content = file.read(wanted)
+    if len(content) < wanted:
+        raise SignalError("truncated; it declares more voxels than it has")
     values = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
     if not ((values == 0) | (values == 1)).all():
         raise SignalError("values that are neither 0 nor 1; set a threshold first")
-    return Grid(np.ascontiguousarray(values == 1), dtype.name)
+    return Grid(np.ascontiguousarray(values == 1), dtype.str, name)
 
 
 def _binvox(content: bytes) -> Grid:
@@ -86,10 +103,10 @@ def _binvox(content: bytes) -> Grid:
     lines = [line.split() for line in head.decode("ascii").splitlines()]
     if not end or not lines or lines[0][:1] != ["#binvox"]:
         raise SignalError("not a binvox file")
-    found = {line[0]: line[1:] for line in lines[1:] if line}
-    x, z, y = (int(n) for n in found["dim"])
-    _sized((x, y, z))
-    place = [float(n) for n in [*found.get("translate", "000"), *found.get("scale", "1")]]
+    entries = {line[0]: line[1:] for line in lines[1:] if line}
+    x, z, y = (int(n) for n in entries["dim"])
+    _check_size((x, y, z))
+    place = [float(n) for n in [*entries.get("translate", "000"), *entries.get("scale", "1")]]
     runs = np.frombuffer(body[: len(body) // 2 * 2], np.uint8).reshape(-1, 2)
     if int(runs[:, 1].sum(dtype=np.int64)) != x * y * z or runs[:, 0].max(initial=0) > 1:
         raise SignalError("damaged; its runs do not add up to its voxels")
@@ -99,9 +116,9 @@ def _binvox(content: bytes) -> Grid:
     return Grid(np.ascontiguousarray(full == 1), place=(place[0], place[1], place[2], place[3]))
 
 
-def _sized(shape: tuple[int, ...]) -> None:
-    if min(shape) < 1 or math.prod(shape) > MOST:
-        raise SignalError(f"{' x '.join(map(str, shape))} voxels; 1 to {MOST} can be read")
+def _check_size(shape: tuple[int, ...]) -> None:
+    if min(shape) < 1 or math.prod(shape) > MAX_VOXELS:
+        raise SignalError(f"{' x '.join(map(str, shape))} voxels; 1 to {MAX_VOXELS} can be read")
 
 
 def save(grid: Grid, path: Path) -> None:
@@ -115,7 +132,13 @@ def save(grid: Grid, path: Path) -> None:
     if suffix == ".npy":
         np.save(buffer, grid.full.astype(grid.kind))
     elif suffix == ".npz":
-        np.savez_compressed(buffer, voxels=grid.full.astype(grid.kind))
+        array = io.BytesIO()
+        np.save(array, grid.full.astype(grid.kind))
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+            # no time: the same grid gives the same bytes
+            packed.writestr(
+                zipfile.ZipInfo(f"{grid.name}.npy"), array.getvalue(), zipfile.ZIP_DEFLATED
+            )
     elif suffix == ".binvox":
         buffer.write(_runs(grid))
     else:

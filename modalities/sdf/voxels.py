@@ -16,7 +16,10 @@ from inrc import metrics
 from inrc.errors import SignalError
 from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
 from inrc_modalities.sdf import sample
-from inrc_modalities.sdf.voxelfiles import KINDS, MOST, SUFFIXES, Grid, load, save
+from inrc_modalities.sdf.voxelfiles import MAX_VOXELS, SUFFIXES, Grid, is_kind, load, save
+
+MAX_NAME = 255
+"""Characters of the name of an array."""
 
 
 class Voxels(Modality):
@@ -40,9 +43,14 @@ class Voxels(Modality):
 
     def read(self, path: Path) -> Signal:
         """Read a grid as one part; raises SignalError for whatever is wrong with it."""
-        found = load(path)
-        meta = {"shape": list(found.full.shape), "kind": found.kind, "place": list(found.place)}
-        features = torch.from_numpy(found.full.reshape(1, -1, 1)).float()
+        grid = load(path)
+        meta = {
+            "shape": list(grid.full.shape),
+            "kind": grid.kind,
+            "name": grid.name,
+            "place": list(grid.place),
+        }
+        features = torch.from_numpy(grid.full.reshape(1, -1, 1)).float()
         shape = self.shape(meta)
         return Signal(grids.coordinates(shape)[None], features, shape, meta)
 
@@ -51,7 +59,7 @@ class Voxels(Modality):
         shape = self.shape(signal.meta)
         full = (signal.features.detach().cpu().reshape(shape) > 0.5).numpy()
         x, y, z, scale = signal.meta["place"]
-        save(Grid(full, signal.meta["kind"], (x, y, z, scale)), path)
+        save(Grid(full, signal.meta["kind"], signal.meta["name"], (x, y, z, scale)), path)
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
         """Voxels along x, y and z; raises SignalError for a meta that no grid can have."""
@@ -60,13 +68,15 @@ class Voxels(Modality):
             not isinstance(shape, list | tuple)
             or len(shape) != 3
             or not all(type(n) is int and n > 0 for n in shape)
-            or math.prod(shape) > MOST
-            or meta.get("kind") not in list(KINDS)
+            or math.prod(shape) > MAX_VOXELS
+            or not is_kind(meta.get("kind"))
+            or not isinstance(meta.get("name"), str)
+            or len(meta["name"]) > MAX_NAME
             or not isinstance(place, list | tuple)
             or len(place) != 4
             or not all(type(n) is float and math.isfinite(n) for n in place)
         ):
-            raise SignalError(f"voxels: a header that no grid can have ({dict(meta)!r:.80})")
+            raise SignalError(f"voxels: invalid header ({dict(meta)!r:.80}); the file is damaged")
         return tuple(shape)
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
@@ -96,12 +106,19 @@ class Voxels(Modality):
         """
         a, b = load(original).full, load(decoded).full
         if a.shape != b.shape:
-            raise SignalError(f"{decoded}: {b.shape} voxels, but {original} has {a.shape}")
+            raise SignalError(
+                f"{decoded}: {b.shape} voxels, but {original} has {a.shape}; use one shape"
+            )
         return {
             "psnr": metrics.psnr(a, b, 1.0),
             "accuracy": 100.0 * float((a == b).mean()),
             "iou": float((a & b).sum() / max(int((a | b).sum()), 1)),
         }
+
+    def losses(self, path: Path) -> list[str]:
+        """Nothing: type, byte order, name and place come back, and the file holds no more."""
+        load(path)
+        return []
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
         """Write `count` seeded grids of 32^3 voxels: smooth blends of simple bodies."""
@@ -109,7 +126,7 @@ class Voxels(Modality):
         paths = [folder / f"voxels-{seed}-{i:04d}.npy" for i in range(count)]
         for i, path in enumerate(paths):
             if not path.is_file():
-                save(Grid(sample.filled(np.random.default_rng((seed, i))), "uint8"), path)
+                save(Grid(sample.filled(np.random.default_rng((seed, i))), "|u1"), path)
         return paths
 
     def baselines(self, model: Path | None = None) -> list[Baseline]:
@@ -124,16 +141,18 @@ class Voxels(Modality):
     def _axes(self, meta: Mapping[str, Any], view: View) -> list[tuple[int, int, int]]:
         """For every axis the voxels of the whole, the first and the last (half-open) asked."""
         if view.at is not None:
-            raise SignalError("voxels cannot be asked where another file is; use scale or region")
+            raise SignalError("at: voxels have no grid of another file; use scale or region")
         factor = 1.0 if view.scale is None else view.scale
-        if not (math.isfinite(factor) and 0 < factor <= MOST):
+        if not (math.isfinite(factor) and 0 < factor <= MAX_VOXELS):
             raise SignalError(f"scale {view.scale}: give a number above 0")
         region: dict[str, tuple[float, float]] = {}
         for axis, low, high in view.region:
             if axis not in self.axes or axis in region:
-                raise SignalError(f"region: {axis!r} twice or unknown; voxels have x, y and z")
+                raise SignalError(
+                    f"region: unknown or repeated axis {axis!r}; voxels have x, y and z"
+                )
             region[axis] = (low, high)
-        found = []
+        spans = []
         for axis, length in zip(self.axes, self.shape(meta), strict=True):
             count = max(1, round(length * factor))
             edges = region.get(axis, (0.0, float(length)))
@@ -144,28 +163,28 @@ class Voxels(Modality):
             )
             if first >= last:
                 raise SignalError(f"region {axis}: no voxel in it; the grid has 0 to {length}")
-            found.append((count, first, last))
-        if math.prod(last - first for _, first, last in found) > MOST:
-            raise SignalError(f"scale {factor:g}: more than {MOST} voxels; ask for a region")
-        return found
+            spans.append((count, first, last))
+        if math.prod(last - first for _, first, last in spans) > MAX_VOXELS:
+            raise SignalError(f"scale {factor:g}: more than {MAX_VOXELS} voxels; ask for a region")
+        return spans
 
 
-def _shadows(found: Grid) -> Any:
-    side = max(found.full.shape)
+def _shadows(grid: Grid) -> Any:
+    side = max(grid.full.shape)
     views = []
     for axis in range(3):
-        shadow = found.full.mean(axis)
+        shadow = grid.full.mean(axis)
         room = [(0, side - n) for n in shadow.shape]
         views.append(np.pad(shadow, room))
     return np.concatenate(views, axis=1)
 
 
 def _encode(original: Path, preset: float) -> bytes:
-    found = load(original)
-    head = np.array(found.full.shape, "<u2").tobytes()
+    grid = load(original)
+    head = np.array(grid.full.shape, "<u2").tobytes()
     filters = [{"id": lzma.FILTER_LZMA2, "preset": round(preset)}]
     return head + lzma.compress(
-        np.packbits(found.full).tobytes(), format=lzma.FORMAT_RAW, filters=filters
+        np.packbits(grid.full).tobytes(), format=lzma.FORMAT_RAW, filters=filters
     )
 
 
@@ -175,7 +194,7 @@ def _decode(data: bytes, original: Path, decoded: Path) -> None:
     bits = lzma.decompress(data[6:], format=lzma.FORMAT_RAW, filters=filters)
     full = np.unpackbits(np.frombuffer(bits, np.uint8), count=math.prod(shape)).reshape(shape)
     about = load(original)
-    save(Grid(full == 1, about.kind, about.place), decoded)
+    save(Grid(full == 1, about.kind, about.name, about.place), decoded)
 
 
 _LZMA = Baseline("LZMA", "preset", (9.0,), _encode, _decode)
