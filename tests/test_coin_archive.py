@@ -138,11 +138,11 @@ def test_a_file_and_a_model_do_not_mix(made: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says", "code"),
     [
-        (["--method", "vcinr"], "has to be trained", 2),
+        (["--method", "vcinr"], "needs training", 2),
         (["--method", "kite"], "is unknown; without a model: coin", 2),
         (["--method", "coin", "--size", "10"], "like 10x28", 2),
         (["--method", "coin", "--rate", "-1"], "above 0", 2),
-        (["--method", "coin", "--rate", "1e-9"], "no network is as small", 2),
+        (["--method", "coin", "--rate", "1e-9"], "the smallest network takes more", 2),
         (["--method", "coin", "--modality", "kite"], "unknown modality", 1),
         (["--method", "coin", "-q", "9"], "quality levels 0 to 4", 2),
         (["-m", "none.safetensors", "--size", "5x20"], "goes with --method", 2),
