@@ -140,14 +140,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.json is None:
             return 0
         rows = ordinary(test)
-        found = principal(train, test, args.components, args.steps)
+        pca = principal(train, test, args.components, args.steps)
     except InrcError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    save({"images": len(test), "ordinary": rows, **found}, args.json)
-    for row in found["exact"]:
+    save({"images": len(test), "ordinary": rows, **pca}, args.json)
+    for row in pca["exact"]:
         print(f"{row['components']} components, not quantised: {row['psnr']:.2f} dB")
-    for row in [*rows, *found["coded"]]:
+    for row in [*rows, *pca["coded"]]:
         setting = row.get("quality", f"K={row.get('components')} step={row.get('step')}")
         print(f"{row['codec']:10} {setting!s:18} {row['bpp']:.3f} bpp {row['psnr']:.2f} dB")
     return 0

@@ -33,18 +33,18 @@ def sweep(
 
     Raises SignalError for a step so small that a symbol does not fit 31 bits.
     """
-    found = components(train, max(many))
-    training, fresh = found.project(train), found.project(test)
+    basis = components(train, max(many))
+    training, fresh = basis.project(train), basis.project(test)
     for count in many:
-        if count > len(found.basis):
+        if count > len(basis.basis):
             continue
         for step in steps:
             if step == 0:
-                yield Coded(count, 0.0, 0, found.expand(fresh[:, :count]))
+                yield Coded(count, 0.0, 0, basis.expand(fresh[:, :count]))
                 continue
             coder = histograms(training[:, :count], step)
             symbols = coder.quantise(fresh[:, :count])
             stream = coder.encode(symbols)
             if not np.array_equal(coder.decode(stream, len(symbols)), symbols):
                 raise SignalError("linear: the stream does not decode to what was encoded")
-            yield Coded(count, step, len(stream), found.expand(symbols * step))
+            yield Coded(count, step, len(stream), basis.expand(symbols * step))

@@ -47,12 +47,12 @@ def reach(
     optimizer = torch.optim.Adam(learners, lr=rate)
     steps = 0
     while True:
-        found = psnr(network, queries, test)
+        quality = psnr(network, queries, test)
         for mark in MARKS:
-            if found >= mark and reached[str(mark)] is None:
+            if quality >= mark and reached[str(mark)] is None:
                 reached[str(mark)] = round(spent, 2)
         if spent >= cap or reached[str(MARKS[-1])] is not None:
-            return {"reached": reached, "seconds": spent, "steps": steps, "psnr": found}
+            return {"reached": reached, "seconds": spent, "steps": steps, "psnr": quality}
         begin = time.perf_counter()
         while time.perf_counter() - begin < EVERY:
             images = train[torch.randint(0, len(train), (16,))]

@@ -1,6 +1,7 @@
 """`inrc.compress` and `inrc.decompress`: the codec in two calls, for programs."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -20,48 +21,65 @@ def compress(
     quality: int | None = None,
     steps: int | None = None,
     effort: int = 5,
+    max_memory: int | None = None,
 ) -> bytes:
     """Compress native files into the bytes of one `.inrc` archive.
 
     Args:
         files: one file or several, all of the model's kind.
-        model: `codec.safetensors`, or what `inrc.load` made of it.
-        quality: of the model's quality levels, 0 the cheapest; None takes the middle.
+        model: the path of a `codec.safetensors`, or a model that `inrc.load` returned.
+        quality: quality level of the model, 0 the lowest; None takes the middle one.
         steps: of the search for the latents; None takes as many as in training.
-        effort: how long the code is searched, 1 (fast) to 9 (thorough), twice as long each.
+        effort: time to search, 1 (fast) to 9 (thorough), twice as much for each level.
+        max_memory: bytes that may be allocated; None takes three quarters of what is free.
+
+    Warns:
+        UserWarning: the files are unlike the training data, or a fit did not converge.
 
     Raises:
-        SignalError: a file that cannot be read; unlike the command, nothing is left out.
+        SignalError: a file cannot be read (unlike the command, nothing is left out), or the archive
+            would be larger than a lossless coding of the values.
+        MemoryLimitError: a file takes more memory than the limit.
         ModelError, UsageError: no such model or quality level.
     """
     names = [files] if isinstance(files, str | os.PathLike) else list(files)
+    codec_model = load(model)
     made = codec.compress(
-        [Path(name) for name in names], load(model), quality, steps, effort=effort
+        [Path(name) for name in names], codec_model, quality, steps, None, effort, max_memory, True
     )
     if made.failed:
         raise SignalError(made.failed[0][1])
+    for line in made.warnings + codec.check_growth(made, codec_model):
+        warnings.warn(line, stacklevel=2)
     return made.data
 
 
 def decompress(
-    data: bytes, model: Name | Model | None = None, item: int | str = 0, view: View | None = None
+    data: bytes,
+    model: Name | Model | None = None,
+    item: int | str = 0,
+    view: View | None = None,
+    max_memory: int | None = None,
 ) -> Signal:
     """Decode one file of an archive; `signal.array()` has its values.
 
     Args:
         data: the bytes of a `.inrc` file.
-        model: as for `compress`; None takes what the archive says itself, or looks for its model in
-            the folders of INRC_MODELS.
+        model: as for `compress`; None uses the archive's own description, or looks for its model
+            in the folders of INRC_MODELS.
         item: name or number of the file within the archive.
         view: another resolution, a region, or other coordinates.
+        max_memory: bytes that may be allocated; None takes three quarters of what is free.
 
     Raises:
-        ContainerError, ModelError: damaged data, or another model's.
+        ContainerError: corrupt data.
+        ModelError: no model, or not the one that the data need.
+        MemoryLimitError: the file takes more memory than the limit.
         UsageError: no such item.
-        SignalError: a view that makes no sense.
+        SignalError: a view that does not fit the file.
     """
-    found = Model.of(peek(data)) if model is None else load(model)
-    opened = codec.open_archive(data, found)
+    codec_model = Model.of(peek(data, 0), max_memory) if model is None else load(model)
+    opened = codec.open_archive(data, codec_model, max_memory)
     names = [each.name for each in opened.archive.items]
     if isinstance(item, str):
         if item not in names:
@@ -73,8 +91,9 @@ def decompress(
 
 
 def load(model: Name | Model) -> Model:
-    """A codec model from its file; once loaded it may be used many times.
+    """A codec model from its file; it may be used many times.
 
-    Raises ModelError for a file that is none.
+    Raises:
+        ModelError: the file is missing or not a model.
     """
     return model if isinstance(model, Model) else Model.load(Path(model))

@@ -1,6 +1,6 @@
-"""Files of data sets that lie elsewhere: declared, fetched when asked for, checked.
+"""Files of data sets on other machines: declared, downloaded on request, checked.
 
-Nothing here is called unless the user said `download: true`; `find` is what a DataModule calls.
+A DataModule calls `find`; nothing is downloaded unless the user sets `download: true`.
 """
 
 import shutil
@@ -8,32 +8,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inrc.errors import InrcError
+from inrc.errors import InrcError, one_line
 
 if TYPE_CHECKING:
     from requests import Response
 
 TRIES = 3
-"""How often in a row a connection may break without a byte more before a download ends."""
+"""Attempts in a row that may fail without another byte before a download ends."""
 TIMEOUT = (10.0, 60.0)
-"""Seconds until a connection stands, and until something comes."""
+"""Seconds to wait for a connection, and for the next bytes."""
 CHUNK = 1 << 16
-"""Bytes that are written at once, and the most that a broken connection loses."""
+"""Bytes that are written at once; a broken connection loses no more than these."""
 FULL, PART, NO_SUCH_PART = 200, 206, 416
-"""HTTP: everything comes, the rest comes, there is no rest (RFC 9110, 15)."""
+"""HTTP status: the whole file, the rest of it, no bytes after these (RFC 9110, sec. 15)."""
 
 
 @dataclass(frozen=True)
 class Remote:
-    """One file of a data set, and what its users must know.
+    """One file of a data set, with its licence and citation.
 
     Args:
-        name: of the file, here and in messages.
-        url: where it is, http or https.
-        licence: what one may do with it, in a few words.
-        citation: whom to cite.
-        sha256: of its bytes, in hexadecimal; None where nobody has published one that can be
-            trusted: then what it holds must be checked by whoever reads it.
+        name: of the file, in the folder and in messages.
+        url: http or https.
+        licence: terms of use, in a few words.
+        citation: the publication to cite.
+        sha256: of its bytes, in hexadecimal; None if no trustworthy one is published. The reader
+            of the file then has to check its content.
         size: in bytes, for messages; None if unknown.
     """
 
@@ -46,42 +46,42 @@ class Remote:
 
 
 def find(remote: Remote, folder: Path, download: bool = False) -> Path:
-    """The file in a folder: checked if it is there, else fetched if that was asked for.
+    """The file in a folder, checked; it is downloaded if it is missing and `download` is true.
 
     Raises:
-        InrcError: missing and not to be fetched, damaged, or what `fetch` refuses.
+        InrcError: the file is missing or corrupt, or the download fails.
     """
     path = folder / remote.name
     if not path.is_file():
         if download:
             return fetch(remote, folder)
-        raise InrcError(f"{path}: not here; {_by_hand(remote, folder)}, or set download: true")
-    found = _sha256(path)
-    if remote.sha256 is not None and found != remote.sha256:
+        raise InrcError(f"{path}: is missing; {_by_hand(remote, folder)}, or set download: true")
+    digest = _sha256(path)
+    if remote.sha256 is not None and digest != remote.sha256:
         raise InrcError(
-            f"{path}: damaged or another file, its SHA-256 is {found[:12]}..., not "
+            f"{path}: corrupt or another file, its SHA-256 is {digest[:12]}..., not "
             f"{remote.sha256[:12]}...; remove it and {_by_hand(remote, folder)}"
         )
     return path
 
 
 def fetch(remote: Remote, folder: Path) -> Path:
-    """Download a file to a folder, unless it is there already and whole.
+    """Download a file to a folder, unless it is there already and complete.
 
-    What came before a connection broke stays in `NAME.part`, and the next call asks for the rest
-    only; without a checksum, nothing would tell parts of two versions apart, and the next call
-    begins anew. The file gets its name when all has come and the checksum is right.
+    If the connection breaks, the bytes stay in `NAME.part`, and the next call requests the rest.
+    Without a checksum the next call starts anew, as parts of two versions could not be told apart.
+    The file gets its name when it is complete and the checksum matches.
 
     Raises:
-        InrcError: no connection, a server that refuses, another checksum, a full disk.
+        InrcError: no connection, an error of the server, another checksum, or a full disk.
     """
     import pooch
     import requests
 
-    pooch.get_logger().setLevel("WARNING")  # the file's path and hash are no news
+    pooch.get_logger().setLevel("WARNING")  # path and hash of the file are not worth a line
     part = folder / f"{remote.name}.part"
     try:
-        found = pooch.retrieve(
+        path = pooch.retrieve(
             remote.url,
             known_hash=remote.sha256,
             fname=remote.name,
@@ -91,27 +91,27 @@ def fetch(remote: Remote, folder: Path) -> Path:
     except requests.RequestException as error:
         raise InrcError(
             f"{remote.url}: cannot be downloaded ({_reason(error)}); "
-            f"run this again to go on, or {_by_hand(remote, folder)}"
+            f"run this again to continue, or {_by_hand(remote, folder)}"
         ) from None
-    except ValueError:  # pooch's word for another hash; it has removed what came
+    except ValueError:  # pooch raises it for another hash, and has removed the file
         raise InrcError(
-            f"{remote.url}: what came is not the expected file, its SHA-256 is another; "
+            f"{remote.url}: is not the expected file, as its SHA-256 is another; "
             f"{_by_hand(remote, folder)}"
         ) from None
     except OSError as error:
         raise InrcError(f"{folder}: {remote.name} cannot be written ({_reason(error)})") from None
-    return Path(found)
+    return Path(path)
 
 
 @dataclass(frozen=True)
 class _Resuming:
-    """A downloader as pooch calls it, that goes on where the last one stopped."""
+    """A downloader for pooch that continues where the last one stopped."""
 
     part: Path
     remote: Remote
 
     def __call__(self, url: str, output_file: Any, pooch: Any, check_only: bool = False) -> None:
-        """Fetch to `part`, and move it to `output_file` when it is whole."""
+        """Download to `part`, and move it to `output_file` when it is complete."""
         import requests
 
         if self.remote.sha256 is None:
@@ -132,20 +132,20 @@ class _Resuming:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _go_on(self, url: str) -> None:
-        """Ask once for what is missing, and append what comes."""
+        """Request the missing bytes once, and append those that arrive."""
         import requests
 
         start = self._size()
-        # packed on the way, bytes would not be those that a range counts
+        # a range counts bytes of the file, not those of a compressed transfer
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             if response.status_code == NO_SUCH_PART and start:
-                return  # it ended with the last byte; the checksum will tell
+                return  # it was complete; the checksum decides
             response.raise_for_status()
             if response.status_code == FULL:
-                start = 0  # this server knows no ranges
+                start = 0  # this server does not support ranges
             elif not _begins_at(response, start):
-                raise requests.RequestException("the server sent another part than was asked for")
+                raise requests.RequestException("the server sent another range than requested")
             self._append(response, start)
 
     def _append(self, response: "Response", start: int) -> None:
@@ -180,19 +180,19 @@ def _sha256(path: Path) -> str:
 
 def _by_hand(remote: Remote, folder: Path) -> str:
     size = "" if remote.size is None else f" ({remote.size / 1e6:.0f} MB)"
-    return f"get {remote.url}{size} and put it there by hand, as {folder / remote.name}"
+    return f"download {remote.url}{size} yourself and save it as {folder / remote.name}"
 
 
 def _reason(error: Exception) -> str:
-    """One line of a library's error, the innermost cause."""
+    """One line for an error of requests, by its innermost cause."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"the server says {error.response.status_code} {error.response.reason}"
+        return f"the server answered {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout):
-        return "no answer in time"
+        return "timeout"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke off"
+        return "the connection broke"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
-    return (" ".join(str(error).split()) or type(error).__name__)[:120]
+    return one_line(error)[:120]

@@ -1,6 +1,8 @@
-"""Measures of quality on arrays; every convention is stated where it is computed."""
+"""Measures of quality on arrays, and their means over files."""
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,10 @@ def mse(original: NDArray[np.generic], decoded: NDArray[np.generic]) -> float:
 
 
 def psnr(original: NDArray[np.generic], decoded: NDArray[np.generic], peak: float) -> float:
-    """Peak signal-to-noise ratio in dB, 10 log10(peak² / MSE); infinite where nothing differs."""
+    """Peak signal-to-noise ratio in dB, 10 log10(peak² / MSE).
+
+    +inf if nothing differs; -inf if the error is infinite, see `mse`.
+    """
     error = mse(original, decoded)
     if error in (0.0, math.inf):
         return math.inf if error == 0.0 else -math.inf
@@ -40,3 +45,20 @@ def max_error(original: NDArray[np.generic], decoded: NDArray[np.generic]) -> fl
     if a.shape != b.shape or not np.array_equal(known, np.isfinite(b)):
         return math.inf
     return float(np.max(np.abs(a[known] - b[known]), initial=0.0))
+
+
+def mean(values: Iterable[float]) -> float:
+    """Arithmetic mean; NaN, undefined, for both +inf and -inf or for any NaN among the values."""
+    numbers = list(values)
+    if math.inf in numbers and -math.inf in numbers:
+        return math.nan
+    return fmean(numbers)
+
+
+def mean_measures(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The `mean` of every measure that all rows have, in the order of the first row."""
+    return {
+        name: mean(row[name] for row in rows)
+        for name in rows[0]
+        if all(name in row for row in rows)
+    }

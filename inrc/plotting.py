@@ -1,4 +1,4 @@
-"""Pictures that the project makes."""
+"""Pictures of originals and decoded files."""
 
 from pathlib import Path
 from typing import Any

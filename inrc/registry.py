@@ -1,4 +1,4 @@
-"""The one door to modalities: entry points of the group `inrc.modalities`, loaded by name."""
+"""Modalities by name: entry points of the group `inrc.modalities`, imported when asked for."""
 
 import inspect
 import sys
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from typing import TYPE_CHECKING, Any
 
-from inrc.errors import RegistryError
+from inrc.errors import RegistryError, one_line
 
 if TYPE_CHECKING:
     from inrc.signal import Modality
@@ -18,7 +18,7 @@ GROUP = "inrc.modalities"
 
 @dataclass(frozen=True, order=True)
 class Plugin:
-    """A modality that a distribution says it has; nothing of it is imported yet."""
+    """A modality that a distribution declares; nothing of it is imported yet."""
 
     name: str
     target: str
@@ -27,50 +27,51 @@ class Plugin:
     version: str
 
     def __str__(self) -> str:
-        """For messages: what to look for, and what to update or uninstall."""
+        """For messages: the class, and the distribution to update or uninstall."""
         return f"{self.target} of {self.distribution} {self.version}".strip()
 
     def load(self) -> "type[Modality]":
         """Import the class.
 
-        Raises RegistryError if that fails, if it is no complete Modality, calls itself another
-        name, or is written for a newer contract than this inrc's.
+        Raises:
+            RegistryError: the import fails, the class is not a complete Modality, has another name,
+                or is written for a newer contract than this inrc's.
         """
         module, _, attribute = self.target.partition(":")
         if not all(word.isidentifier() for word in [*module.split("."), *attribute.split(".")]):
-            raise self._broken("its entry point is not module:class")
+            raise self._broken("its entry point is not of the form module:class")
         try:
-            with redirect_stdout(sys.stderr):  # results are on stdout, and nothing else
-                found = EntryPoint(self.name, self.target, GROUP).load()
-        except (Exception, SystemExit) as error:  # foreign code may raise whatever it likes
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            with redirect_stdout(sys.stderr):  # stdout is for results only
+                loaded = EntryPoint(self.name, self.target, GROUP).load()
+        except (Exception, SystemExit) as error:  # foreign code may raise anything
+            reason = f"{type(error).__name__}: {one_line(error)}"
             raise self._broken(reason) from error
-        reason = _fault(found, self.name)
+        reason = _fault(loaded, self.name)
         if reason:
             raise self._broken(reason)
-        kind: type[Modality] = found
+        kind: type[Modality] = loaded
         return kind
 
     def _broken(self, reason: str) -> RegistryError:
-        return RegistryError(f"modality {self.name!r} ({self}) does not work: {reason}")
+        return RegistryError(f"modality {self.name!r} ({self}) cannot be used: {reason}")
 
 
-def _fault(found: Any, name: str) -> str:
-    """Why what was imported is not the modality of this name; empty if it is."""
+def _fault(loaded: Any, name: str) -> str:
+    """Why an imported object is not the modality of this name; empty if it is."""
     from inrc.signal import CONTRACT, Modality
 
-    if not (isinstance(found, type) and issubclass(found, Modality)):
+    if not (isinstance(loaded, type) and issubclass(loaded, Modality)):
         return "it is not a Modality"
-    contract: Any = found.contract
+    contract: Any = loaded.contract
     if type(contract) is not int or contract < 1:
         return f"its contract is {contract!r}, not a version from 1 to {CONTRACT}"
-    if contract > CONTRACT:  # before all else: what a newer contract asks is not known here
-        return f"it is written for contract {contract} and this inrc has {CONTRACT}: update inrc"
-    if inspect.isabstract(found):
-        return f"it lacks {', '.join(sorted(found.__abstractmethods__))}"
-    if getattr(found, "name", None) != name:
-        return f"it calls itself {getattr(found, 'name', None)!r}"
-    suffixes, unit = getattr(found, "suffixes", None), getattr(found, "unit", None)
+    if contract > CONTRACT:  # first of all: what a newer contract requires is not known here
+        return f"it is written for contract {contract} and this inrc has {CONTRACT}; update inrc"
+    if inspect.isabstract(loaded):
+        return f"it lacks {', '.join(sorted(loaded.__abstractmethods__))}"
+    if getattr(loaded, "name", None) != name:
+        return f"its name is {getattr(loaded, 'name', None)!r}"
+    suffixes, unit = getattr(loaded, "suffixes", None), getattr(loaded, "unit", None)
     if not (isinstance(suffixes, tuple) and suffixes and all(type(s) is str for s in suffixes)):
         return f"its suffixes are {suffixes!r}, not a tuple like ('.png',)"
     return "" if isinstance(unit, str) and unit else f"its unit is {unit!r}, not a word"
@@ -79,17 +80,18 @@ def _fault(found: Any, name: str) -> str:
 def installed() -> list[Plugin]:
     """All plugins, sorted by name; nothing is imported, and a name may occur twice.
 
-    Raises RegistryError that names the distribution whose entry points cannot be read: Python then
-    finds nobody's, and torch, which looks for its own, does not start either.
+    Raises:
+        RegistryError: the entry points of a distribution cannot be read; the message names it.
+            Python then finds no entry points at all, and torch does not start either.
     """
     try:
         entries = entry_points(group=GROUP)
     except Exception as error:
-        raise RegistryError(f"{_unreadable()}: reinstall or uninstall it") from error
+        raise RegistryError(f"{_unreadable()}; reinstall or uninstall it") from error
     return sorted({_plugin(entry) for entry in entries})
 
 
-def _plugin(entry: Any) -> Plugin:  # an EntryPoint, or that of the backport, where one took over
+def _plugin(entry: Any) -> Plugin:  # an EntryPoint, or one of the backport where it is in use
     name, version = _owner(entry.dist)
     return Plugin(entry.name, entry.value, name, version)
 
@@ -108,7 +110,7 @@ def _unreadable() -> str:
         try:
             _ = distribution.entry_points
         except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = f"{type(error).__name__}: {one_line(error)}"
             name = " ".join(_owner(distribution)).strip()
             return f"the entry points of {name} cannot be read ({reason})"
     return "the entry points of an installed distribution cannot be read"
@@ -122,13 +124,14 @@ def names() -> list[str]:
 def find(name: str) -> "type[Modality]":
     """Import the modality of this name, and no other.
 
-    Raises RegistryError if there is none, if two distributions claim the name, or if it is broken.
+    Raises:
+        RegistryError: the name is unknown, two distributions declare it, or the modality is broken.
     """
     plugins = [plugin for plugin in installed() if plugin.name == name]
     if not plugins:
         known = ", ".join(names()) or "none"
-        raise RegistryError(f"unknown modality {name!r}; installed: {known}")
+        raise RegistryError(f"unknown modality {name!r}; choose one of: {known}")
     if len(plugins) > 1:
         both = " and by ".join(str(plugin) for plugin in plugins)
-        raise RegistryError(f"modality {name!r} is claimed by {both}: uninstall one of them")
+        raise RegistryError(f"modality {name!r} is declared by {both}; uninstall one of them")
     return plugins[0].load()

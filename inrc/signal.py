@@ -18,7 +18,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, UsageError
+from inrc.lossless import deflated_size
 
 CONTRACT = 1
 """Version of this contract; a plugin states the one that it was written for."""
@@ -232,6 +233,32 @@ class Modality(ABC):
         """What to decode of this file to measure it; default: all of it, as it was."""
         return View()
 
+    def renamed(self, names: Mapping[str, str]) -> "Modality":
+        """The modality that also reads files whose variables have other names.
+
+        Args:
+            names: for names in files, the names of the model.
+
+        Raises:
+            UsageError: the default, for data without named variables.
+        """
+        raise UsageError(f"rename: {self.name} files do not have named variables")
+
+    def outline(self, meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+        """Write a NetCDF file that lacks the values of the decoded variables, for xarray.
+
+        Args:
+            meta: of the decoded file.
+            path: of the file to write.
+
+        Returns:
+            The names of the variables whose values are left out.
+
+        Raises:
+            SignalError: the default, for data that xarray does not open.
+        """
+        raise SignalError(f"xarray does not open {self.name} files; use `inrc decompress`")
+
     def suffix(self, meta: Mapping[str, Any]) -> str:
         """What a decoded file's name ends with where nobody said; default: meta's "suffix"."""
         found = meta.get("suffix")
@@ -284,6 +311,39 @@ class Modality(ABC):
     def num_units(self, shape: tuple[int, ...]) -> int:
         """Number of `unit`s in a signal of this shape: what a rate is divided by."""
         return prod(shape)
+
+    def memory(self, meta: Mapping[str, Any], view: View) -> int:
+        """Bytes of memory that decoding a file of this meta takes, about; nothing is allocated.
+
+        Default: `query_memory` of one query for each value of `shape(meta)`, and `scale` times as
+        many along every axis. A modality whose `plan_queries` makes more queries overrides it.
+        """
+        shape = self.shape(meta)
+        scale = min(max(1.0, view.scale or 1.0), 1e6)
+        return self.query_memory(int(prod(shape) * scale ** len(shape)))
+
+    def query_memory(self, queries: int) -> int:
+        """Bytes for so many queries: their coordinates, and features as decoded, joined, written.
+
+        Coordinates and features take 4 bytes each; writers convert features to 8 bytes.
+        """
+        return queries * (4 * self.query_dim + 16 * self.feature_dim)
+
+    def lossless_size(self, path: Path, signal: Signal) -> int:
+        """Bytes that a lossless coding of the file's values takes, about.
+
+        An archive that is larger is not written. Default: deflate of the signal's features, see
+        `inrc.lossless`. A modality whose features are not the values of the file overrides it.
+        """
+        return deflated_size(signal.features)
+
+    def losses(self, path: Path) -> list[str]:
+        """What compressing this file loses besides precision, a few words each; default: nothing.
+
+        For example `EXIF`, `16 of 20 tags`, `the second audio track`: contents of the file that
+        are neither in the signal nor in its meta.
+        """
+        return []
 
 
 def flat(tensor: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def weights() -> Tensor:
 
 
 def predictor(field: Siren) -> Predict:
-    return lambda latent, points: field(points, field.bend(latent))
+    return lambda latent, points: field.condition(latent)(points)
 
 
 def adapter(
@@ -90,7 +90,7 @@ def by_hand(
         w = None if weights is None else weights[b % len(weights)]
         for _ in range(steps):
             z = z.requires_grad_()
-            values = field(x[None], field.bend(z[None]))[0]
+            values = field.condition(z[None])(x[None])[0]
             score = (values - y).square().sum(1) * (1.0 if w is None else w)
             best = sorted(range(M), key=lambda m: -float(score[m].detach()))[:keep]
             loss = loss_of(values[best], y[best], None if w is None else w[best])
@@ -111,27 +111,27 @@ def test_it_is_gradient_descent_on_every_latent(
     create_graph: bool,
 ) -> None:
     given = {None: None, "shared": weights[:1], "own": weights}[weighted]
-    found = adapter()
-    latent = found(predictor(field), queries, features, given, create_graph=create_graph)
-    expected = by_hand(found, field, queries, features, given, 3)
-    assert (expected - found.start).abs().min() > 1e-4
+    sgd = adapter()
+    latent = sgd(predictor(field), queries, features, given, create_graph=create_graph)
+    expected = by_hand(sgd, field, queries, features, given, 3)
+    assert (expected - sgd.start).abs().min() > 1e-4
     torch.testing.assert_close(latent, expected, rtol=1e-10, atol=1e-10)
 
 
 def test_queries_may_be_every_signal_s_own(field: Siren, features: Tensor) -> None:
     own = 2 * torch.rand(B, M, D).double() - 1
-    found = adapter()
-    expected = by_hand(found, field, own, features, None, 3)
+    sgd = adapter()
+    expected = by_hand(sgd, field, own, features, None, 3)
     torch.testing.assert_close(
-        found(predictor(field), own, features), expected, rtol=1e-10, atol=1e-10
+        sgd(predictor(field), own, features), expected, rtol=1e-10, atol=1e-10
     )
 
 
 @pytest.mark.parametrize("steps", [0, 1, 5])
 def test_steps_override(field: Siren, queries: Tensor, features: Tensor, steps: int) -> None:
-    found = adapter(steps=3)
-    latent = found(predictor(field), queries, features, steps=steps)
-    expected = by_hand(found, field, queries, features, None, steps)
+    sgd = adapter(steps=3)
+    latent = sgd(predictor(field), queries, features, steps=steps)
+    expected = by_hand(sgd, field, queries, features, None, steps)
     torch.testing.assert_close(latent, expected, rtol=1e-10, atol=1e-10)
 
 
@@ -141,30 +141,30 @@ def test_chunks_change_nothing(
     field: Siren, queries: Tensor, features: Tensor, weights: Tensor, weighted: bool, chunk: int
 ) -> None:
     given = weights if weighted else None
-    found, predict = adapter(), predictor(field)
+    sgd, predict = adapter(), predictor(field)
     seen: list[int] = []
 
     def watched(latent: Tensor, points: Tensor) -> Tensor:
         seen.append(points.shape[1])
         return predict(latent, points)
 
-    latent = found(watched, queries, features, given, chunk=chunk)
-    expected = by_hand(found, field, queries, features, given, 3)
+    latent = sgd(watched, queries, features, given, chunk=chunk)
+    expected = by_hand(sgd, field, queries, features, given, 3)
     torch.testing.assert_close(latent, expected, rtol=1e-10, atol=1e-10)
     assert max(seen) == min(chunk, M) and sum(seen) == 3 * M
 
 
 def outer(
-    found: MetaSGD, field: Siren, queries: Tensor, features: Tensor, weights: Tensor | None
+    sgd: MetaSGD, field: Siren, queries: Tensor, features: Tensor, weights: Tensor | None
 ) -> Tensor:
     """The loss of the outer loop: what is left after the inner one."""
     predict = predictor(field)
-    latent = found(predict, queries, features, weights, create_graph=True)
+    latent = sgd(predict, queries, features, weights, create_graph=True)
     return distortion(predict(latent, queries), features, weights).mean()
 
 
-def learned(found: MetaSGD, field: Siren) -> list[nn.Parameter]:
-    return [*field.parameters(), *found.parameters()]
+def learned(sgd: MetaSGD, field: Siren) -> list[nn.Parameter]:
+    return [*field.parameters(), *sgd.parameters()]
 
 
 def entries(parameter: Tensor, many: int) -> Iterator[int]:
@@ -178,10 +178,10 @@ def test_outer_gradient_is_that_of_finite_differences(
     field: Siren, queries: Tensor, features: Tensor, weights: Tensor, weighted: bool, context: float
 ) -> None:
     given = weights if weighted else None
-    found = adapter(context=context)
-    parameters = learned(found, field)
-    gradients = torch.autograd.grad(outer(found, field, queries, features, given), parameters)
-    loss = partial(outer, found, field, queries, features, given)
+    sgd = adapter(context=context)
+    parameters = learned(sgd, field)
+    gradients = torch.autograd.grad(outer(sgd, field, queries, features, given), parameters)
+    loss = partial(outer, sgd, field, queries, features, given)
     for parameter, gradient in zip(parameters, gradients, strict=True):
         assert gradient.abs().max() > 1e-9
         noise = max(1e-8, 1e-9 * float(gradient.abs().max()))
@@ -207,10 +207,10 @@ def central(loss: Callable[[], Tensor], flat: Tensor, i: int, step: float) -> fl
 def test_the_outer_gradient_is_of_second_order(
     field: Siren, queries: Tensor, features: Tensor
 ) -> None:
-    found, predict = adapter(), predictor(field)
-    latent = found(predict, queries, features)  # first order: the latent is a constant
+    sgd, predict = adapter(), predictor(field)
+    latent = sgd(predict, queries, features)  # first order: the latent is a constant
     constant = distortion(predict(latent, queries), features, None).mean()
-    second = outer(found, field, queries, features, None)
+    second = outer(sgd, field, queries, features, None)
     weight = field.weights[1]
     assert torch.equal(constant, second)
     (first_order,) = torch.autograd.grad(constant, weight)
@@ -224,9 +224,9 @@ def test_recomputing_gives_identical_gradients(
 ) -> None:
     results = []
     for recompute in (False, True):
-        found = adapter(context=context, recompute=recompute)
-        loss = outer(found, field, queries, features, weights)
-        results.append(torch.autograd.grad(loss, learned(found, field)))
+        sgd = adapter(context=context, recompute=recompute)
+        loss = outer(sgd, field, queries, features, weights)
+        results.append(torch.autograd.grad(loss, learned(sgd, field)))
     for kept, again in zip(*results, strict=True):
         assert kept.abs().max() > 1e-9
         torch.testing.assert_close(again, kept, rtol=1e-12, atol=1e-14)
@@ -255,10 +255,10 @@ class Memory(TorchDispatchMode):
 def held(steps: int, recompute: bool) -> int:
     """Bytes that wait for the backward pass after the forward one."""
     field = ShiftSiren(D, C, K, 16, 4, 5.0).double()
-    found = adapter(steps=steps, recompute=recompute)
+    sgd = adapter(steps=steps, recompute=recompute)
     queries, features = torch.rand(1, 200, D).double(), torch.rand(B, 200, C).double()
     with Memory() as memory:
-        loss = outer(found, field, queries, features, None)
+        loss = outer(sgd, field, queries, features, None)
     assert loss.requires_grad
     return memory.alive()
 
@@ -304,11 +304,11 @@ def test_an_observation_of_weight_zero_has_no_influence(
     context: float,
 ) -> None:
     weights[:, [2, 7]] = 0.0
-    found, predict = adapter(context=context), predictor(field)
+    sgd, predict = adapter(context=context), predictor(field)
     other = features.clone()
     other[:, [2, 7]] = 1e6
     first, second = (
-        found(predict, queries, given, weights, create_graph=create_graph)
+        sgd(predict, queries, given, weights, create_graph=create_graph)
         for given in (features, other)
     )
     assert torch.equal(first, second)
@@ -318,7 +318,7 @@ def test_an_observation_of_weight_zero_has_no_influence(
     )
     if context == 1.0:  # and it is as if it were not there
         known = [m for m in range(M) if m not in (2, 7)]
-        left = found(predict, queries[:, known], features[:, known], weights[:, known])
+        left = sgd(predict, queries[:, known], features[:, known], weights[:, known])
         torch.testing.assert_close(first, left, rtol=1e-10, atol=1e-10)
 
 
@@ -326,9 +326,9 @@ def test_a_signal_of_which_nothing_is_known_stays_at_the_start(
     field: Siren, queries: Tensor, features: Tensor, weights: Tensor
 ) -> None:
     weights[1] = 0.0
-    found = adapter()
-    latent = found(predictor(field), queries, features, weights)
-    assert torch.equal(latent[1], found.start.detach())
+    sgd = adapter()
+    latent = sgd(predictor(field), queries, features, weights)
+    assert torch.equal(latent[1], sgd.start.detach())
     assert torch.isfinite(latent).all()
 
 
@@ -343,9 +343,9 @@ def test_distortion_is_the_weighted_mean(features: Tensor, weights: Tensor) -> N
 
 
 def test_signals_do_not_see_each_other(field: Siren, queries: Tensor, features: Tensor) -> None:
-    found, predict = adapter(), predictor(field)
-    together = found(predict, queries, features)
-    alone = torch.cat([found(predict, queries, row[None]) for row in features])
+    sgd, predict = adapter(), predictor(field)
+    together = sgd(predict, queries, features)
+    alone = torch.cat([sgd(predict, queries, row[None]) for row in features])
     torch.testing.assert_close(together, alone, rtol=1e-12, atol=1e-12)
 
 
@@ -387,11 +387,11 @@ def test_a_fixed_start_lets_the_rest_learn(
     free, fixed = adapter(recompute=recompute), adapter(recompute=recompute)
     fixed.start.requires_grad_(False)
     others = [[*field.parameters(), each.lrs] for each in (free, fixed)]
-    expected, found = (
+    expected, actual = (
         torch.autograd.grad(outer(each, field, queries, features, None), parameters)
         for each, parameters in zip((free, fixed), others, strict=True)
     )
-    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_more_steps_fit_better(field: Siren, queries: Tensor, features: Tensor) -> None:

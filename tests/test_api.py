@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image as Pillow
 from small_runs import basis
 
@@ -36,6 +37,20 @@ def test_there_and_back(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert inrc.decompress(data, model, view=inrc.View(scale=2.0)).array().shape == (128, 128, 3)
     monkeypatch.setenv("INRC_MODELS", str(run))
     np.testing.assert_array_equal(inrc.decompress(data).array(), array)
+
+
+def test_inference_mode_changes_no_byte_and_no_value(run: Path) -> None:
+    image = sorted((run / "sample").glob("*.png"))[0]
+    data = inrc.compress(image, run / "codec.safetensors")
+    array = inrc.decompress(data, inrc.load(run / "codec.safetensors")).array()
+    with torch.inference_mode():
+        model = inrc.load(run / "codec.safetensors")
+        assert inrc.compress(image, model) == data
+        np.testing.assert_array_equal(inrc.decompress(data, model).array(), array)
+        latents = next(codec.latents([image], model))
+    assert not latents.is_inference()  # the model goes on outside
+    assert inrc.compress(image, model) == data
+    np.testing.assert_array_equal(inrc.decompress(data, model).array(), array)
 
 
 def test_items_by_name_and_by_number(run: Path) -> None:

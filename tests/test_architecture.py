@@ -20,10 +20,10 @@ TABLE = {
 FLOORS = list(TABLE)
 """From low to high; a room imports from lower floors only."""
 
-FOR_PLUGINS = {"signal", "grid", "data", "metrics", "errors", "fetch", "varint"}
+FOR_PLUGINS = {"signal", "grid", "data", "metrics", "errors", "fetch", "files", "varint"}
 TENSORS_ONLY = {"gaussian", "fields", "adapt", "basis", "entropy"}
 WITH_LIGHTNING = {"module", "data", "cli"}
-WITHOUT_TORCH = ["errors", "files", "fetch", "container", "registry", "cli"]
+WITHOUT_TORCH = ["errors", "varint", "memory", "files", "fetch", "container", "registry", "cli"]
 
 
 def sources(folder: str, package: str) -> dict[str, Path]:

@@ -18,7 +18,7 @@ from inrc.signal import Signal
 from inrc.testing import check_modality
 from inrc_modalities.audio import Audio
 from inrc_modalities.audio.formats import STORED, SUFFIXES, Header
-from inrc_modalities.audio.reading import load, look
+from inrc_modalities.audio.reading import load, read_header
 
 KINDS = [
     (kind, subtype)
@@ -71,7 +71,7 @@ def test_ogg_comes_back_as_ogg(tmp_path: Path) -> None:
         path, again = tmp_path / f"{subtype}.ogg", tmp_path / f"{subtype}2.ogg"
         soundfile.write(path, tone(9000, 2), rate, subtype, format="OGG")
         Audio().write(Audio().read(path), again)
-        assert look(again) == look(path) == Header(9000, 2, rate, "OGG", subtype)
+        assert read_header(again) == read_header(path) == Header(9000, 2, rate, "OGG", subtype)
         assert Audio().measure(path, again)["snr"] > 20
 
 
@@ -101,11 +101,11 @@ def test_another_suffix_takes_the_nearest_format(tmp_path: Path) -> None:
     ]:
         signal = Audio().read(make(tmp_path / name, None, 16000, kind, subtype))
         Audio().write(signal, tmp_path / out)
-        header = look(tmp_path / out)
+        header = read_header(tmp_path / out)
         assert (header.format, header.subtype) == wanted
     six = Audio().read(make(tmp_path / "six.flac", tone(50, 6), 16000, "FLAC"))
     Audio().write(six, tmp_path / "six.wav")
-    assert look(tmp_path / "six.wav").format == "WAVEX"
+    assert read_header(tmp_path / "six.wav").format == "WAVEX"
     long = Header(1 << 31, 1, 48000, "WAV", "PCM_24")
     assert long.stored_as(".wav").format == "RF64"
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 from audio_files import make, tone
+from numpy.typing import NDArray
 
 from inrc.errors import SignalError
 from inrc_modalities.audio import Audio, flac
-from inrc_modalities.audio.reading import load, look
+from inrc_modalities.audio.reading import load, read_header
 
 SOUND = (np.sin(np.arange(2001) / 9) * 9000).astype("<i2")
 SOME = bytes(range(8))
@@ -43,7 +44,7 @@ def wav(path: Path, *chunks: bytes, size: int | None = None, magic: bytes = b"RI
 def test_a_wav_from_a_pipe_is_read_to_its_end(tmp_path: Path, declared: int, whole: int) -> None:
     path = wav(tmp_path / "a.wav", form(), chunk(b"data", SOUND.tobytes(), declared), size=whole)
     header, samples = load(path)
-    assert header == look(path) and header.frames == 2001
+    assert header == read_header(path) and header.frames == 2001
     assert np.array_equal(samples[0], SOUND / np.float32(32768))
 
 
@@ -57,6 +58,14 @@ def test_an_rf64_from_a_pipe_is_read_to_its_end(tmp_path: Path, declared: int) -
     assert np.array_equal(samples[0], SOUND / np.float32(32768))
 
 
+@pytest.mark.parametrize("declared", [4003, 1 << 30, 0x90000000, 0xF0000000])
+def test_a_wav_that_ends_before_its_size_is_cut_short(tmp_path: Path, declared: int) -> None:
+    data = chunk(b"data", SOUND.tobytes(), declared)
+    path = wav(tmp_path / "a.wav", form(), data, size=(36 + declared) & 0xFFFFFFFF)
+    with pytest.raises(SignalError, match=r"a\.wav: cut short"):
+        load(path)
+
+
 def test_an_empty_wav_is_called_empty(tmp_path: Path) -> None:
     for name, rest in (("a.wav", b""), ("b.wav", chunk(b"LIST", b"INFO"))):
         path = wav(tmp_path / name, form(), chunk(b"data", b""), rest)
@@ -64,7 +73,9 @@ def test_an_empty_wav_is_called_empty(tmp_path: Path) -> None:
             load(path)
 
 
-def piped(path: Path, sound: np.ndarray, subtype: str = "PCM_16", rate: int = 16000) -> bytearray:
+def piped(
+    path: Path, sound: NDArray[np.float64], subtype: str = "PCM_16", rate: int = 16000
+) -> bytearray:
     """A FLAC as a pipe gets it: without the number of its samples and their MD5."""
     soundfile.write(path, sound, rate, subtype)
     data = bytearray(path.read_bytes())
@@ -80,7 +91,7 @@ def test_a_flac_from_a_pipe_is_read_whole(tmp_path: Path, frames: int, subtype: 
     sound = np.random.default_rng(0).normal(0, 0.1, (frames, 2))
     piped(tmp_path / "a.flac", sound, subtype, 44100)
     soundfile.write(tmp_path / "b.flac", sound, 44100, subtype)
-    assert look(tmp_path / "a.flac") == look(tmp_path / "b.flac")
+    assert read_header(tmp_path / "a.flac") == read_header(tmp_path / "b.flac")
     assert np.array_equal(load(tmp_path / "a.flac")[1], load(tmp_path / "b.flac")[1])
 
 
@@ -88,7 +99,7 @@ def test_a_flac_from_a_pipe_is_read_whole(tmp_path: Path, frames: int, subtype: 
 def test_a_cut_flac_from_a_pipe_is_refused(tmp_path: Path, lost: int) -> None:
     data = piped(tmp_path / "a.flac", np.random.default_rng(0).normal(0, 0.1, (40_000, 1)))
     (tmp_path / "a.flac").write_bytes(data[:-lost])
-    with pytest.raises(SignalError, match=r"a\.flac: cut short or damaged; its last frame"):
+    with pytest.raises(SignalError, match=r"a\.flac: cut short or damaged, its last frame"):
         load(tmp_path / "a.flac")
 
 
@@ -162,6 +173,29 @@ def test_what_is_not_kept_of_flac_and_ogg_is_listed(tmp_path: Path) -> None:
     blocks = bytes([2, 0, 0, 8]) + SOME + bytes([6, 0, 0, 32]) + picture
     (tmp_path / "b.flac").write_bytes(data[:42] + blocks + data[42:])
     assert Audio().losses(tmp_path / "b.flac") == ["application data", "pictures"]
+
+
+ID3 = b"ID3\4\0\0\0\0\1\2" + bytes(130)
+ID3_V1 = b"TAG" + bytes(125)
+
+
+@pytest.mark.parametrize(("before", "after"), [(ID3, b""), (b"", ID3_V1), (ID3, ID3_V1)])
+def test_id3_tags_around_a_flac(tmp_path: Path, before: bytes, after: bytes) -> None:
+    soundfile.write(tmp_path / "a.flac", tone(5000), 16000)
+    whole = (tmp_path / "a.flac").read_bytes()
+    for data in (whole, bytes(piped(tmp_path / "b.flac", tone(5000)))):
+        (tmp_path / "c.flac").write_bytes(before + data + after)
+        assert np.array_equal(load(tmp_path / "c.flac")[1], load(tmp_path / "a.flac")[1])
+        assert Audio().losses(tmp_path / "c.flac") == ["tags"]
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_several_streams_of_ogg_are_refused(tmp_path: Path, subtype: str) -> None:
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, tone(9000), 48000, subtype, format="OGG")
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.raises(SignalError, match=r"a\.ogg: 2 streams in one file"):
+        load(path)
 
 
 def test_what_this_project_writes_loses_nothing(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from inrc.errors import SignalError
 from inrc_modalities.audio import Audio, AudioDataModule, LibriSpeech, librispeech, views
 from inrc_modalities.audio.data import draw
 from inrc_modalities.audio.formats import Header
-from inrc_modalities.audio.reading import load, look
-from inrc_modalities.audio.rows import TurnedRows
+from inrc_modalities.audio.reading import load, read_header
+from inrc_modalities.audio.rows import AugmentedRows
 from inrc_modalities.audio.writing import save
 
 
@@ -82,9 +82,17 @@ def test_a_second_folder_one_file_and_no_folder(tmp_path: Path) -> None:
 
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for wrong in (tmp_path / "empty", tmp_path / "nowhere"):
-        with pytest.raises(SignalError, match="no sounds here"):
-            AudioDataModule(wrong).setup("fit")
+    for wrong, reason in (("empty", "no sounds here"), ("nowhere", "no such file or folder")):
+        with pytest.raises(SignalError, match=rf"{wrong}: {reason}"):
+            AudioDataModule(tmp_path / wrong).setup("fit")
+        with pytest.raises(SignalError, match=rf"{wrong}: {reason}"):
+            AudioDataModule(folder(tmp_path / wrong[0], 2), val_root=tmp_path / wrong).files()
+    bad = folder(tmp_path / "bad", 3) / "0" / "00.wav"
+    bad.write_bytes(bad.read_bytes()[:-20])
+    for rows in (None, 5):
+        with pytest.raises(SignalError, match=r"00\.wav: cut short") as caught:
+            AudioDataModule(tmp_path / "bad", rows=rows).setup("fit")
+        assert "\n" not in str(caught.value)
     with pytest.raises(SignalError, match="rows"):
         AudioDataModule(tmp_path, rows=0)
 
@@ -143,7 +151,14 @@ def test_librispeech_is_unpacked_cut_and_keeps_its_splits(speech: Path) -> None:
     data.setup("fit")
     assert [p.name for p in data.train_paths] == [f"19-198-{i:04d}.flac" for i in range(6)]
     assert [p.parent.name for p in data.val_paths] == ["test-clean-0.75s"] * 2
-    assert [look(p).frames for p in data.train_paths] == [8000, 10240, 12000, 12000, 12000, 12000]
+    assert [read_header(p).frames for p in data.train_paths] == [
+        8000,
+        10240,
+        12000,
+        12000,
+        12000,
+        12000,
+    ]
     recording = speech / "LibriSpeech" / "train-clean-100" / "19" / "198" / "19-198-0005.flac"
     assert np.array_equal(load(data.train_paths[5])[1], load(recording)[1][:, :12000])
     assert data.train_rows is not None and data.val_rows is not None
@@ -158,7 +173,7 @@ def test_librispeech_whole_recordings_and_some_of_them(speech: Path) -> None:
     data = FakeLibriSpeech(speech, seconds=None, train_files=3, val_files=1, rows=20, patch=100)
     data.setup("fit")
     assert [p.name[-6] for p in data.train_paths] == ["0", "2", "4"]
-    assert look(data.train_paths[2]).frames == 8000 + 4 * 2240
+    assert read_header(data.train_paths[2]).frames == 8000 + 4 * 2240
     assert len(data.val_paths) == 1 and data.train_rows is not None
     assert len(data.train_rows) == 20
 
@@ -237,7 +252,7 @@ def test_a_broken_torchaudio_fails_librispeech_only(
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("Sounds", {"root": "a", "patch": 64, "rows": 3}), ("LibriSpeech", {"root": "a"})],
+    [("AudioDataModule", {"root": "a", "patch": 64, "rows": 3}), ("LibriSpeech", {"root": "a"})],
 )
 def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:
     parser = ArgumentParser(exit_on_error=False)
@@ -254,7 +269,7 @@ def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None
 def test_training_rows_are_turned_in_four_ways() -> None:
     torch.manual_seed(0)
     features = torch.rand(5, 6, 1)
-    rows = TurnedRows(views.local(6), features)
+    rows = AugmentedRows(views.local(6), features)
     ways = torch.stack([features, features.flip(1), 1 - features, 1 - features.flip(1)])
     queries, found, weights = rows.select(torch.tensor([4, 1]))
     assert torch.equal(found.unflatten(0, (4, 2)), ways[:, [4, 1]])

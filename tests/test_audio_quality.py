@@ -8,12 +8,13 @@ import av
 import numpy as np
 import pytest
 from audio_files import make, tone
+from numpy.typing import NDArray
 
 from inrc.errors import SignalError
 from inrc.signal import View
 from inrc_modalities.audio import Audio
 from inrc_modalities.audio.quality import LIMIT, spectrogram
-from inrc_modalities.audio.reading import load, look
+from inrc_modalities.audio.reading import load, read_header
 
 SPEECH = sorted((Path(__file__).parents[2] / "shared" / "data" / "audio" / "speech").glob("*.flac"))
 
@@ -50,7 +51,7 @@ SILENCE, CONSTANT = np.zeros((700, 1)), np.full((700, 1), 0.25)
     ],
 )  # fmt: skip
 def test_measures_of_silence_and_constants_are_finite(
-    tmp_path: Path, one: np.ndarray, two: np.ndarray, snr: float, si_sdr: float
+    tmp_path: Path, one: NDArray[np.float64], two: NDArray[np.float64], snr: float, si_sdr: float
 ) -> None:
     first, second = make(tmp_path / "a.wav", one), make(tmp_path / "b.wav", two)
     measures = Audio().measure(first, second)
@@ -116,7 +117,7 @@ def test_baselines_come_back_aligned_and_at_their_volume(
         codec.decode(data, path, out)
         sizes.append(len(data))
         quality.append(Audio().measure(path, out)["snr"])
-        assert look(out) == look(path)
+        assert read_header(out) == read_header(path)
     assert sizes[0] < sizes[1] and quality[0] < quality[1] and quality[1] > 28
     with av.open(io.BytesIO(data)) as source:
         assert source.streams.audio[0].codec_context.name.startswith(codec.name.lower())
@@ -127,10 +128,10 @@ def test_baselines_come_back_aligned_and_at_their_volume(
 def test_baselines_refuse_what_they_cannot(tmp_path: Path) -> None:
     mp3, opus = Audio().baselines()
     path = make(tmp_path / "a.wav", tone(9000, 6), 48000, "WAVEX")
-    with pytest.raises(SignalError, match="at most 2 channels"):
+    with pytest.raises(SignalError, match="6 channels, libmp3lame has 2"):
         mp3.encode(path, 64)
     opus.decode(opus.encode(path, 256), path, tmp_path / "b.wav")
-    assert look(tmp_path / "b.wav") == look(path)
+    assert read_header(tmp_path / "b.wav") == read_header(path)
 
 
 @pytest.mark.skipif(not SPEECH, reason="no speech at hand")

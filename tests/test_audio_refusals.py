@@ -17,7 +17,9 @@ from inrc.signal import View
 from inrc_modalities.audio import Audio
 
 
-def wav(channels: int = 1, rate: int = 16000, size: int | None = None, data: bytes = bytes(64)):
+def wav(
+    channels: int = 1, rate: int = 16000, size: int | None = None, data: bytes = bytes(64)
+) -> bytes:
     """A WAV file of 16 bits with these words in its header."""
     size = len(data) if size is None else size
     form = struct.pack("<HHIIHH", 1, channels, rate, rate * 2 * channels & 0xFFFFFFFF,
@@ -110,7 +112,7 @@ def test_writing_fails_cleanly(tmp_path: Path) -> None:
         with pytest.raises(SignalError, match=r"write|written"):
             Audio().write(signal, tmp_path / name)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.wav", "taken.wav"]
-    with pytest.raises(SignalError, match="patch of 0"):
+    with pytest.raises(SignalError, match="patch 0; give 1"):
         Audio(patch=0)
 
 

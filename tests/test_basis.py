@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrc.adapt import GaussNewton, distortion
-from inrc.basis import BasisField
-from inrc.basis import field as basis
-from inrc.basis.field import SMOOTH
+from inrc.basis import BasisField, closed_form, trunks
+from inrc.basis.closed_form import BENDING_SHARE
 from inrc.fields import Layer, affine
 from inrc.grid import coordinates
 from inrc.methods import Basis, network
@@ -37,13 +36,12 @@ def smooth(points: Tensor, rows: int, seed: int = 1) -> Tensor:
 
 
 def answers(one: BasisField, latent: Tensor, points: Tensor) -> Tensor:
-    return one(points, one.bend(latent))
+    return one.condition(latent)(points)
 
 
 def trunk(one: BasisField, points: Tensor) -> Doubles:
     """Phi, M H of the first row."""
-    bent = one.bend(torch.zeros(1, one.latent_dim))
-    return one.features(points, bent)[0].double().numpy()
+    return one.trunk(points)[0].double().numpy()
 
 
 def jacobian(one: BasisField, points: Tensor) -> Doubles:
@@ -68,8 +66,8 @@ def test_the_axes_of_a_grid_are_its_principal_components() -> None:
     signals = smooth(points, 200)
     one = field(points, 8, num_frequencies=256, basis_size=64)
     one.start(points, signals, None)
-    found = GaussNewton(8, steps=1)(lambda z, q: answers(one, z, q), points, signals)
-    ours = float((answers(one, found, points) - signals).double().square().sum())
+    latents = GaussNewton(8, steps=1)(lambda z, q: answers(one, z, q), points, signals)
+    ours = float((answers(one, latents, points) - signals).double().square().sum())
     flat = signals.flatten(1).double().numpy()
     deviation = np.linalg.svd(flat - flat.mean(0), compute_uv=False)
     best = float((deviation[8:] ** 2).sum())
@@ -80,7 +78,7 @@ def test_the_axes_of_a_grid_are_its_principal_components() -> None:
 def test_the_trunk_is_orthonormal_over_the_training_points(weighted: bool) -> None:
     points = coordinates((20, 20))[None]
     weights = torch.rand(1, 400, generator=torch.Generator().manual_seed(0)) if weighted else None
-    # few sines: directions near the credit that `KEEP` gives are shorter than 1 on purpose
+    # few sines: directions near `MIN_ENERGY` are shorter than 1 on purpose
     one = field(points, 8, num_frequencies=12, basis_size=12)
     one.start(points, smooth(points, 100), weights)
     share = torch.ones(400) / 400 if weights is None else weights[0] / weights.sum()
@@ -104,8 +102,8 @@ def test_masked_signals_are_projected_by_weighted_least_squares() -> None:
     for row, weight in zip(signals, weights, strict=True):
         root = weight.double().sqrt().numpy()[:, None]
         mean += np.linalg.lstsq(phi * root, row.double().numpy() * root, rcond=None)[0] / 40
-    found = answers(one, torch.zeros(1, 4), points)[0].double().numpy()
-    assert np.abs(found - phi @ mean).max() < 1e-3 * np.abs(phi @ mean).max()
+    values = answers(one, torch.zeros(1, 4), points)[0].double().numpy()
+    assert np.abs(values - phi @ mean).max() < 1e-3 * np.abs(phi @ mean).max()
 
 
 def test_as_many_sines_as_observations_do_not_run_wild_between_them(
@@ -114,8 +112,8 @@ def test_as_many_sines_as_observations_do_not_run_wild_between_them(
     coarse, fine = coordinates((12, 12))[None], coordinates((24, 24))[None]
     rough = torch.rand(200, 144, 2, generator=torch.Generator().manual_seed(0))
     excess = []
-    for share in (0.0, SMOOTH):
-        monkeypatch.setattr(basis, "SMOOTH", share)
+    for share in (0.0, BENDING_SHARE):
+        monkeypatch.setattr(closed_form, "BENDING_SHARE", share)
         one = field(coarse, 100, num_frequencies=144, basis_size=144)
         one.start(coarse, rough, None)
         latents = torch.eye(100)
@@ -132,8 +130,8 @@ def test_the_first_step_is_weighted_least_squares(weighted: bool) -> None:
     signals = smooth(points, 3, seed=5)
     generator = torch.Generator().manual_seed(3)
     weights = torch.rand(1, 256, generator=generator) if weighted else None
-    found = GaussNewton(6, steps=1)(lambda z, q: answers(one, z, q), points, signals, weights)
-    for z, signal in zip(found.double().numpy(), signals, strict=True):
+    latents = GaussNewton(6, steps=1)(lambda z, q: answers(one, z, q), points, signals, weights)
+    for z, signal in zip(latents.double().numpy(), signals, strict=True):
         best = lstsq(one, points, signal, None if weights is None else weights[0])
         assert np.abs(z - best).max() < 1e-3 * np.abs(best).max()
 
@@ -187,10 +185,10 @@ def test_scattered_points_of_each_signal() -> None:
 def test_rows_that_share_an_input_equal_a_loop() -> None:
     torch.manual_seed(0)
     h, weight, bias = torch.randn(1, 7, 5), torch.randn(4, 5, 3), torch.randn(4, 1, 3)
-    found = affine(h, Layer(weight, bias))
+    product = affine(h, Layer(weight, bias))
     every = torch.stack([h[0] @ w + b for w, b in zip(weight, bias, strict=True)])
-    assert found.shape == (4, 7, 3)
-    torch.testing.assert_close(found, every)
+    assert product.shape == (4, 7, 3)
+    torch.testing.assert_close(product, every)
 
 
 def test_the_matrix_is_kept_for_a_grid_and_found_anew_for_another_field() -> None:
@@ -239,33 +237,33 @@ def test_the_metric_of_a_linear_field_is_that_of_all_points(
     signals = smooth(points, 60)[..., [0, 1, 0]]
     assert isinstance(net.field, BasisField) and net.field.linear
     net.field.start(points, signals, weights)
-    monkeypatch.setattr(network, "PROBED", 2 * 6 * 400)  # enough for every point of one signal
+    # enough for every point of one signal
+    monkeypatch.setattr(network, "MAX_PROBE_POINTS", 2 * 6 * 400)
     latents = torch.randn(50, 6, generator=torch.Generator().manual_seed(2))
-    found = net.metric(latents, points, weights).double().numpy()
+    metric = net.metric(latents, points, weights).double().numpy()
     slope = answers(net.field, torch.eye(6), points) - answers(
         net.field, torch.zeros(1, 6), points
     )  # K M C
     share = (weights / weights.sum()).double().numpy()[0]
     j = slope.double().numpy()
     exact = np.einsum("kmc,m,lmc->kl", j, share, j) / 3
-    assert np.abs(found - exact).max() < 1e-3 * np.abs(exact).max()
+    assert np.abs(metric - exact).max() < 1e-3 * np.abs(exact).max()
     assert not Basis(latent_dim=6, field_hidden=8).build(2, 3, observer).field.linear
 
 
-def test_trunks_are_kept_for_chunks_and_made_anew_for_other_weights(
+def test_trunks_are_cached_for_chunks_and_evaluated_again_for_other_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     points = coordinates((12, 12))[None]
     one, other = (field(points, 4, num_frequencies=24, basis_size=12) for _ in range(2))
     one.start(points, smooth(points, 40), None)
     other.start(points, smooth(points, 40, seed=9), None)
-    layers = one.bend(torch.zeros(1, 4))
     parts = [points[:, :70], points[:, 70:]]
-    first = [one.features(part, layers) for part in parts]
-    assert all(one.features(q, layers) is kept for q, kept in zip(parts, first, strict=True))
-    monkeypatch.setattr(basis, "HELD", 70 * 12)  # room for one of them
-    one.features(points, layers)
-    assert one.features(parts[0], layers) is not first[0]
+    first = [one.trunk(part) for part in parts]
+    assert all(one.trunk(q.clone()) is cached for q, cached in zip(parts, first, strict=True))
+    monkeypatch.setattr(trunks, "MAX_CACHED_VALUES", 70 * 12)  # room for one of them
+    one.trunk(points)
+    assert one.trunk(parts[0]) is not first[0]
     one.load_state_dict(other.state_dict())
     latent = torch.ones(1, 4)
     for part in parts:

@@ -31,19 +31,19 @@ def fields(count: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("target", [0.5, 0.05])
 def test_a_match_encloses_its_target(codec: baselines.Codec, target: float) -> None:
     slices = list(fields(3))
-    found = baselines.match(codec, slices, target)
-    assert found.better.rmse <= target < found.worse.rmse
-    assert found.worse.setting / found.better.setting < 1.002
+    match = baselines.match(codec, slices, target)
+    assert match.better.rmse <= target < match.worse.rmse
+    assert match.worse.setting / match.better.setting < 1.002
     # not always in this order: an entropy coder's bytes jump a little
-    ends = sorted([found.worse.bytes, found.better.bytes])
-    assert ends[0] <= found.bytes <= ends[1]
-    assert found.bits_per_value == pytest.approx(8 * found.bytes / (3 * np.prod(SHAPE)))
+    ends = sorted([match.worse.bytes, match.better.bytes])
+    assert ends[0] <= match.bytes <= ends[1]
+    assert match.bits_per_value == pytest.approx(8 * match.bytes / (3 * np.prod(SHAPE)))
     # the error and the bytes are those of streams that decode
-    streams = [codec.encode(field, found.better.setting) for field in slices]
+    streams = [codec.encode(field, match.better.setting) for field in slices]
     decoded = [codec.decode(data, SHAPE) for data in streams]
-    assert sum(map(len, streams)) == found.better.bytes
+    assert sum(map(len, streams)) == match.better.bytes
     error = np.sqrt(np.mean((np.stack(decoded).astype(float) - np.stack(slices)) ** 2))
-    assert error == pytest.approx(found.better.rmse)
+    assert error == pytest.approx(match.better.rmse)
 
 
 def test_a_smaller_error_takes_more_bytes() -> None:

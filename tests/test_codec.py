@@ -209,6 +209,9 @@ def test_a_model_file_is_the_model(run: Path, tmp_path: Path) -> None:
     assert again.id == model.id
     assert again.card == model.card
     assert model.card["results"][0]["bytes"] > 0
+    expected = model.expected(0)
+    assert expected is not None and 0 < expected.rate <= expected.max_rate
+    assert expected.psnr == model.card["results"][0]["psnr"]
     model.network.field.biases[-1].data += 1e-3  # type: ignore[union-attr]
     model.save(tmp_path / "changed.safetensors")
     assert Model.load(tmp_path / "changed.safetensors").id != again.id

@@ -43,10 +43,10 @@ def test_kodak_architectures_have_their_published_sizes(
 def test_a_size_for_a_rate_fits_and_grows_with_it() -> None:
     before = 0
     for bits in np.geomspace(200, 1e7, 40):
-        found = COIN(losses=[0.0125]).rated(float(bits), 0, 2, 3)
-        size = parameters(2, 3, found.width, found.depth)
+        method = COIN(losses=[0.0125]).rated(float(bits), 0, 2, 3)
+        size = parameters(2, 3, method.width, method.depth)
         assert 0.5 * before <= size <= bits / 7.6
-        assert parameters(2, 3, found.width + 1, found.depth) > bits / 7.6
+        assert parameters(2, 3, method.width + 1, method.depth) > bits / 7.6
         before = size
     with pytest.raises(UsageError, match="no network is as small"):
         COIN().rated(20.0, None, 2, 3)
@@ -57,7 +57,7 @@ def test_the_field_is_the_network_of_the_paper() -> None:
     torch.manual_seed(1)
     latent = torch.randn(4, siren.latent_dim) * 0.05
     points = torch.rand(1, 50, 2) * 2 - 1
-    found = siren(points, siren.bend(latent))
+    values = siren.condition(latent)(points)
     for row, flat in enumerate(latent.double().numpy()):
         h, at = points[0].double().numpy(), 0
         for layer, (rows, columns) in enumerate([(2, 7), (7, 7), (7, 7), (7, 3)]):
@@ -66,7 +66,7 @@ def test_the_field_is_the_network_of_the_paper() -> None:
             at += (rows + 1) * columns
             h = h @ matrix + bias
             h = h if layer == 3 else np.sin(30.0 * h)
-        np.testing.assert_allclose(found[row].numpy(), h, atol=2e-5)
+        np.testing.assert_allclose(values[row].numpy(), h, atol=2e-5)
 
 
 def test_the_start_is_a_sirens() -> None:
@@ -94,7 +94,7 @@ def test_rows_are_fitted_together_as_one_by_one() -> None:
     siren, queries, features = problem()
 
     def predict(z: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-        return siren(q, siren.bend(z))
+        return siren.condition(z)(q)
 
     run = SoapFit(siren.random(0), siren.matrices, steps=60, lr=5e-3, subset=50)
     together = run(predict, queries, features, chunk=64)
@@ -107,7 +107,7 @@ def test_a_long_run_begins_as_adam() -> None:
     siren, queries, features = problem(rows=1)
 
     def predict(z: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-        return siren(q, siren.bend(z))
+        return siren.condition(z)(q)
 
     start, steps = siren.random(0), REFRESH - 1  # the basis turns at the next one
     run = SoapFit(start, siren.matrices, steps=steps, lr=2e-4, subset=None, constant=True)
@@ -117,16 +117,16 @@ def test_a_long_run_begins_as_adam() -> None:
         adam.zero_grad()
         distortion(predict(theirs, queries), features, None).sum().backward()
         adam.step()
-    found = run(predict, queries, features)
-    assert float((found - start).abs().max()) > 1e-3
-    torch.testing.assert_close(found, theirs.detach(), rtol=0, atol=2e-5)
+    fitted = run(predict, queries, features)
+    assert float((fitted - start).abs().max()) > 1e-3
+    torch.testing.assert_close(fitted, theirs.detach(), rtol=0, atol=2e-5)
 
 
 def test_a_long_run_keeps_the_best() -> None:
     siren, queries, features = problem(rows=1)
 
     def predict(z: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-        return siren(q, siren.bend(z))
+        return siren.condition(z)(q)
 
     start = siren.random(0)
     # a rate at which nothing can be learned, and one that ends in infinity, keep the start at least
@@ -143,5 +143,5 @@ def test_a_run_without_progress_ends_early() -> None:
     seen: list[int] = []
     run = SoapFit(siren.random(0), siren.matrices, steps=400, lr=0.0, subset=None, patience=3)
     run.watch = lambda done, total: seen.append(done)
-    run(lambda z, q: siren(q, siren.bend(z)), queries, features)
+    run(lambda z, q: siren.condition(z)(q), queries, features)
     assert 200 < max(seen) < 240

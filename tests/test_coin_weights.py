@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import inrc
 from inrc import codec
-from inrc.adapt.adapter import Distortion
+from inrc.adapt import Distortion, Problem
 from inrc.entropy import FixedPoint, Float16Bottleneck, HalfOrFixedPoint
-from inrc.entropy.family import EXPONENTS, FINE, SHAPES, Family, power
+from inrc.entropy.family import EXPONENTS, NUM_WIDTHS, SHAPES, Family, power
 from inrc.entropy.stream import Reader, Writer
 from inrc.errors import ContainerError
 from inrc.methods import COIN
@@ -34,10 +34,10 @@ def fitted(tmp: Path, steps: int = 250) -> tuple[Model, torch.Tensor, codec.Call
     signal = model.modality.read(tmp / "a.png")
     latent = model.network.fit_latents(signal.queries, signal.features, None)
 
+    problem = Problem(model.network.predict, signal.queries, signal.features, None, 300)
+
     def distort(z: torch.Tensor) -> torch.Tensor:
-        return Distortion.apply(
-            z, model.network.predict, signal.queries, signal.features, None, 300
-        )
+        return Distortion.apply(z, problem)
 
     return model, latent, distort
 
@@ -117,8 +117,8 @@ def test_tables_are_the_shapes_they_are_said_to_be() -> None:
         assert power(round(x * 2**32)) / 2**64 == pytest.approx(2.0**-x, rel=1e-8)
     tables = Family().tables
     for shape in range(SHAPES):
-        for width in (2, 9, 20, FINE - 1):
-            t = shape * FINE + width
+        for width in (2, 9, 20, NUM_WIDTHS - 1):
+            t = shape * NUM_WIDTHS + width
             counts = tables.counts[t, : tables.lengths[t] - 1]
             k = np.arange(len(counts)) + tables.offsets[t]
             assert (counts == counts[::-1]).all()
@@ -164,10 +164,10 @@ def test_payloads_that_nobody_wrote_are_refused() -> None:
         noise = generator.bytes(int(generator.integers(0, 30)))
         for each in (bottleneck, Float16Bottleneck(9), HalfOrFixedPoint([6, 3])):
             try:
-                found = each.dequantize(each.decompress(noise, 2))
+                weights = each.dequantize(each.decompress(noise, 2))
             except ContainerError:
                 continue
-            assert torch.isfinite(found).all()
+            assert torch.isfinite(weights).all()
     with pytest.raises(ContainerError, match="not finite"):
         Float16Bottleneck(1).decompress(b"\x00\x7c", 1)
     with pytest.raises(ContainerError, match="networks of"):

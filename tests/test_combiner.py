@@ -5,6 +5,7 @@ import hashlib
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -15,14 +16,20 @@ from combiner_models import trained
 from torch.distributions import Normal, kl_divergence
 
 from inrc import codec
-from inrc.adapt import Prior
-from inrc.adapt.gaussian import NATS, deviation, divergence, inverse_deviation, temper
-from inrc.adapt.posterior import Posterior
-from inrc.entropy import Candidates, RelativeBottleneck
+from inrc.entropy import Candidates, RelativeBottleneck, Schedule
 from inrc.entropy.candidates import COUNT, choose
 from inrc.entropy.philox import inverse_normal, logarithm, normals, philox, uniforms
 from inrc.errors import ContainerError
 from inrc.fields import BayesianSiren
+from inrc.gaussian import (
+    NATS,
+    Posterior,
+    Prior,
+    deviation,
+    divergence,
+    inverse_deviation,
+    temper,
+)  # fmt: skip
 from inrc.signal import View
 from inrc_modalities.audio import AudioDataModule
 from inrc_modalities.image import ImageDataModule
@@ -42,8 +49,8 @@ def test_the_generator_is_philox() -> None:
          "d16cfe09 94fdcceb 5001e420 24126ea1"),
     ]  # fmt: skip
     for counter, key, expected in known:
-        found = philox(np.array(counter, np.uint32), key)
-        assert " ".join(f"{number:08x}" for number in found) == expected
+        numbers = philox(np.array(counter, np.uint32), key)
+        assert " ".join(f"{number:08x}" for number in numbers) == expected
 
 
 def test_candidates_are_the_same_for_ever() -> None:
@@ -135,7 +142,7 @@ def test_tempering_ends_in_the_range_and_leaves_alone_what_is_in_it() -> None:
     before = divergence(*q).sum(1)
     low, high = 25.0, 60.0
     assert (before > high).any() and (before < low).any()
-    mean, sigma = temper(*q, low, high, most=1e3)
+    mean, sigma = temper(*q, low, high, max_t=1e3)
     after = divergence(mean, sigma, *q[2:]).sum(1)
     assert after.min() > low - 1e-4 and after.max() < high + 1e-4
     inside = (before >= low) & (before <= high)
@@ -184,7 +191,9 @@ def fitted() -> tuple[RelativeBottleneck, torch.Tensor, torch.Tensor]:
     prior = Prior(torch.randn(90), 0.5, 0.1)
     means = prior.mean.detach() + 0.5 * torch.randn(300, 90)
     prior.update(means, inverse_deviation(torch.full((300, 90), 0.25)))
-    bottleneck = RelativeBottleneck(90, 0, 1, prior, 0.1, fit=500, candidates=SHARED)
+    bottleneck = RelativeBottleneck(
+        90, 0, 1, prior, 0.1, schedule=Schedule(500, 800, 2e-2), candidates=SHARED
+    )
     bottleneck.calibrate(torch.zeros(0, 270), torch.zeros(0, 0), 100)
     return bottleneck, means[:24], torch.linspace(0.5, 2.0, 90)
 
@@ -199,14 +208,14 @@ def test_blocks_are_as_training_said_and_end_at_16_bits() -> None:
     assert filled.max() <= 16.0 and filled[:-1].min() > 16.0 - cost.max()
 
     seen: list[torch.Tensor] = []
-    code = bottleneck._code
+    encode = bottleneck._coder.encode
 
     def coded(mean: torch.Tensor, sigma: torch.Tensor, block: torch.Tensor) -> torch.Tensor:
         prior = bottleneck.prior.mean.detach()[block], bottleneck.prior.sigma[block]
         seen.append(divergence(mean[:, block], sigma[:, block], *prior).sum(1) * NATS)
-        return code(mean, sigma, block)
+        return encode(mean, sigma, block)
 
-    bottleneck._code = coded  # type: ignore[method-assign]
+    bottleneck._coder.encode = coded  # type: ignore[method-assign]
     prior = bottleneck.prior
     latents = torch.cat([prior.mean.detach().expand(24, -1).repeat(1, 2),
                          prior.typical.expand(24, -1)], 1)  # fmt: skip
@@ -219,11 +228,11 @@ def test_blocks_are_as_training_said_and_end_at_16_bits() -> None:
     # the prices alone bring them there; what tempering has left to do is little
     assert (costs - 16).abs().median() < 0.3
     assert ((costs - 16).abs() < 0.6).float().mean() > 0.9
-    found = distort(bottleneck.dequantize(symbols))
+    errors = distort(bottleneck.dequantize(symbols))
     nothing = distort(prior.mean.detach().expand(24, -1))
     # the rate-distortion function of these Gaussians at as many bits, and the coder's excess
-    assert float(found.mean()) < 0.3 * float(nothing.mean())
-    assert float(found.mean()) < float(distort(bottleneck.dequantize(symbols * 0)).mean())
+    assert float(errors.mean()) < 0.3 * float(nothing.mean())
+    assert float(errors.mean()) < float(distort(bottleneck.dequantize(symbols * 0)).mean())
     assert torch.equal(bottleneck.bits(symbols), torch.full((24,), 16.0 * bottleneck.symbols))
 
 
@@ -232,7 +241,7 @@ def test_refinement_makes_up_for_what_candidates_miss() -> None:
     errors = []
     for refine in (0, 120):
         bottleneck, optimum, _ = fitted()
-        bottleneck.refine = refine
+        bottleneck.schedule = replace(bottleneck.schedule, refine=refine)
         torch.manual_seed(1)
         mixture = torch.randn(90, 40) / 9.5
         prior = bottleneck.prior
@@ -270,7 +279,7 @@ def test_the_field_is_the_network_of_its_weights() -> None:
     field = BayesianSiren(2, 3, 2, width=5, depth=2, embedding=8, finest=4.0)
     assert field.weight_count == 9 * 5 + 6 * 5 + 6 * 3 and field.latent_dim == 3 * 93
     latent, points = torch.randn(4, field.latent_dim), torch.rand(1, 11, 2)
-    found = field(points, field.bend(latent))
+    values = field.condition(latent)(points)
     for row in range(4):
         w = latent[row, :93].split([45, 30, 18])
         angle = (points[0, :, :, None] * math.pi * torch.tensor([1.0, 4.0])).flatten(1)
@@ -279,9 +288,9 @@ def test_the_field_is_the_network_of_its_weights() -> None:
         h = torch.sin(h @ (w[1].view(6, 5) * math.sqrt(6 / 5))[:5]
                       + (w[1].view(6, 5) * math.sqrt(6 / 5))[5])  # fmt: skip
         last = w[2].view(6, 3) * math.sqrt(6 / 5) / 30
-        torch.testing.assert_close(found[row], h @ last[:5] + last[5] + 0.5, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(values[row], h @ last[:5] + last[5] + 0.5, rtol=1e-4, atol=1e-5)
     mixed = BayesianSiren(2, 3, 2, width=5, depth=2, embedding=8, finest=4.0, mixed=True)
-    torch.testing.assert_close(mixed(points, mixed.bend(latent)), found)
+    torch.testing.assert_close(mixed.condition(latent)(points), values)
 
 
 DECODE = """

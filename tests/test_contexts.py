@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inrc.entropy import Tables, decode, encode
-from inrc.entropy.contexts import CAP, WINDOWS, Contexts, Trail, activity, sizes
+from inrc.entropy.contexts import MAX_SIZE, WINDOWS, Contexts, Trail, activity, sizes
 from inrc.entropy.learned import LearnedBottleneck
-from inrc.entropy.pooling import LONGEST, TABLES, pooled
+from inrc.entropy.pooling import MAX_ENTRIES, MAX_TABLES, pooled_tables
 from inrc.errors import ContainerError
 
 
@@ -30,7 +30,7 @@ def rough(rows: int, columns: int, seed: int) -> np.ndarray:
 
 def fitted(rows: int = 400, columns: int = 20) -> Tables:
     density = laplace(np.full(columns, 2.0), 60)
-    return pooled(rough(rows, columns, 0), density, 100.0)
+    return pooled_tables(rough(rows, columns, 0), density, 100.0)
 
 
 def test_activity_is_the_sum_that_it_says() -> None:
@@ -38,7 +38,7 @@ def test_activity_is_the_sum_that_it_says() -> None:
     own, others = activity(symbols)
 
     def known(row: int, k: int, window: int) -> int:
-        return sum(min(abs(int(x)), CAP) for x in symbols[row, max(k - window, 0) : k])
+        return sum(min(abs(int(x)), MAX_SIZE) for x in symbols[row, max(k - window, 0) : k])
 
     for row in range(5):
         for k in range(100):
@@ -56,11 +56,11 @@ def test_a_decoder_walks_the_contexts_of_the_encoder(data: st.DataObject) -> Non
     edges = np.sort(rng.integers(0, 200, (columns, 4)), 1)
     contexts = Contexts(edges, edges[:, :2], rng.integers(0, 9, (columns, 15)))
     symbols = rng.integers(-12, 13, (rows, columns))
-    trail, found = Trail(contexts, rows), []
+    trail, chosen = Trail(contexts, rows), []
     for column in symbols.T:
-        found.append(trail.tables())
+        chosen.append(trail.tables())
         trail.append(sizes(column))
-    np.testing.assert_array_equal(np.stack(found, 1), contexts.tables(symbols))
+    np.testing.assert_array_equal(np.stack(chosen, 1), contexts.tables(symbols))
 
 
 def test_long_archives_are_looked_at_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_long_archives_are_looked_at_in_portions(monkeypatch: pytest.MonkeyPatch
     symbols = rng.integers(-9, 10, (50, 9))
     whole = contexts.tables(symbols)
     for held in (1, 20, 70):
-        monkeypatch.setattr("inrc.entropy.contexts.HELD", held)
+        monkeypatch.setattr("inrc.entropy.contexts.MAX_SYMBOLS", held)
         np.testing.assert_array_equal(contexts.tables(symbols), whole)
 
 
@@ -83,14 +83,14 @@ def test_any_symbols_come_back(data: st.DataObject) -> None:
         min_size=20, max_size=20,
     )  # fmt: skip
     symbols = np.array(data.draw(st.lists(row, max_size=4)), np.int32).reshape(-1, 20)
-    found = decode(encode(symbols, tables), len(symbols), 20, tables)
-    np.testing.assert_array_equal(found, symbols)
+    decoded = decode(encode(symbols, tables), len(symbols), 20, tables)
+    np.testing.assert_array_equal(decoded, symbols)
 
 
 def test_rows_cost_what_is_known_of_their_roughness() -> None:
     """Beside the entropies of the mixture and of its halves, which are summed up here."""
     columns = 64
-    tables = pooled(rough(4000, columns, 0), laplace(np.full(columns, 2.0), 60), 100.0)
+    tables = pooled_tables(rough(4000, columns, 0), laplace(np.full(columns, 2.0), 60), 100.0)
     held = rough(2000, columns, 1).astype(np.int32)
     bits = tables.bits(held).sum() / held.size
     assert 8 * len(encode(held, tables)) / held.size == pytest.approx(bits, rel=0.01)
@@ -113,8 +113,8 @@ def test_rows_cost_less_where_their_neighbours_are_alike() -> None:
     symbols = np.rint(rng.laplace(scale=np.broadcast_to(spread, (12_000, 6)))).astype(np.int64)
     density = laplace(np.full(6, 2.0), 200)
     held = symbols[8000:].astype(np.int32)
-    inorder = pooled(symbols[:8000], density, 100.0).bits(held).sum()
-    shuffled = pooled(rng.permutation(symbols[:8000]), density, 100.0).bits(held).sum()
+    inorder = pooled_tables(symbols[:8000], density, 100.0).bits(held).sum()
+    shuffled = pooled_tables(rng.permutation(symbols[:8000]), density, 100.0).bits(held).sum()
     assert inorder < 0.99 * shuffled
 
 
@@ -124,7 +124,7 @@ def test_few_signals_do_no_harm() -> None:
     rng = np.random.default_rng(2)
     draw = [rng.choice(121, 1016, p=p) - 60 for p in density]
     symbols = np.stack(draw, 1)
-    tables = pooled(symbols[:16], density, 100.0)
+    tables = pooled_tables(symbols[:16], density, 100.0)
     held = symbols[16:].astype(np.int32)
     ideal = -sum(np.log2(p[held[:, k] + 60]).sum() for k, p in enumerate(density))
     assert tables.bits(held).sum() < 1.01 * ideal
@@ -132,10 +132,10 @@ def test_few_signals_do_no_harm() -> None:
 
 def test_wide_symbols_are_escaped_and_tables_are_few() -> None:
     symbols = np.random.default_rng(3).integers(-5000, 5000, (50, 3))
-    tables = pooled(symbols, laplace(np.full(3, 2000.0), LONGEST // 2 - 1), 100.0)
-    assert tables.lengths.max() <= LONGEST and len(tables.lengths) <= TABLES
-    found = decode(encode(symbols.astype(np.int32), tables), 50, 3, tables)
-    np.testing.assert_array_equal(found, symbols)
+    tables = pooled_tables(symbols, laplace(np.full(3, 2000.0), MAX_ENTRIES // 2 - 1), 100.0)
+    assert tables.lengths.max() <= MAX_ENTRIES and len(tables.lengths) <= MAX_TABLES
+    decoded = decode(encode(symbols.astype(np.int32), tables), 50, 3, tables)
+    np.testing.assert_array_equal(decoded, symbols)
 
 
 def test_contexts_that_fit_no_table_are_refused() -> None:

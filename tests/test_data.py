@@ -85,7 +85,7 @@ def test_files_of_other_sizes_are_named(tones: Path) -> None:
 
     soundfile.write(tones / "2.wav", torch.zeros(30).numpy(), 8000)
     paths = [tones / f"{number}.wav" for number in range(4)]
-    with pytest.raises(SignalError, match=r"2\.wav: has 30 observations .* 0\.wav has 40"):
+    with pytest.raises(SignalError, match=r"2\.wav: 30 observations x 1 .*/0\.wav has 40"):
         read_rows(Whole(), paths)
 
 

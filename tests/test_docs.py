@@ -161,6 +161,10 @@ def users() -> dict[str, set[str]]:
                     modules = [name.name for name in node.names]
                 elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     modules = [node.module]
+                elif isinstance(node, ast.Call) and ast.unparse(node.func) == "import_module":
+                    modules = [
+                        str(each.value) for each in node.args if isinstance(each, ast.Constant)
+                    ]
                 for module in modules:
                     for name in distributions.get(module.split(".")[0], []):
                         places[normal(name)].add(place)

@@ -78,18 +78,39 @@ def test_masks_may_change_and_mix_kinds(tmp_path: Path) -> None:
     assert abs(filled[1, 2, 5] - smooth(LAT, LON, 1)[2, 5]) < 10  # the nearest, not a sentinel
 
 
-def test_values_never_become_missing(tmp_path: Path) -> None:
-    entry = {"dtype": "i2", "attrs": {"_FillValue": {"i2": 100}, "missing_value": {"i2": 99}}}
-    stored = Packing.of(entry).pack(np.array([100.2, 99.0, 98.0, 4e9, -4e9, 101.0]))
-    assert stored.tolist() == [98, 98, 98, 32767, -32768, 101]
-    entry = {"dtype": "f4", "attrs": {"_FillValue": {"f4": 0.0}}}
-    assert Packing.of(entry).pack(np.array([0.0, 1e300, 2.5])).tolist() == pytest.approx(
-        [1.0, float(np.finfo("f4").max), 2.5]
-    )
-    entry = {"dtype": "i1", "attrs": {"_Unsigned": "true", "scale_factor": {"f4": 2.0}}}
-    unsigned = Packing.of(entry)
+def packing(dtype: str, **attrs: Any) -> Packing:
+    """The packing of a variable with these attributes."""
+    return Packing.of({"dtype": dtype, "attrs": attrs, "store": {}})
+
+
+def test_values_never_become_missing() -> None:
+    integers = packing("i2", _FillValue={"i2": 100}, missing_value={"i2": 99})
+    stored = integers.pack(np.array([100.2, 99.0, 98.0, 4e9, -4e9, 101.0]))
+    assert stored.tolist() == [101, 98, 98, 32767, -32768, 101]
+    floats = packing("f4", _FillValue={"f4": 0.0}).pack(np.array([0.0, 1e300, 2.5]))
+    assert floats.tolist() == [float(np.finfo("f4").tiny), float(np.finfo("f4").max), 2.5]
+    unsigned = packing("i1", _Unsigned="true", scale_factor={"f4": 2.0})
     assert unsigned.unpack(np.array([-1, 1], "i1")).tolist() == [510, 2]
     assert unsigned.pack(np.array([510.0, 999.0, 2.2])).tolist() == [-1, -1, 1]
+    wide = packing("u8").pack(np.array([1e30, -1e30, 2.0**53]))
+    assert wide.tolist() == [2**64 - 1, 0, 2**53]
+
+
+def test_values_never_leave_the_valid_range() -> None:
+    # of more digits than the type has: the nearest float32 to 0.3 is above it, to 0.7 below it
+    floats = packing("f4", valid_range={"f8": [0.3, 0.7]}).pack(np.array([-1.0, 0.3, 0.7, 2.0]))
+    assert floats.min() == np.float32(0.3) > 0.3
+    assert floats.max() == np.float32(0.7) < 0.7
+    signs = packing("i1", _Unsigned="true", valid_range={"i1": [0, -3]})  # 0 to 253
+    assert signs.pack(np.array([-3.0, 0.4, 255.0])).tolist() == [0, 0, -3]
+    assert signs.outside(np.array([-3, -2, -1, 0], "i1")).tolist() == [False, True, True, False]
+    edge = packing("i2", valid_min={"i2": 5}, _FillValue={"i2": 5}, missing_value={"i2": 6})
+    assert edge.pack(np.array([-9.0, 5.0, 6.0, 8.0])).tolist() == [7, 7, 7, 8]
+    scale = {"scale_factor": {"f8": 0.01}, "add_offset": {"f8": 280.0}}
+    unpacked = packing("i2", **scale, valid_range={"f4": [279.5, 281.0]})
+    outside = unpacked.outside(np.array([-51, -50, 100, 101], "i2"))
+    assert outside.tolist() == [True, False, False, True]
+    assert unpacked.pack(np.array([270.0, 290.0])).tolist() == [-50, 100]
 
 
 def test_weights_are_areas(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ def bad(folder: Path, kind: str) -> Path:
             file["t2m"][0, :2, 0] = np.inf
         elif kind == "unknown":
             file["t2m"][:] = np.nan
-        elif kind == "celsius":
-            file["t2m"].units = "degC"
+        elif kind == "unit":
+            file["t2m"].units = "degrees"
         elif kind == "group":
             file.createGroup("inner")
         elif kind == "nolat":
@@ -59,15 +59,15 @@ def bad(folder: Path, kind: str) -> Path:
     [
         ("infinite", "t2m: 2 infinite values"),
         ("unknown", "nothing but missing values in t2m"),
-        ("celsius", "t2m is in degC, but the model's is in K"),
+        ("unit", "t2m is in degrees, which cannot be converted to K of the model's t2m"),
         ("group", r"has groups \(inner\)"),
-        ("nolat", "no latitude found"),
-        ("renamed", "has t, z; asked for t2m"),
+        ("nolat", "no latitude; it must be"),
+        ("renamed", "has t, z; the model needs t2m: .*--rename NAME=t2m"),
         ("jumbled", "lat: must rise or fall all the way"),
-        ("degrees", "lat: 180 to -180 are no degrees"),
-        ("large", "noise: no field of the model, and too large"),
-        ("compound", "c is of a type made by a user"),
-        ("curved", "latitude has two dimensions, a curvilinear grid"),
+        ("degrees", "lat: 180 to -180 are not degrees"),
+        ("large", "noise: not a field of the model, and too large"),
+        ("compound", "c is of a user-defined type"),
+        ("curved", "latitude has two or more dimensions, a curvilinear grid"),
     ],
 )
 def test_bad_files_are_refused_in_a_line(tmp_path: Path, kind: str, said: str) -> None:

@@ -24,15 +24,15 @@ from inrc.evaluation.workers import Failed, Workers
 
 @given(st.floats(0.3, 3.0))
 def test_a_known_shift_of_the_rate_is_found_exactly(shift: float) -> None:
-    found = bd_rate((RATES, QUALITY), ([rate * shift for rate in RATES], QUALITY))
-    assert found.value == pytest.approx(100 * (shift - 1), abs=1e-9)
-    assert found.overlap == pytest.approx(1.0)
+    delta = bd_rate((RATES, QUALITY), ([rate * shift for rate in RATES], QUALITY))
+    assert delta.value == pytest.approx(100 * (shift - 1), abs=1e-9)
+    assert delta.overlap == pytest.approx(1.0)
 
 
 @given(st.floats(-2.0, 2.0))
 def test_a_known_gain_in_quality_is_found_exactly(gain: float) -> None:
-    found = bd_psnr((RATES, QUALITY), (RATES, [each + gain for each in QUALITY]))
-    assert found.value == pytest.approx(gain, abs=1e-9)
+    delta = bd_psnr((RATES, QUALITY), (RATES, [each + gain for each in QUALITY]))
+    assert delta.value == pytest.approx(gain, abs=1e-9)
 
 
 def test_deltas_agree_with_another_implementation() -> None:
@@ -74,22 +74,22 @@ def test_the_interval_holds_the_mean_and_is_as_wide_as_theory_says() -> None:
 
 
 def test_codecs_are_compared_with_an_anchor() -> None:
-    (found,) = compare(pair(shift=0.5), "JPEG 2000")
-    assert found["codec"] == "inrc basis" and found["files"] == 2
-    assert found["bd_rate"] == pytest.approx(-50.0)
-    assert found["interval"] == pytest.approx([-50.0, -50.0])
+    (delta,) = compare(pair(shift=0.5), "JPEG 2000")
+    assert delta["codec"] == "inrc basis" and delta["files"] == 2
+    assert delta["bd_rate"] == pytest.approx(-50.0)
+    assert delta["interval"] == pytest.approx([-50.0, -50.0])
     rows = [
         each for each in pair(0.5) if each.file_id == ("a" if each.codec == "inrc basis" else "b")
     ]
-    (found,) = compare(rows, "JPEG 2000")
-    assert "other files" in found["why"]
+    (delta,) = compare(rows, "JPEG 2000")
+    assert "no files in common" in delta["why"]
     with pytest.raises(SignalError, match="WebP"):
         compare(rows, "WebP")
 
 
 def test_rates_that_have_nothing_in_common_still_have_a_ratio() -> None:
-    (found,) = compare(pair(shift=0.01), "JPEG 2000")
-    assert found["bd_rate"] == pytest.approx(-99.0) and found["bd_quality"] is None
+    (delta,) = compare(pair(shift=0.01), "JPEG 2000")
+    assert delta["bd_rate"] == pytest.approx(-99.0) and delta["bd_quality"] is None
 
 
 def test_a_refused_file_does_not_cost_the_comparison() -> None:
@@ -97,9 +97,9 @@ def test_a_refused_file_does_not_cost_the_comparison() -> None:
     rows = [each for each in pair(0.5) if each.codec != "JPEG 2000" or each.file_id == "a"]
     rows += [replace(each, rate=each.rate * 7) for each in rows if each.file_id == "b"]
     refused = Result("JPEG 2000", 1.0, "x", "b.png", "b", "image", "pixel", error="cannot hold it")
-    (found,) = compare([*rows, refused], "JPEG 2000")
-    assert found["why"] is None and found["shared"] == 1
-    assert found["bd_rate"] == pytest.approx(-50.0)
+    (delta,) = compare([*rows, refused], "JPEG 2000")
+    assert delta["why"] is None and delta["shared"] == 1
+    assert delta["bd_rate"] == pytest.approx(-50.0)
 
 
 def test_points_are_means_over_the_same_files() -> None:
@@ -128,12 +128,12 @@ def test_rows_come_back_and_an_unfinished_line_is_passed_over(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("nonsense", "line 1 is no row"),
-        ("[]", "line 1 is no row"),
-        ('{"codec": "x"}', "line 1 is no row"),
-        (json.dumps({**vars(row("x", 0, 1, 30)), "protocol": 99}), "protocol 99"),
-        (json.dumps({**vars(row("x", 0, 1, 30)), "rate": "1"}), "line 1 is no row"),
-        (json.dumps({**vars(row("x", 0, 1, 30)), "measures": {}}), "line 1 is no row"),
+        ("nonsense", "line 1 is not a result"),
+        ("[]", "line 1 is not a result"),
+        ('{"codec": "x"}', "line 1 is not a result"),
+        (json.dumps({**vars(row("x", 0, 1, 30)), "protocol": 99}), "version 99 of the protocol"),
+        (json.dumps({**vars(row("x", 0, 1, 30)), "rate": "1"}), "line 1 is not a result"),
+        (json.dumps({**vars(row("x", 0, 1, 30)), "measures": {}}), "line 1 is not a result"),
     ],
 )
 def test_what_is_no_row_is_refused(line: str, says: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from inrc.evaluation import linear, load
 from inrc.evaluation.baselines import baseline, missing
 from inrc.evaluation.components import components
 from inrc.evaluation.histograms import histograms
-from inrc.evaluation.rows import sound
+from inrc.evaluation.results import sound
 from inrc.model import Model
 from inrc.signal import Baseline
 from inrc_modalities.image import ImageDataModule
@@ -36,18 +36,18 @@ def low_rank(count: int, rank: int = 5, size: int = 60, seed: int = 0) -> np.nda
 def test_components_are_those_of_a_singular_value_decomposition() -> None:
     rows = np.random.default_rng(0).normal(size=(40, 12)).astype(np.float32)
     for given in (rows, rows[:9]):  # either of the Gram matrices
-        found = components(given, 4)
+        pca = components(given, 4)
         away = given.astype(np.float64) - given.mean(0, dtype=np.float64)
         right = np.linalg.svd(away, full_matrices=False)[2][:4]
-        assert np.abs(np.abs((found.basis * right).sum(1)) - 1).max() < 1e-4
-        assert np.allclose(found.basis @ found.basis.T, np.eye(4), atol=1e-5)
+        assert np.abs(np.abs((pca.basis * right).sum(1)) - 1).max() < 1e-4
+        assert np.allclose(pca.basis @ pca.basis.T, np.eye(4), atol=1e-5)
 
 
 def test_what_lies_in_the_span_comes_back_exactly() -> None:
-    found = components(low_rank(50))
-    assert len(found.basis) == 5
+    pca = components(low_rank(50))
+    assert len(pca.basis) == 5
     fresh = low_rank(7, seed=1)
-    assert np.allclose(found.expand(found.project(fresh)), fresh, atol=1e-5)
+    assert np.allclose(pca.expand(pca.project(fresh)), fresh, atol=1e-5)
 
 
 def test_what_is_not_known_has_no_say() -> None:
@@ -56,8 +56,8 @@ def test_what_is_not_known_has_no_say() -> None:
     weights[:, :20] = 0
     broken = rows.copy()
     broken[:, :20] = 1e6
-    found = components(broken, weights=weights)
-    again = found.expand(found.project(broken, np.broadcast_to(weights > 0, rows.shape)))
+    pca = components(broken, weights=weights)
+    again = pca.expand(pca.project(broken, np.broadcast_to(weights > 0, rows.shape)))
     assert np.allclose(again[:, 20:], rows[:, 20:], atol=1e-4)
     assert np.isfinite(again).all()
 
@@ -69,8 +69,8 @@ def test_errors_count_by_their_weights() -> None:
     weights = generator.uniform(0.1, 3.0, (1, 30)).astype(np.float32)
     errors = {}
     for name, given in (("weighted", weights), ("plain", None)):
-        found = components(rows, 10, given)
-        errors[name] = float((weights * (found.expand(found.project(rows)) - rows) ** 2).sum())
+        pca = components(rows, 10, given)
+        errors[name] = float((weights * (pca.expand(pca.project(rows)) - rows) ** 2).sum())
     root = np.sqrt(weights / weights.mean()).astype(np.float64)
     singular = np.linalg.svd((rows - rows.mean(0)) * root, compute_uv=False)
     least = float((singular[10:] ** 2).sum() * weights.mean())
@@ -124,10 +124,10 @@ def test_training_leaves_components_that_evaluate_picks_up(run: Path, tmp_path: 
     model, rows = Model.load(path), tmp_path / "rd.jsonl"
     words = ["evaluate", str(image), "-m", str(path), "-o", str(rows), "-q", "1", "--quiet"]
     assert main([*words, "--baselines", "PCA", "--repeats", "0"]) == 0
-    found = [row for row in load(rows) if row.codec == "PCA"]
-    assert len(found) > 1 and all(row.model is None for row in found)
+    results = [row for row in load(rows) if row.codec == "PCA"]
+    assert len(results) > 1 and all(row.model is None for row in results)
     # the bytes are those of an archive that decodes, through the modality's own writer
-    row = found[-1]
+    row = results[-1]
     codec = baseline(path, model, "PCA")
     data = codec.encode(image, row.setting)
     assert len(data) == row.bytes
@@ -207,7 +207,7 @@ def test_a_codec_that_is_not_installed_is_named_with_its_extra(
     assert missing(plain) is None
     monkeypatch.setattr("inrc.evaluation.baselines.find_spec", lambda name: None)
     assert missing(replace(plain, name="Draco", needs="DracoPy")) == (
-        "Draco: needs DracoPy, which is not installed: pip install 'inrc[mesh]'"
+        "Draco: needs DracoPy, which is not installed; run pip install 'inrc[mesh]'"
     )
     vvc = replace(plain, name="VVC intra", needs="a PyAV with libvvenc")
     assert missing(vvc) == "VVC intra: needs a PyAV with libvvenc, which is not installed"

@@ -50,9 +50,9 @@ def test_figures_have_every_codec_and_no_overlapping_names(tmp_path: Path) -> No
     for suffix in (".png", ".svg"):
         save(figure, tmp_path / f"rd{suffix}")
         assert (tmp_path / f"rd{suffix}").stat().st_size > 1000
-    with pytest.raises(UsageError, match="cannot draw"):
+    with pytest.raises(UsageError, match="unknown format"):
         save(figure, tmp_path / "rd.doc")
-    with pytest.raises(SignalError, match="no measure 'ms_ssim'; there are psnr"):
+    with pytest.raises(SignalError, match="no measure 'ms_ssim'; use psnr"):
         draw(whole, "ms_ssim")
 
 
@@ -97,22 +97,22 @@ class Outside(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.references: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
             loads = name in ("src", "srcset", "href", "xlink:href", "data", "poster", "action")
             for text in [value or ""] if loads else re.findall(r"url\(([^)]*)", value or ""):
                 if not text.strip("'\" ").startswith(("#", "data:")):
-                    self.found.append(f"{tag} {name}={text}")
+                    self.references.append(f"{tag} {name}={text}")
 
 
 def test_the_page_loads_nothing(tmp_path: Path) -> None:
     parser = Outside()
     parser.feed(page(pair(0.5), "psnr", published("kodak")))
-    assert not parser.found
+    assert not parser.references
     parser.feed('<img src="http://x/y.png"><p style="background: url(y.png)">')
-    assert len(parser.found) == 2  # it would have seen them
+    assert len(parser.references) == 2  # it would have seen them
 
 
 BROWSER = next(
@@ -183,7 +183,7 @@ def test_from_files_to_a_page(
     assert "data:image/png" in (tmp_path / "r.html").read_text()
     assert main(["report", str(rows), "-o", str(tmp_path / "r.html")]) == 1  # exists already
     assert main([*words[:-4], "--baselines", "MP3"]) == 2
-    assert "there are: JPEG" in capsys.readouterr().err
+    assert "use one of JPEG" in capsys.readouterr().err
 
 
 def refuse(path: Path, quality: float) -> bytes:
@@ -223,9 +223,11 @@ def test_a_codec_goes_on_with_all_files_until_each_is_past_ours(
     monkeypatch.setattr(sys.modules["inrc.evaluation.evaluate"], "Workers", Here)
     for files, last in (([fast], 2.0), ([slow, fast], 3.0)):
         plan = Plan(files, run / "codec.safetensors", [0], ["Made"], repeats=0)
-        found = list(evaluate(plan, tmp_path / f"{len(files)}.jsonl"))
+        results = list(evaluate(plan, tmp_path / f"{len(files)}.jsonl"))
         for file in files:
-            tried = [row.setting for row in found if row.codec == "Made" and row.file == str(file)]
+            tried = [
+                row.setting for row in results if row.codec == "Made" and row.file == str(file)
+            ]
             assert tried == [each for each in made.qualities if each <= last]
 
 
@@ -253,7 +255,7 @@ def test_a_gallery_shows_ours_and_others_at_the_same_rate(run: Path, tmp_path: P
     drawn = [axes for axes in figure.axes if axes.get_images() or axes.collections]
     assert len(drawn) == len(figure.axes)  # no panel is empty
     gone = [replace(each, file=str(tmp_path / "gone.png")) for each in load(out)]
-    with pytest.raises(SignalError, match="still there"):
+    with pytest.raises(SignalError, match="with an existing file"):
         gallery(gone, model)
 
 

@@ -18,7 +18,7 @@ from inrc_modalities.audio import Audio
 from inrc_modalities.image import Image
 from inrc_modalities.video import Video
 
-MODEL = Path(__file__).parent / "golden/v2/image/codec.safetensors"
+MODEL = Path(__file__).parent / "golden/v1/contexts/codec.safetensors"
 DATA = Path(os.environ.get("INRC_DATA", Path(__file__).parents[2] / "shared/data"))
 KODAK = sorted((DATA / "images/kodak").glob("*.png"))
 kodak = pytest.mark.skipif(not KODAK, reason="no Kodak images here (INRC_DATA/images/kodak)")
@@ -60,12 +60,12 @@ def test_published_points_are_within_what_so_few_images_allow(method: str) -> No
     ]
     files = KODAK[:12]
     for rate, quality in (points[0], points[-1]):
-        found = []
+        measured = []
         for file in files:
             with Pillow.open(file) as image:
-                found.append(_at_rate(image.convert("RGB"), rate, method))
-        error = np.std(found, ddof=1) / len(files) ** 0.5 * ((24 - len(files)) / 23) ** 0.5
-        assert np.mean(found) == pytest.approx(quality, abs=2 * error + 0.3), f"{rate} bpp"
+                measured.append(_at_rate(image.convert("RGB"), rate, method))
+        error = np.std(measured, ddof=1) / len(files) ** 0.5 * ((24 - len(files)) / 23) ** 0.5
+        assert np.mean(measured) == pytest.approx(quality, abs=2 * error + 0.3), f"{rate} bpp"
 
 
 def _at_rate(image: Pillow.Image, rate: float, method: str) -> float:
@@ -122,14 +122,14 @@ def test_x265_rates_are_those_of_the_container(tmp_path: Path) -> None:
     with av.open(str(path)) as container:
         frames = sum(1 for _ in container.decode(video=0))
     with av.open(io.BytesIO(data), format="hevc") as container:
-        found = [packet.size for packet in container.demux() if packet.size]
-    assert len(found) == frames
-    assert sum(found) == len(data)  # a bare stream: packets, and nothing else
+        sizes = [packet.size for packet in container.demux() if packet.size]
+    assert len(sizes) == frames
+    assert sum(sizes) == len(data)  # a bare stream: packets, and nothing else
 
 
 def test_image_measures_use_the_conventions_that_are_stated(tmp_path: Path) -> None:
     """Peak 255, all channels pooled, after rounding: a file one level off has 48.13 dB."""
     for name, level in (("a", 100), ("b", 101)):
         Pillow.fromarray(np.full((32, 32, 3), level, np.uint8)).save(tmp_path / f"{name}.png")
-    found = Image().measure(tmp_path / "a.png", tmp_path / "b.png")
-    assert found["psnr"] == pytest.approx(20 * np.log10(255), abs=1e-9)
+    measures = Image().measure(tmp_path / "a.png", tmp_path / "b.png")
+    assert measures["psnr"] == pytest.approx(20 * np.log10(255), abs=1e-9)

@@ -92,7 +92,9 @@ def test_a_broken_connection_is_taken_up_again(server: Server, tmp_path: Path) -
 
 def test_a_part_of_yesterday_is_continued(server: Server, tmp_path: Path) -> None:
     server.cut = [300_000] + [0] * room.TRIES
-    with pytest.raises(InrcError, match=r"broke off|no connection.*run this again to go on") as no:
+    with pytest.raises(
+        InrcError, match=r"connection broke|no connection.*run this again to continue"
+    ) as no:
         fetch(remote(server), tmp_path)
     assert "\n" not in str(no.value)
     assert [p.name for p in tmp_path.iterdir()] == ["data.bin.part"]
@@ -132,12 +134,12 @@ def test_another_file_is_refused_and_removed(server: Server, tmp_path: Path) -> 
         fetch(remote(server), tmp_path)
     assert not list(tmp_path.iterdir())
     (tmp_path / "data.bin").write_bytes(CONTENT[::-1])
-    with pytest.raises(InrcError, match=r"data\.bin: damaged or another file"):
+    with pytest.raises(InrcError, match=r"data\.bin: corrupt or another file"):
         find(remote(server), tmp_path, download=True)
     server.content, server.lies = CONTENT, True
     (tmp_path / "data.bin").unlink()
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:1000])
-    with pytest.raises(InrcError, match="another part than was asked for"):
+    with pytest.raises(InrcError, match="another range than requested"):
         fetch(remote(server), tmp_path)
 
 
@@ -147,20 +149,20 @@ def test_a_refusal_says_what_to_do(server: Server, tmp_path: Path, status: int, 
     with pytest.raises(InrcError, match=said) as refusal:
         fetch(remote(server), tmp_path)
     line = str(refusal.value)
-    assert f"get {server.url} (1 MB) and put it there by hand" in line
+    assert f"download {server.url} (1 MB) yourself and save it as" in line
     assert line.endswith(str(tmp_path / "data.bin")) and "\n" not in line
     assert server.asked == [None]  # it meant it
 
 
 def test_offline_is_one_line(tmp_path: Path) -> None:
     nowhere = Remote("a.zip", "http://127.0.0.1:1/a.zip", "free", "nobody", "0" * 64)
-    with pytest.raises(InrcError, match=r"\(no connection\).*by hand, as .*a\.zip$"):
+    with pytest.raises(InrcError, match=r"\(no connection\).*yourself and save it as .*a\.zip$"):
         fetch(nowhere, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_nothing_is_fetched_unasked(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(InrcError, match=r"not here; get http.* or set download: true"):
+    with pytest.raises(InrcError, match=r"is missing; download http.* or set download: true"):
         find(remote(server), tmp_path)
     assert server.asked == []
     assert find(remote(server), tmp_path, download=True).read_bytes() == CONTENT

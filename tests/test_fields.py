@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from inrc.fields import Field, GatedSiren, ShiftSiren, Siren, affine, sine
+from inrc.fields import Field, GatedSiren, ShiftSiren, SineLayers, Siren, affine, sine
 
 D, F, K, WIDTH, DEPTH, W0 = 2, 3, 5, 7, 3, 12.0
 RANK, HYPER = 2, 6
@@ -97,7 +97,7 @@ def test_values_and_gradients_are_those_of_the_formula(
     field = random(build(), 1)
     latents, points = asked(shared)
     inputs = [latents, points, *field.parameters()]
-    values = field(points, field.bend(latents))
+    values = field.condition(latents)(points)
     expected = torch.stack(
         [torch.stack([formula(field, z, x) for x in points[b % len(points)]])
          for b, z in enumerate(latents)]
@@ -118,9 +118,9 @@ def test_values_and_gradients_are_those_of_the_formula(
 def test_single_precision_is_close(build: Callable[[], Siren], formula: Formula) -> None:
     field = random(build(), 1)
     latents, points = asked(shared=True)
-    expected = field(points, field.bend(latents))
+    expected = field.condition(latents)(points)
     field = field.float()
-    values = field(points.float(), field.bend(latents.float()))
+    values = field.condition(latents.float())(points.float())
     torch.testing.assert_close(values.double(), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -129,8 +129,8 @@ def test_shared_points_equal_expanded_points(build: Callable[[], Siren], formula
     field = random(build(), 2)
     latents, points = asked(shared=True)
     inputs = [latents, points, *field.parameters()]
-    once = field(points, field.bend(latents))
-    repeated = field(points.expand(SIGNALS, -1, -1), field.bend(latents))
+    once = field.condition(latents)(points)
+    repeated = field.condition(latents)(points.expand(SIGNALS, -1, -1))
     torch.testing.assert_close(once, repeated, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(
         derivatives(once, inputs), derivatives(repeated, inputs), rtol=1e-10, atol=1e-10
@@ -143,11 +143,11 @@ def test_without_gradients_the_values_are_the_same_and_nothing_is_overwritten(
 ) -> None:
     field = random(build(), 4)
     latents, points = asked(shared=True)
-    expected = field(points, field.bend(latents)).detach()
+    expected = field.condition(latents)(points).detach()
     kept = [t.detach().clone() for t in (latents, points, *field.parameters())]
     with torch.no_grad():
-        layers = field.bend(latents)
-        once, again = field(points, layers), field(points, layers)
+        evaluate = field.condition(latents)
+        once, again = evaluate(points), evaluate(points)
     torch.testing.assert_close(once, expected, rtol=0, atol=0)
     torch.testing.assert_close(again, expected, rtol=0, atol=0)
     for before, now in zip(kept, (latents, points, *field.parameters()), strict=True):
@@ -157,7 +157,7 @@ def test_without_gradients_the_values_are_the_same_and_nothing_is_overwritten(
 def test_signals_do_not_see_each_other() -> None:
     field = random(gated(), 5)
     latents, points = asked(shared=True)
-    together = field(points, field.bend(latents))
+    together = field.condition(latents)(points)
     (gradient,) = torch.autograd.grad(together[1].sum(), latents)
     assert gradient[1].abs().max() > 0
     assert gradient[0].abs().max() == gradient[2].abs().max() == 0
@@ -168,8 +168,9 @@ def test_a_gated_field_starts_as_the_ungated_one() -> None:
     field = gated()
     points = 2 * torch.rand(1, POINTS, D) - 1
     latent = torch.zeros(1, K, requires_grad=True)
-    values = field(points, field.bend(latent))
-    torch.testing.assert_close(values, field(points, field.straight()), rtol=1e-5, atol=1e-6)
+    values = field.condition(latent)(points)
+    straight = SineLayers(tuple(field.shared_layers()))
+    torch.testing.assert_close(values, straight(points), rtol=1e-5, atol=1e-6)
     # and the latent can leave the start
     assert torch.autograd.grad(values.sum(), latent)[0].abs().min() > 0
 
@@ -178,7 +179,7 @@ def test_a_gated_field_starts_as_the_ungated_one() -> None:
 def test_a_gate_moves_its_own_weight_and_its_rank_is_what_it_says(rank: int) -> None:
     field = GatedSiren(2, 3, 6, 8, 4, 30.0, rank, 16).double()
     latents = torch.randn(5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    straight, bent = field.straight(), field.bend(latents)
+    straight, bent = field.shared_layers(), field.condition(latents).layers
     # the first and the last layer, and all biases, are those of the network that all share
     for number in (0, len(bent) - 1):
         assert torch.equal(bent[number].weight, straight[number].weight)
@@ -188,9 +189,9 @@ def test_a_gate_moves_its_own_weight_and_its_rank_is_what_it_says(rank: int) -> 
         gate = other.weight / one.weight  # B H H
         assert bool((gate > 0).all()) and bool((gate < 2).all())
         logits = torch.logit(gate / 2)
-        found = torch.linalg.svdvals(logits)
-        assert bool((found[:, rank:] < 1e-8 * found[:, :1]).all())  # no more than rank r
-        assert bool((found[:, rank - 1] > 1e-4 * found[:, 0]).all())  # and no less
+        singular = torch.linalg.svdvals(logits)
+        assert bool((singular[:, rank:] < 1e-8 * singular[:, :1]).all())  # no more than rank r
+        assert bool((singular[:, rank - 1] > 1e-4 * singular[:, 0]).all())  # and no less
     # one number of U moves the gates of one row, and of no other
     factors = field._factors(latents[:1]).detach()
     moved = factors.clone()
@@ -198,7 +199,7 @@ def test_a_gate_moves_its_own_weight_and_its_rank_is_what_it_says(rank: int) -> 
     gates = []
     for each in (factors, moved):
         field._factors = lambda _, each=each: each  # type: ignore[method-assign]
-        gates.append([layer.weight for layer in field.bend(latents[:1])])
+        gates.append([layer.weight for layer in field.condition(latents[:1]).layers])
     for number, (before, after) in enumerate(zip(*gates, strict=True)):
         rows = (before != after).any(-1).nonzero()[:, -1].tolist()
         assert rows == ([2] if number == 2 else [])
@@ -219,16 +220,16 @@ def test_the_start_follows_the_papers(build: Callable[[], Siren]) -> None:
 def test_what_all_signals_share_is_computed_once() -> None:
     field = gated()
     points = torch.rand(1, POINTS, D)
-    assert field.features(points, field.straight()).shape == (1, POINTS, WIDTH)
-    layers = field.bend(torch.randn(SIGNALS, K))
+    assert SineLayers(tuple(field.shared_layers())).hidden(points).shape == (1, POINTS, WIDTH)
+    layers = field.condition(torch.randn(SIGNALS, K)).layers
     assert [layer.weight.shape[0] for layer in layers] == [1, SIGNALS, SIGNALS, 1]
     with Calls() as calls:
         affine(points, layers[0])
     assert calls["mm"] == 1 and calls["baddbmm"] == 0
 
 
-def test_a_field_must_say_how_it_bends() -> None:
-    with pytest.raises(TypeError, match="bend"):
+def test_a_field_must_define_condition() -> None:
+    with pytest.raises(TypeError, match="condition"):
         Field(1, 1, 1)  # type: ignore[abstract]
 
 

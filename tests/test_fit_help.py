@@ -1,6 +1,5 @@
 """Every option of training that is ours is explained, and help names what there is to choose."""
 
-import dataclasses
 import inspect
 from collections.abc import Iterator
 from importlib import import_module
@@ -41,7 +40,7 @@ def data_modules() -> Iterator[type[SignalDataModule]]:
 METHODS = [
     kind
     for kind in vars(methods).values()
-    if isinstance(kind, type) and issubclass(kind, Method) and dataclasses.is_dataclass(kind)
+    if isinstance(kind, type) and issubclass(kind, Method) and not inspect.isabstract(kind)
 ]
 KINDS = [Compressor, *METHODS, *dict.fromkeys(data_modules())]
 

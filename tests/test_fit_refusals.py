@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import tiny_fit
+from recipe_runs import NAMES
 
-from inrc import cli
+from inrc import cli, registry
 
 Capture = pytest.CaptureFixture[str]
 
@@ -75,6 +76,24 @@ def test_bad_files_are_left_out_if_asked(folder: Path, capsys: Capture) -> None:
     skipped = [line for line in said.err.splitlines() if line.startswith("skipped")]
     assert skipped == [f"skipped {folder}/damaged/1.wav: cut short; its end is missing"]
     assert "1 validation file in" in said.out
+
+
+@pytest.mark.parametrize("recipe", [path.removesuffix(".yaml") for path in NAMES])
+@pytest.mark.parametrize("root", ["missing", "empty", "damaged"])
+def test_every_data_module_says_in_one_line_what_is_wrong_with_a_folder(
+    recipe: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "damaged").mkdir()
+    kind = registry.find(recipe)
+    bad = tmp_path / "damaged" / f"transforms{kind.suffixes[0]}"
+    bad.write_bytes(b"not what the suffix says")
+    words = [f"--data.root={root}", "--trainer.accelerator=cpu", "--trainer.default_root_dir=run"]
+    assert cli.main(["fit", "--config", recipe, *words]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and said.startswith(f"inrc: {root}")
+    assert ("skip_bad" in said) == (root == "damaged")
 
 
 @pytest.mark.parametrize("verb", ["validate", "test"])

@@ -180,7 +180,7 @@ def test_what_is_missing_is_named_with_its_command(tmp_path: Path) -> None:
     model = tmp_path / "codec.safetensors"
     for kind, codec in by_name(tmp_path).items():
         assert missing(codec) == (
-            f"{kind}: needs codec.{kind}.safetensors, which this makes: python -m "
+            f"{kind}: needs codec.{kind}.safetensors; run python -m "
             f"inrc_modalities.image.train_autoencoder FOLDER -m {model} --codec {kind}"
         )
         with pytest.raises(ModelError, match="no such file"):

@@ -101,7 +101,9 @@ def test_cifar_is_unpacked_and_keeps_its_splits(cifar: tuple[Path, np.ndarray]) 
 def test_missing_or_damaged_cifar_is_explained(cifar: tuple[Path, np.ndarray]) -> None:
     root, _ = cifar
     nowhere = root / "elsewhere"
-    with pytest.raises(InrcError, match=r"not here; get http.*by hand.*or set download: true"):
+    with pytest.raises(
+        InrcError, match=r"is missing; download http.*yourself.*or set download: true"
+    ):
         FakeCIFAR10(nowhere).prepare_data()
     with pytest.raises(InrcError, match=r"cannot be downloaded \(no connection\)"):
         FakeCIFAR10(nowhere, download=True).prepare_data()

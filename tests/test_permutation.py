@@ -30,26 +30,26 @@ PARTS = st.lists(st.integers(1, 40), min_size=1, max_size=6)
 
 
 def test_orders_are_the_same_for_ever() -> None:
-    found = orders(64, 100)
-    assert hashlib.sha256(found.astype("<i8").tobytes()).hexdigest() == ORDERS
+    order = orders(64, 100)
+    assert hashlib.sha256(order.astype("<i8").tobytes()).hexdigest() == ORDERS
     assert orders(5, 3).tolist() == [[1, 4, 3], [4, 1, 2], [3, 0, 4], [0, 3, 1], [2, 2, 0]]
-    assert (np.sort(found, 0) == np.arange(64)[:, None]).all()
-    assert np.array_equal(orders(64, 7), found[:, :7])  # a weight's own, whatever stands beside it
+    assert (np.sort(order, 0) == np.arange(64)[:, None]).all()
+    assert np.array_equal(orders(64, 7), order[:, :7])  # a weight's own, whatever stands beside it
 
 
 @given(PARTS, st.integers(1, 50))
 def test_groups_hold_rows_of_one_signal_and_are_of_nearly_one_size(
     parts: list[int], most: int
 ) -> None:
-    found = groups(parts, most)
-    assert max(found) <= most and groups(found, most) == found
-    edges, starts = np.cumsum(found), np.cumsum(parts)
+    sizes = groups(parts, most)
+    assert max(sizes) <= most and groups(sizes, most) == sizes
+    edges, starts = np.cumsum(sizes), np.cumsum(parts)
     assert set(starts) <= set(edges)
     for end, rows in zip(starts, parts, strict=True):
-        inside = [size for size, edge in zip(found, edges, strict=True) if end - rows < edge <= end]
+        inside = [size for size, edge in zip(sizes, edges, strict=True) if end - rows < edge <= end]
         assert len(inside) == -(-rows // most) and max(inside) - min(inside) <= 1
-    chunks = list(_chunks(found, max(most, 30)))
-    assert [size for _, inside in chunks for size in inside] == found
+    chunks = list(_chunks(sizes, max(most, 30)))
+    assert [size for _, inside in chunks for size in inside] == sizes
     assert [start for start, _ in chunks] == [0, *np.cumsum([sum(c) for _, c in chunks])[:-1]]
     assert all(sum(inside) <= max(most, 30) for _, inside in chunks)
 
@@ -115,16 +115,16 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def model_of(folder: Path, together: int, monkeypatch: pytest.MonkeyPatch) -> Model:
-    monkeypatch.setattr(room, "TOGETHER", together)
+    monkeypatch.setattr(room, "MAX_GROUP", together)
     data = ImageDataModule(patch=16, sample_count=3, batch_size=4, sample_folder=folder / "sample",
                   val_fraction=0.34)  # fmt: skip
     return trained(data, folder)
 
 
 def bottleneck(model: Model, quality: int) -> RelativeBottleneck:
-    found = model.network.bottleneck(quality)
-    assert isinstance(found, RelativeBottleneck)
-    return found
+    coder = model.network.bottleneck(quality)
+    assert isinstance(coder, RelativeBottleneck)
+    return coder
 
 
 def test_files_of_several_parts_decode_elsewhere_bit_for_bit(
@@ -141,7 +141,7 @@ def test_files_of_several_parts_decode_elsewhere_bit_for_bit(
         parts = [item.parts for item in opened.archive.items]
         assert parts == [16, 6, 1, 1][: len(some)]
         assert made.payload == 2 * coder.symbols * sum(parts)
-        permutation = coder.dequantize(quality.decompress(opened.archive.payload, sum(parts)))
+        permutation = coder.dequantize(coder.decompress(opened.archive.payload, sum(parts)))
         same = (opened.latents == permutation).all(1)
         assert same[22:].all() and not same[:22].any()
         features = [
@@ -158,26 +158,3 @@ def test_files_of_several_parts_decode_elsewhere_bit_for_bit(
     subprocess.run([sys.executable, "-c", DECODE, str(tmp_path)], check=True, cwd=tmp_path)
     there = torch.load(tmp_path / "found.pt")
     assert all(torch.equal(a, b) for a, b in zip(here, there, strict=True))
-
-
-def test_an_old_model_knows_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    get = RelativeBottleneck.get_extra_state
-    monkeypatch.setattr(
-        RelativeBottleneck, "get_extra_state",
-        lambda self: {k: v for k, v in get(self).items() if k != "together"},
-    )  # fmt: skip
-    model = model_of(tmp_path, 1, monkeypatch)
-    monkeypatch.setattr(room, "TOGETHER", 64)
-    coder = bottleneck(model, 1)
-    assert coder.max_group == 1
-    made = codec.compress(pictures(tmp_path), model, 1)
-    opened = codec.open_archive(made.data, model)
-    assert torch.equal(
-        opened.latents,
-        quality.dequantize(quality.decompress(opened.archive.payload, len(opened.latents))),
-    )
-    # and one that has been taught it forgets it with an old model's state
-    other = bottleneck(model, 0)
-    other.max_group = 256
-    other.set_extra_state(quality.get_extra_state())
-    assert other.max_group == 1

@@ -142,7 +142,7 @@ def test_without_it_its_files_are_refused_in_one_line(
     assert cli.main(["decompress", *words]) == 1
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1
-    assert "unknown modality 'gamma'; installed: " in said.err
+    assert "unknown modality 'gamma'; choose one of: " in said.err
     assert not (place / "no.spe").exists()
 
 

@@ -18,7 +18,7 @@ from inrc.signal import CONTRACT
 
 Install = Callable[..., None]
 Put = Callable[[str, str], Path]
-GOLDEN = Path(__file__).parent / "golden" / "v1" / "image"
+GOLDEN = Path(__file__).parent / "golden" / "v1" / "contexts"
 
 GOOD = """
 from pathlib import Path
@@ -91,7 +91,9 @@ def test_only_the_one_that_is_asked_for_is_imported(install: Install) -> None:
 
 def test_an_unknown_name_lists_what_is_installed(install: Install) -> None:
     install("tides", "tide", "tides_plugin", GOOD)
-    with pytest.raises(RegistryError, match=r"unknown modality 'tied'; installed: .*image.*tide"):
+    with pytest.raises(
+        RegistryError, match=r"unknown modality 'tied'; choose one of: .*image.*tide"
+    ):
         registry.find("tied")
 
 
@@ -118,7 +120,7 @@ def test_a_name_claimed_twice_is_reported_with_both_modules(install: Install) ->
         (GOOD + "    contract = 0\n", "its contract is 0"),
         (GOOD.replace('(".tide",)', '".tide"'), "its suffixes are '.tide'"),
         (GOOD.replace('"sample"', "None"), "its unit is None"),
-        (GOOD.replace('"tide"', '"ebb"'), "calls itself 'ebb'"),
+        (GOOD.replace('"tide"', '"ebb"'), "its name is 'ebb'"),
         (GOOD.replace("def read(", "def reads("), "it lacks read"),
     ],
 )
@@ -135,7 +137,9 @@ def test_a_broken_plugin_is_an_error_only_by_name(install: Install, code: str, s
 def test_an_entry_point_that_names_nothing(put: Put, target: str) -> None:
     put("tides", f"tide = {target}")
     assert "tide" in registry.names() and "image" in registry.names()
-    with pytest.raises(RegistryError, match=r"of tides 2\.5\) .* is not module:class") as caught:
+    with pytest.raises(
+        RegistryError, match=r"of tides 2\.5\) .* is not of the form module:class"
+    ) as caught:
         registry.find("tide")
     assert "\n" not in str(caught.value)
 
@@ -183,7 +187,7 @@ def guests(install: Install, tmp_path: Path) -> dict[str, str]:
         "plain": "it is not a Modality",
         "quit": "SystemExit: 3",
         "reef": "ValueError: two lines",
-        "twice": "claimed by one_plugin:Tide of one 2.5 and by two_plugin:Tide of two 2.5",
+        "twice": "declared by one_plugin:Tide of one 2.5 and by two_plugin:Tide of two 2.5",
     }
 
 
@@ -210,9 +214,10 @@ def test_files_of_others_are_decoded_as_ever(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [str(GOLDEN / "file.inrc"), "-m", str(GOLDEN / "codec.safetensors")]
-    assert cli.main(["decompress", *words, "-o", str(tmp_path / "decoded.png")]) == 0
+    assert cli.main(["decompress", *words, "-o", str(tmp_path / "decoded")]) == 0
     assert capsys.readouterr().err == ""
-    assert (tmp_path / "decoded.png").read_bytes().startswith(b"\x89PNG")
+    decoded = list((tmp_path / "decoded").iterdir())
+    assert decoded and all(path.read_bytes().startswith(b"\x89PNG") for path in decoded)
 
 
 @pytest.mark.parametrize("name", ["newer", "twice", "reef", "unheard_of"])
@@ -233,7 +238,7 @@ def test_who_asks_for_a_broken_guest_hears_why(
     said = capsys.readouterr()
     [line] = said.err.splitlines()
     assert said.out == "" and line.startswith(f"inrc: {model}: ")
-    assert guests.get(name, "unknown modality 'unheard_of'; installed: ") in line
+    assert guests.get(name, "unknown modality 'unheard_of'; choose one of: ") in line
     assert not (tmp_path / "a.inrc").exists()
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inrc.adapt import GaussNewton
 from inrc.basis import BasisField
-from inrc.basis.residual_table import RIDGE, ResidualTable, regression, useful
+from inrc.basis.residual_table import RIDGE, ResidualTable, best_columns, regression
 from inrc.grid import coordinates
 from inrc.methods import Basis
 from inrc.model import Model
@@ -26,8 +26,8 @@ def rough(points: Tensor, rows: int, channels: int = 2, seed: int = 1) -> Tensor
     wave = torch.sin(points @ k + draw(6, seed=101))  # 1 M 6
     size = draw(rows, 6, channels, seed=seed) * (0.6 ** torch.arange(6))[:, None]
     pattern = 0.05 * draw(2, points.shape[1], channels, seed=102)
-    found = 0.5 + 0.1 * wave.expand(rows, -1, -1) @ size
-    return found + pattern[0] + size[:, 0, :1, None] * pattern[1]
+    waves = 0.5 + 0.1 * wave.expand(rows, -1, -1) @ size
+    return waves + pattern[0] + size[:, 0, :1, None] * pattern[1]
 
 
 def field(points: Tensor, residual_table: int, latent: int = 6) -> BasisField:
@@ -41,7 +41,7 @@ def error(one: BasisField, points: Tensor, signals: Tensor, weights: Tensor | No
     """Squared error of signals in their best codes, summed."""
 
     def predict(z: Tensor, q: Tensor) -> Tensor:
-        return one(q, one.bend(z))
+        return one.condition(z)(q)
 
     z = GaussNewton(one.latent_dim, steps=2)(predict, points, signals, weights)
     left = (predict(z, points) - signals).double().square()
@@ -70,20 +70,20 @@ def test_functions_are_as_many_as_help() -> None:
     noise = 0.05 * draw(60, 40, 2, seed=5)
     for columns in (0, 1, 2, 3):
         left = torch.einsum("nt,tmf->nmf", design[:, :columns], table[:columns])
-        assert useful(left + noise, share, design) == columns
-    assert useful(noise[:1], share, design[:1]) == 0  # nothing to judge it by
+        assert best_columns(left + noise, share, design) == columns
+    assert best_columns(noise[:1], share, design[:1]) == 0  # nothing to judge it by
     # a part of the second half that counts for nothing says nothing
     broken = noise.clone()
     broken[30:, 7:] += 100.0
-    assert useful(broken, torch.where(torch.arange(40) < 7, share, 0.0), design) == 0
+    assert best_columns(broken, torch.where(torch.arange(40) < 7, share, 0.0), design) == 0
 
 
 def test_the_regression_is_least_squares() -> None:
     design, left = draw(30, 4), draw(30, 9, 2, seed=1)
     x, y = design.double().numpy(), left.double().numpy().reshape(30, -1)
     best = np.linalg.solve(x.T @ x / 30 + RIDGE * np.eye(4), x.T @ y / 30)
-    found = regression(left, torch.rand(1, 9) + 0.1, design).flatten(1)
-    np.testing.assert_allclose(found.numpy(), best, atol=1e-5)
+    table = regression(left, torch.rand(1, 9) + 0.1, design).flatten(1)
+    np.testing.assert_allclose(table.numpy(), best, atol=1e-5)
     # a signal that says nothing of a point counts for nothing there
     share = torch.ones(30, 9)
     share[20:, 3] = 0.0
@@ -100,10 +100,10 @@ def test_places_answer_exactly_and_points_between_them_in_between(dim: int) -> N
     residual_table = ResidualTable(dim, 5)
     assert torch.equal(residual_table(places[None]), torch.zeros(1, 50, 5))
     residual_table.set(places, values)
-    found = residual_table(places.flip(0)[None].expand(2, -1, -1))
-    assert found.shape == (2, 50, 5)
-    torch.testing.assert_close(found[1, :, :3], values.flip(0), atol=1e-5, rtol=0)
-    assert torch.equal(found[..., 3:], torch.zeros(2, 50, 2))
+    tabulated = residual_table(places.flip(0)[None].expand(2, -1, -1))
+    assert tabulated.shape == (2, 50, 5)
+    torch.testing.assert_close(tabulated[1, :, :3], values.flip(0), atol=1e-5, rtol=0)
+    assert torch.equal(tabulated[..., 3:], torch.zeros(2, 50, 2))
     between = residual_table(draw(1, 200, dim, seed=2))[0, :, :3]
     assert bool((between >= values.amin(0) - 1e-5).all())
     assert bool((between <= values.amax(0) + 1e-5).all())
@@ -151,7 +151,7 @@ def test_a_start_forgets_the_one_before() -> None:
     twice.frequencies.copy_(frequencies)
     twice.start(points, rough(points, 40), None)
     latent = draw(3, 6)
-    torch.testing.assert_close(one(points, one.bend(latent)), twice(points, twice.bend(latent)))
+    torch.testing.assert_close(one.condition(latent)(points), twice.condition(latent)(points))
 
 
 def test_a_model_takes_it_along(tmp_path: Path) -> None:

@@ -50,10 +50,10 @@ def test_a_search_ends_near_the_best_of_all_symbols() -> None:
     costs = torch.stack([cost(bottleneck, e.expand(64, -1), lmbdas, distort) for e in every])
     best = costs.min(0).values
     plain = cost(bottleneck, bottleneck.quantize(target), lmbdas, distort)
-    found = cost(bottleneck, bottleneck.search(target, distort, 4.0), lmbdas, distort)
-    assert bool((found >= best - 1e-4).all())  # nothing is cheaper than the cheapest
-    assert bool((found <= plain + 1e-4).all())
-    lost, kept = (plain - best).mean(), (found - best).mean()
+    searched = cost(bottleneck, bottleneck.search(target, distort, 4.0), lmbdas, distort)
+    assert bool((searched >= best - 1e-4).all())  # nothing is cheaper than the cheapest
+    assert bool((searched <= plain + 1e-4).all())
+    lost, kept = (plain - best).mean(), (searched - best).mean()
     assert lost > 0.3
     assert kept < 0.5 * lost
 
@@ -90,10 +90,10 @@ def test_bins_are_searched_at_the_price_that_they_imply(bits: int) -> None:
     plain = cost(bottleneck, bottleneck.quantize(start), lmbdas, distort)
     before = plain
     for effort in (0.25, 1.0, 4.0):
-        found = cost(bottleneck, bottleneck.search(start, distort, effort), lmbdas, distort)
-        assert bool((found <= plain + 1e-3).all())
-        assert found.mean() < before.mean()
-        before = found
+        costs = cost(bottleneck, bottleneck.search(start, distort, effort), lmbdas, distort)
+        assert bool((costs <= plain + 1e-3).all())
+        assert costs.mean() < before.mean()
+        before = costs
     assert distort(bottleneck.dequantize(bottleneck.search(start, distort))).mean() < 0.5 * (
         distort(bottleneck.dequantize(bottleneck.quantize(start))).mean()
     )
@@ -123,13 +123,13 @@ def test_effort_is_worth_its_time(run: Path) -> None:
     model = Model.load(run / "codec.safetensors")
     paths = images(run)
     number = model.num_qualities - 1
-    found = []
+    losses = []
     for effort in (1, 5, 8):
         made = codec.compress(paths, model, number, effort=effort)
         mse = 10.0 ** (-codec.measure(paths, made.data, model)["psnr"] / 10.0)
-        found.append((len(made.data), mse))
-    assert found[1][1] < found[0][1]
-    assert found[2][1] < found[0][1]
+        losses.append((len(made.data), mse))
+    assert losses[1][1] < losses[0][1]
+    assert losses[2][1] < losses[0][1]
     with pytest.raises(UsageError, match="effort 0"):
         codec.compress(paths, model, number, effort=0)
 

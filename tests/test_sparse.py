@@ -11,7 +11,7 @@ from small_runs import fitted
 from inrc.adapt import MetaSGD
 from inrc.cli import main
 from inrc.entropy import SparseBottleneck
-from inrc.fields import Siren, SparseSiren, SparseWeightSiren
+from inrc.fields import SineLayers, SparseSiren, SparseWeightSiren
 from inrc.fields.sparse import hard_concrete, open_share
 from inrc.grid import coordinates
 from inrc.methods import MSCN, Functa
@@ -43,8 +43,8 @@ def test_shut_gates_leave_the_shared_network(kind: type[SparseSiren]) -> None:
     points = coordinates((5, 5))[None]
     latent = torch.randn(2, field.latent_dim)
     latent[:, field.changes :] = -20.0
-    plain = Siren.forward(field, points, field.straight())
-    torch.testing.assert_close(field(points, field.bend(latent)), plain.expand(2, -1, -1))
+    plain = SineLayers(tuple(field.shared_layers()))(points)
+    torch.testing.assert_close(field.condition(latent)(points), plain.expand(2, -1, -1))
 
 
 def test_an_open_gate_moves_one_weight_and_nothing_else() -> None:
@@ -55,10 +55,10 @@ def test_an_open_gate_moves_one_weight_and_nothing_else() -> None:
     latent[0, field.changes :] = -20.0
     number = 2 * 3 + 3 + 4  # the fifth weight of the second layer
     latent[0, number], latent[0, field.changes + number] = 0.25, 20.0
-    changed = field(points, field.bend(latent))
+    changed = field.condition(latent)(points)
     with torch.no_grad():
         field.weights[1].view(-1)[4] += 0.25
-    torch.testing.assert_close(changed, Siren.forward(field, points, field.straight()))
+    torch.testing.assert_close(changed, SineLayers(tuple(field.shared_layers()))(points))
 
 
 def test_the_inner_loop_is_plain_descent_on_values_and_gates() -> None:
@@ -70,7 +70,7 @@ def test_the_inner_loop_is_plain_descent_on_values_and_gates() -> None:
         adapter.start.copy_(torch.randn(20).double() * 0.3)
 
     def predict(z: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-        return field(q, field.bend(z))
+        return field.condition(z)(q)
 
     expected = adapter.start.detach().expand(2, -1).clone()
     for _ in range(3):
@@ -88,8 +88,8 @@ def test_the_inner_loop_is_plain_descent_on_values_and_gates() -> None:
         loss = loss + (0.3 * p.mean(1)).sum()
         expected = (expected - adapter.lrs.detach() * torch.autograd.grad(loss, at)[0]).detach()
     for graph in (False, True):
-        found = adapter(predict, points, target, create_graph=graph)
-        torch.testing.assert_close(found.detach(), expected, rtol=1e-9, atol=1e-12)
+        latent = adapter(predict, points, target, create_graph=graph)
+        torch.testing.assert_close(latent.detach(), expected, rtol=1e-9, atol=1e-12)
 
 
 def calibrated(keep: int = 5) -> tuple[SparseBottleneck, torch.Tensor]:
@@ -144,9 +144,9 @@ def test_kept_numbers_make_up_for_those_left_out() -> None:
         return (z[:, :40] @ matrix - target).square().mean(1)
 
     plain = distort(bottleneck.dequantize(bottleneck.quantize(start)))
-    found = bottleneck.search(start, distort)
-    assert ((found != 0).sum(1) <= 3).all()
-    assert distort(bottleneck.dequantize(found)).mean() < 0.98 * plain.mean()
+    symbols = bottleneck.search(start, distort)
+    assert ((symbols != 0).sum(1) <= 3).all()
+    assert distort(bottleneck.dequantize(symbols)).mean() < 0.98 * plain.mean()
 
 
 @pytest.mark.parametrize("method", [
@@ -166,8 +166,8 @@ def test_trained_to_files_and_latents(
     assert main(["verify", str(tmp_path / "x.inrc"), "-m", str(model)]) == 0
     words = ["encode", str(image), "-m", str(model), "--latents"]
     assert main([*words, str(tmp_path / "z.npz")]) == 0
-    with np.load(tmp_path / "z.npz") as found:
-        assert found["latents"].shape == (4, module.network.field.latent_dim)
-        assert found["owner"].tolist() == [0] * 4 and found["names"].tolist() == [str(image)]
+    with np.load(tmp_path / "z.npz") as saved:
+        assert saved["latents"].shape == (4, module.network.field.latent_dim)
+        assert saved["owner"].tolist() == [0] * 4 and saved["names"].tolist() == [str(image)]
     assert main([*words, str(tmp_path / "z.npz")]) == 1  # exists already
     assert main([*words, str(tmp_path / "z.txt")]) == 2

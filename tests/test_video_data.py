@@ -65,6 +65,14 @@ def test_a_second_folder_is_for_validation(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         VideoDataModule(val_root=tmp_path / "b").files()
     (tmp_path / "empty").mkdir()
+    with pytest.raises(SignalError, match="nowhere: no such file or folder"):
+        VideoDataModule(tmp_path / "a", val_root=tmp_path / "nowhere").files()
+    broken = tmp_path / "a" / "000.y4m"
+    broken.write_bytes(broken.read_bytes()[:-9])
+    for random_patches in (None, 3):
+        with pytest.raises(SignalError, match=r"000\.y4m: cut short") as caught:
+            VideoDataModule(tmp_path / "a", random_patches=random_patches).setup("fit")
+        assert "\n" not in str(caught.value)
     with pytest.raises(SignalError, match="no clips here"):
         VideoDataModule(tmp_path / "a", val_root=tmp_path / "empty").files()
 
@@ -176,7 +184,7 @@ def test_ucf101_says_what_is_missing(ucf: Path, tmp_path: Path) -> None:
     with pytest.raises(SignalError, match=r"testlist02.txt|trainlist02.txt.*unpack"):
         UCF101(ucf, split=2).prepare_data()
     (ucf / "UCF-101/Jump/v_Jump_g02_c01.avi").unlink()
-    with pytest.raises(SignalError, match=r"v_Jump_g02_c01.avi: not here; unpack"):
+    with pytest.raises(SignalError, match=r"v_Jump_g02_c01.avi: no such file; unpack"):
         UCF101(ucf).prepare_data()
     avi(ucf / "UCF-101/Jump/v_Jump_g02_c01.avi", 20)
     with pytest.raises(SignalError, match="fewer than 24 of 240"):
@@ -187,7 +195,7 @@ def test_ucf101_says_what_is_missing(ucf: Path, tmp_path: Path) -> None:
         UCF101(ucf, val_clips=0)
 
 
-@pytest.mark.parametrize("kind", ["Clips", "UCF101"])
+@pytest.mark.parametrize("kind", ["VideoDataModule", "UCF101"])
 def test_modules_can_be_named_in_a_configuration(kind: str, tmp_path: Path) -> None:
     parser = ArgumentParser()
     parser.add_subclass_arguments(SignalDataModule, "data")

@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from video_files import box, edited, encoded, numbered, plain, smooth, with_box
 
@@ -43,7 +44,9 @@ def mirrored(data: bytes, matrix: tuple[int, ...]) -> bytes:
 
 @pytest.mark.parametrize("name", ["yuv420p", "yuv422p", "yuv444p"])
 @pytest.mark.parametrize("turn", SHOWN)
-def test_right_angles_and_mirrors(tmp_path: Path, turn: tuple[int, ...], name: str) -> None:
+def test_right_angles_and_mirrors(
+    tmp_path: Path, turn: tuple[int, int, int, int], name: str
+) -> None:
     upright = encoded(tmp_path / "a.mp4", plain(name), "libx264", options={"qp": "0"})
     a, b, c, d = (ONE * n for n in turn)
     path = tmp_path / "b.mp4"
@@ -151,6 +154,23 @@ def test_a_lost_frame_is_damage_even_beside_an_edit_list(tmp_path: Path) -> None
     (tmp_path / "b.mp4").write_bytes(cut)
     with pytest.raises(SignalError, match=r"b\.mp4: .*(decoded|damaged)"):
         load(tmp_path / "b.mp4")
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "mjpeg", "rawvideo"])
+def test_pauses_of_avi_are_times(tmp_path: Path, codec: str) -> None:
+    path, name = tmp_path / "a.avi", "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, name
+        for frame, time in zip(plain(name, 4), (0, 1, 5, 6), strict=True):
+            frame.pts, frame.time_base = time, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    clip = load(path)
+    assert clip.ticks == [0, 1, 5, 6] and clip.base == Fraction(1, 25)
+    save(clip, tmp_path / "b.mkv")
+    assert load(tmp_path / "b.mkv").ticks == [0, 40, 200, 240]
 
 
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])

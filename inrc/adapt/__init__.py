@@ -1,10 +1,10 @@
-"""Adapters: how the latent of a signal is found."""
+"""Adapters: from observations to latents."""
 
-from inrc.adapt.adapter import Adapter, Distortion, Predict, distortion
+from inrc.adapt.adapter import Adapter
 from inrc.adapt.gauss_newton import GaussNewton
-from inrc.adapt.gaussian import Prior
 from inrc.adapt.long import SoapFit
 from inrc.adapt.meta_sgd import MetaSGD
+from inrc.adapt.problem import Distortion, Predict, Problem, distortion, rows_of
 from inrc.adapt.variational import Variational
 
 __all__ = [
@@ -13,8 +13,9 @@ __all__ = [
     "GaussNewton",
     "MetaSGD",
     "Predict",
-    "Prior",
+    "Problem",
     "SoapFit",
     "Variational",
     "distortion",
+    "rows_of",
 ]  # fmt: skip

@@ -1,46 +1,47 @@
-"""A long run of one optimiser: the latents of rows that share nothing are fitted side by side."""
+"""Many steps of one optimiser: rows that share no parameters are fitted side by side."""
 
 import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from inrc.adapt.adapter import Adapter, Predict, distortion_and_grad, distortion_value
+from inrc.adapt.adapter import Adapter
+from inrc.adapt.problem import Indices, Problem, distortion_and_grad, distortion_value
 from inrc.adapt.soap import Soap
 
-WARM = 0.02
-"""Share of the steps in which the rate grows: second moments are unsound at first."""
-CHECKS = 12
-"""Looks at the whole of every row, spread over the second half of the steps (COIN's code keeps the
+WARM_UP_SHARE = 0.02
+"""Share of the steps in which the rate grows: the first second moments are estimates of few."""
+NUM_EVALUATIONS = 12
+"""Evaluations of all observations, spread over the second half of the steps (COIN's code keeps the
 best weights from half of its iterations on)."""
-STALLED = 1e-4
+MIN_PROGRESS = 1e-4
 """Relative fall of a row's distortion that counts as progress."""
 
 
 class SoapFit(Adapter):
-    """Many steps of SOAP from one start, a row's latents being parameters of its own.
+    """Many steps of SOAP from one start; the latents of a row are parameters of their own.
 
     COIN (arXiv:2103.03123), sec. 3: 50,000 steps of Adam at 2e-4 on all observations. SOAP is
-    ahead of Adam at equal seconds, least where gradients are noisy (measured, 5 to 40 s of a core:
-    photographs 0.1 to 0.4 dB, CIFAR-10 0.1 to 0.5, signed distances 1.7 and 2.4). Steps may look
-    at a random `subset` of them, the same for all rows, and the rate rises, then falls to zero
-    along a cosine. What a row keeps is the best of all looks at the whole of it. A row whose steps
-    went astray (a distortion that is not finite) goes on from its best.
+    better than Adam at equal seconds (measured, 5 to 40 s of a core: photographs 0.1 to 0.4 dB,
+    CIFAR-10 0.1 to 0.5, signed distances 1.7 and 2.4). A step uses a random `subset` of the
+    observations, the same for all rows. The rate rises, then falls to zero along a cosine. The
+    result of a row is the best of all evaluations on all of its observations. A row whose
+    distortion is not finite restarts from its best.
 
-    The result carries no graph and depends on nothing that is learned. `steps`, `rate` and
-    `subset` matter to an encoder only.
+    The result has no graph and depends on no learned parameter. `steps`, `rate` and `subset`
+    matter to an encoder only.
 
     Args:
         start: latents of all rows before the first step.
         shapes: rows and columns of the matrices that make up a latent, one after another.
-        steps: of SOAP.
+        steps: number of SOAP steps.
         lr: highest learning rate.
-        subset: observations of a step; None takes all.
-        patience: looks without progress of any row that end the run early.
-        constant: keep the rate as it is, as COIN does.
-        seed: of the choice of observations.
+        subset: observations of a step; None uses all.
+        patience: evaluations without progress of any row that end the run early.
+        constant: use a constant rate, as COIN does.
+        seed: seed of the random subsets.
     """
 
     start: Tensor
@@ -57,7 +58,7 @@ class SoapFit(Adapter):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        # not in the model: whoever builds the same adapter has the same start
+        # not persistent: it follows from the settings
         self.register_buffer("start", start, persistent=False)
         self.shapes = list(shapes)
         self.steps = steps
@@ -75,43 +76,31 @@ class SoapFit(Adapter):
         return self.subset
 
     @torch.no_grad()
-    def forward(
-        self,
-        predict: Predict,
-        queries: Float[Tensor, "#B M Q"],
-        features: Float[Tensor, "B M C"],
-        weights: Float[Tensor, "#B M"] | None = None,
-        steps: int | None = None,
-        create_graph: bool = False,
-        chunk: int | None = None,
-        rows: Int[Tensor, "B"] | None = None,
+    def solve(
+        self, problem: Problem, steps: int, create_graph: bool = False, rows: Indices | None = None
     ) -> Float[Tensor, "B K"]:
-        """Latents of the rows, never with a graph."""
-        total = self.steps if steps is None else steps
-        chunk = chunk or features.shape[1]
-        run = Soap(self.start, self.shapes, len(features))
-        best = _Best(predict, queries, features, weights, chunk)
-        best.look(run)
-        every = max(1, total // (2 * CHECKS))
-        picks = _Picks(features.shape[1], self.subset, self.seed)
-        for step in range(total):
-            seen = picks.next(queries, features, weights)
-            _, gradient = distortion_and_grad(predict, run.latent, *seen, chunk)
-            run.step(gradient, self._rate(step, total))
+        run = Soap(self.start, self.shapes, len(problem.features))
+        best = _Best(problem)
+        best.evaluate(run)
+        every = max(1, steps // (2 * NUM_EVALUATIONS))
+        subsets = _Subsets(problem, self.subset, self.seed)
+        for step in range(steps):
+            _, gradient = distortion_and_grad(subsets.next(), run.latent)
+            run.step(gradient, self._rate(step, steps))
             done = step + 1
-            if done == total or (done >= total // 2 and done % every == 0):
-                best.look(run)
+            if done == steps or (done >= steps // 2 and done % every == 0):
+                best.evaluate(run)
                 if best.stalled >= self.patience:
                     break
             if self.watch is not None:
-                self.watch(done, total)
+                self.watch(done, steps)
         return best.latent
 
     def _rate(self, step: int, total: int) -> float:
         """Linear up, cosine down."""
         if self.constant:
             return self.lr
-        warm = max(1.0, WARM * total)
+        warm = max(1.0, WARM_UP_SHARE * total)
         return self.lr * min(
             (step + 1) / warm, 0.5 + 0.5 * math.cos(math.pi * (step + 1) / (total + 1))
         )
@@ -120,56 +109,41 @@ class SoapFit(Adapter):
 class _Best:
     """The best latents of every row so far, by its distortion over all observations."""
 
-    def __init__(
-        self,
-        predict: Predict,
-        queries: Tensor,
-        features: Tensor,
-        weights: Tensor | None,
-        chunk: int,
-    ) -> None:
-        self.seen = (predict, queries, features, weights, chunk)
-        self.loss = features.new_full((len(features),), math.inf)
-        self.latent = features.new_zeros(0)
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.loss = problem.features.new_full((len(problem.features),), math.inf)
+        self.latent = problem.features.new_zeros(0)
         self.stalled = 0
 
-    def look(self, run: Soap) -> None:
-        """Compare, keep what is better, and send astray rows back."""
-        predict, queries, features, weights, chunk = self.seen
-        loss = distortion_value(predict, run.latent, queries, features, weights, chunk)
+    def evaluate(self, run: Soap) -> None:
+        """Keep the better latents of every row; restart rows that are not finite."""
+        loss = distortion_value(self.problem, run.latent)
         if len(self.latent) == 0:
             self.latent = run.latent.clone()
         better = loss < self.loss
-        gain = self.loss - loss > STALLED * self.loss
+        gain = self.loss - loss > MIN_PROGRESS * self.loss
         self.stalled = 0 if bool((better & gain).any()) else self.stalled + 1
         self.latent = torch.where(better[:, None], run.latent, self.latent)
         self.loss = torch.where(better, loss, self.loss)
-        astray = ~torch.isfinite(loss)
-        if bool(astray.any()):
-            run.restart(astray, self.latent)
+        diverged = ~torch.isfinite(loss)
+        if bool(diverged.any()):
+            run.restart(diverged, self.latent)
 
 
-class _Picks:
-    """Observations of one step after another, each once before any comes again."""
+class _Subsets:
+    """Random subsets of a problem's observations; each is used once before any is used again."""
 
-    def __init__(self, observations: int, subset: int | None, seed: int) -> None:
-        self.observations = observations
-        self.size = min(observations, subset or observations)
+    def __init__(self, problem: Problem, subset: int | None, seed: int) -> None:
+        self.problem = problem
+        self.size = min(problem.observations, subset or problem.observations)
         self.generator = torch.Generator().manual_seed(seed)
-        self.left = torch.zeros(0, dtype=torch.long)
+        self.unused = torch.zeros(0, dtype=torch.long)
 
-    def next(
-        self, queries: Tensor, features: Tensor, weights: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """What the next step looks at."""
-        if self.size == self.observations:
-            return queries, features, weights
-        if len(self.left) < self.size:
-            self.left = torch.randperm(self.observations, generator=self.generator)
-        pick, self.left = self.left[: self.size], self.left[self.size :]
-        pick = pick.to(features.device)
-        return (
-            queries[:, pick],
-            features[:, pick],
-            None if weights is None else weights[:, pick],
-        )
+    def next(self) -> Problem:
+        """The problem of the next step."""
+        if self.size == self.problem.observations:
+            return self.problem
+        if len(self.unused) < self.size:
+            self.unused = torch.randperm(self.problem.observations, generator=self.generator)
+        index, self.unused = self.unused[: self.size], self.unused[self.size :]
+        return self.problem.at(index.to(self.problem.features.device))

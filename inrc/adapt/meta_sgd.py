@@ -1,13 +1,15 @@
 """A few gradient steps from a learned start with learned step sizes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from inrc.adapt.adapter import Adapter, Predict, distortion, distortion_and_grad
+from inrc.adapt.adapter import Adapter
+from inrc.adapt.problem import Indices, Problem, distortion, distortion_and_grad
 
 Penalty = Callable[[Tensor], Tensor]
 
@@ -27,8 +29,8 @@ class MetaSGD(Adapter):
         learn_start: learn the initial latent (elsewhere it stays 0).
         context: share of the observations used by a step while training: the ones with the largest
             error (context pruning, GradNCP, arXiv:2302.00617, with the output's part of its score).
-        recompute: forget the activations of a step and compute them again when they are needed.
-        penalty: latents B K to what they cost beside their distortion (B).
+        recompute: do not store the activations of a step; the backward pass computes them again.
+        penalty: latents B K to a term (B) that is added to their distortion.
     """
 
     def __init__(
@@ -50,48 +52,28 @@ class MetaSGD(Adapter):
         self.start = nn.Parameter(torch.zeros(latent_dim), requires_grad=learn_start)
         self.lrs = nn.Parameter(torch.full((latent_dim,), lr), requires_grad=learn_lr)
 
-    def forward(
-        self,
-        predict: Predict,
-        queries: Float[Tensor, "#B M Q"],
-        features: Float[Tensor, "B M C"],
-        weights: Float[Tensor, "#B M"] | None = None,
-        steps: int | None = None,
-        create_graph: bool = False,
-        chunk: int | None = None,
-        rows: Int[Tensor, "B"] | None = None,
+    def solve(
+        self, problem: Problem, steps: int, create_graph: bool = False, rows: Indices | None = None
     ) -> Float[Tensor, "B K"]:
-        """Latents of the rows; without a graph, `chunk` observations are held in memory at once."""
-        latent = self.start.expand(features.shape[0], -1)
+        latent = self.start.expand(len(problem.features), -1)
         if not latent.requires_grad:  # a start that is not learned
             latent = latent.detach().requires_grad_()
         with torch.enable_grad():
-            for _ in range(self.steps if steps is None else steps):
+            for _ in range(steps):
                 if not create_graph:
-                    _, gradient = distortion_and_grad(
-                        predict, latent, queries, features, weights, chunk or features.shape[1]
-                    )
+                    _, gradient = distortion_and_grad(problem, latent)
                     latent = latent.detach() - self.lrs * (gradient + self._price(latent))
                 elif self.recompute:
-                    latent = checkpoint(
-                        self._step, predict, latent, queries, features, weights,
-                        use_reentrant=False,
-                    )  # fmt: skip
+                    latent = checkpoint(self._step, problem, latent, use_reentrant=False)
                 else:
-                    latent = self._step(predict, latent, queries, features, weights)
+                    latent = self._step(problem, latent)
         return latent if create_graph else latent.detach()
 
-    def _step(
-        self,
-        predict: Predict,
-        latent: Tensor,
-        queries: Tensor,
-        features: Tensor,
-        weights: Tensor | None,
-    ) -> Tensor:
+    def _step(self, problem: Problem, latent: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
         if self.context < 1.0:
-            queries, features, weights = self._prune(predict, latent, queries, features, weights)
-        loss = distortion(predict(latent, queries), features, weights).sum()
+            problem = self._prune(problem, latent)
+        predicted = problem.predict(latent, problem.queries)
+        loss = distortion(predicted, problem.features, problem.weights).sum()
         if self.penalty is not None:
             loss = loss + self.penalty(latent).sum()
         (gradient,) = torch.autograd.grad(loss, latent, create_graph=True)
@@ -104,24 +86,19 @@ class MetaSGD(Adapter):
         at = latent.detach().requires_grad_()
         return torch.autograd.grad(self.penalty(at).sum(), at)[0]
 
-    def _prune(
-        self,
-        predict: Predict,
-        latent: Tensor,
-        queries: Tensor,
-        features: Tensor,
-        weights: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Keep the observations with the largest error, per row."""
+    def _prune(self, problem: Problem, latent: Float[Tensor, "B K"]) -> Problem:
+        """The problem of each row's observations with the largest errors."""
+        queries, features, weights = problem.queries, problem.features, problem.weights
         with torch.no_grad():
-            score = (predict(latent, queries) - features).square().sum(-1)
+            score = (problem.predict(latent, queries) - features).square().sum(-1)
             if weights is not None:
                 score = score * weights
             keep = max(1, round(self.context * score.shape[1]))
             best: Int[Tensor, "B N"] = score.topk(keep, dim=1).indices
         rows = torch.arange(score.shape[0], device=score.device)[:, None]
-        return (
-            queries.expand(score.shape[0], -1, -1)[rows, best],
-            features[rows, best],
-            None if weights is None else weights.expand_as(score)[rows, best],
+        return replace(
+            problem,
+            queries=queries.expand(score.shape[0], -1, -1)[rows, best],
+            features=features[rows, best],
+            weights=None if weights is None else weights.expand_as(score)[rows, best],
         )

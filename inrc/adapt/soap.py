@@ -1,4 +1,4 @@
-"""SOAP: Adam in the eigenbasis of what gradients of a matrix have in common, row by row."""
+"""SOAP: Adam in the eigenbasis of second moments of the gradient of a matrix, row by row."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -8,27 +8,27 @@ from jaxtyping import Float
 from torch import Tensor
 
 MOMENTS = (0.9, 0.99)
-"""Decay of the moments and of the factors. Measured on CIFAR-10 and Kodak: 0.95 in the place of
-either is as good or worse, 0.999 of the second 0.4 to 0.9 dB worse."""
-REFRESH = 10
-"""Steps from one basis to the next: the authors' own; 3 and 30 are as good here."""
+"""Decay of the moments and of the factors. Measured on CIFAR-10 and Kodak: 0.95 for either is equal
+or worse, 0.999 for the second is 0.4 to 0.9 dB worse."""
+REFRESH_INTERVAL = 10
+"""Steps between two bases, as in the authors' code; 3 and 30 are equally good here."""
 EPSILON = 1e-8
 
 
 class Soap:
-    """Rows of latents, each with an optimiser of its own (arXiv:2409.11321, algorithm 3).
+    """Rows of latents, each with its own optimiser (arXiv:2409.11321, algorithm 3).
 
     A row is a sequence of matrices. For the gradient G of a matrix, L and R are decayed means of
-    G G^T and G^T G; their eigenvectors U and V turn it to U^T G V, where Adam's second moment is a
-    better picture of the curvature. Until the first refresh the basis is the axes, which is Adam.
+    G G^T and G^T G; their eigenvectors U and V rotate it to U^T G V, where Adam's second moment is
+    closer to the curvature. Before the first refresh the method is Adam.
 
-    The authors keep the second moments when the basis turns. Here they turn with it, as variances
-    of independent numbers do: with the squares of U_old^T U_new and V_old^T V_new.
+    The authors keep the second moments when the basis changes. Here they are transformed like
+    variances of independent numbers, by the squares of U_old^T U_new and V_old^T V_new.
 
     Args:
         start: latents of all rows before the first step.
         shapes: rows and columns of each matrix, in the order in which they make up a latent.
-        rows: how many latents.
+        rows: number of latents.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class Soap:
 
     @torch.no_grad()
     def step(self, gradient: Float[Tensor, "B K"], lr: float) -> None:
-        """One step of all rows; a refresh of their bases where it is due."""
+        """One step of all rows, with a refresh of their bases if it is due."""
         self.count += 1
         for block in self.blocks:
             block.step(gradient, lr, self.count)
 
     def restart(self, rows: Tensor, latent: Float[Tensor, "B K"]) -> None:
-        """Put rows back to these latents, with nothing remembered."""
+        """Reset rows to these latents, without moments."""
         self.latent[rows] = latent[rows]
         for block in self.blocks:
             for memory in (block.first, block.second, block.left, block.right):
@@ -54,7 +54,7 @@ class Soap:
 
 
 def _blocks(latent: Tensor, shapes: Sequence[tuple[int, int]]) -> Iterator["_Block"]:
-    """Neighbours of the same shape together."""
+    """One block for consecutive matrices of equal shape."""
     at = 0
     for (rows, columns), same in groupby(shapes):
         size = len(list(same)) * rows * columns
@@ -79,7 +79,7 @@ class _Block:
         g = gradient[:, self.part].view_as(self.matrix)
         self.left.lerp_(g @ g.mT, 1.0 - MOMENTS[1])
         self.right.lerp_(g.mT @ g, 1.0 - MOMENTS[1])
-        if count % REFRESH == 0:
+        if count % REFRESH_INTERVAL == 0:
             self._turn()
         turned = self.u.mT @ g @ self.v
         self.first.lerp_(turned, 1.0 - MOMENTS[0])
@@ -89,7 +89,7 @@ class _Block:
         self.matrix.sub_(self.u @ move @ self.v.mT, alpha=lr)
 
     def _turn(self) -> None:
-        """To the eigenvectors of the factors, with all that is remembered."""
+        """Change to the eigenvectors of the factors, with the moments."""
         u, v = _eigenvectors(self.left), _eigenvectors(self.right)
         left, right = self.u.mT @ u, self.v.mT @ v
         self.first = left.mT @ self.first @ right
@@ -98,6 +98,6 @@ class _Block:
 
 
 def _eigenvectors(factor: Float[Tensor, "B N I I"]) -> Float[Tensor, "B N I I"]:
-    """Of each factor; of a row that went astray, any."""
-    sound = torch.isfinite(factor).all(-1).all(-1)[..., None, None]
-    return torch.linalg.eigh(torch.where(sound, factor, 0.0))[1]
+    """Eigenvectors of each factor; arbitrary for factors that are not finite."""
+    finite = torch.isfinite(factor).all(-1).all(-1)[..., None, None]
+    return torch.linalg.eigh(torch.where(finite, factor, 0.0))[1]

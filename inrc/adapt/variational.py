@@ -7,71 +7,63 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inrc.adapt.adapter import Adapter, Predict, distortion_and_grad
-from inrc.adapt.gaussian import Prior
-from inrc.adapt.posterior import Posterior
+from inrc.adapt.adapter import Adapter
+from inrc.adapt.problem import Indices, Problem, distortion_and_grad
+from inrc.gaussian import Posterior, Prior
 
-LAST = 0.1
-"""Share of the first learning rate that is left at the end of an encoding."""
+FINAL_RATE = 0.1
+"""Learning rate at the end of an encoding, as a share of the first."""
 
 
 def slopes(
-    predict: Predict,
-    posterior: Posterior,
-    queries: Float[Tensor, "#B M Q"],
-    features: Float[Tensor, "B M C"],
-    weights: Float[Tensor, "#B M"] | None,
-    chunk: int,
-    draws: int,
+    problem: Problem, posterior: Posterior, draws: int
 ) -> tuple[Float[Tensor, "B W"], Float[Tensor, "B W"]]:
     """Derivatives of the expected distortion with respect to the means and the deviations.
 
-    Each of `draws` weights is asked at its own share of the observations: as much work as one draw
-    for all and a fraction of the noise, on the way to a draw for every observation (the local
-    reparametrisation of COMBINER, which a field that is only asked for its answers cannot have).
+    Each of `draws` draws of the weights is evaluated at its own share of the observations: as much
+    work as one draw for all and a fraction of the noise. (The local reparametrisation of COMBINER,
+    a draw for every observation, needs access to the layers of the field.)
     """
     mean, sigma = posterior.mean, posterior.sigma
     slope, spread = torch.zeros_like(mean), torch.zeros_like(mean)
-    size = features.shape[1]
+    size, weights = problem.observations, problem.weights
     whole = None if weights is None else weights.sum(1, keepdim=True).clamp_min(1e-12)
     step = -(-size // draws)
     for start in range(0, size, step):
-        part = slice(start, start + step)
+        part = problem.at(slice(start, start + step))
         noise = torch.randn_like(mean)
-        seen = None if weights is None else weights[:, part]
-        _, found = distortion_and_grad(predict, mean + sigma * noise, queries[:, part], features[:, part],
-                           seen, chunk)  # fmt: skip
-        share: Tensor | float = features[:, part].shape[1] / size
-        if seen is not None and whole is not None:
-            share = seen.sum(1, keepdim=True) / whole
-        slope += share * found
-        spread += share * found * noise
+        _, gradient = distortion_and_grad(part, mean + sigma * noise)
+        share: Tensor | float = part.observations / size
+        if part.weights is not None and whole is not None:
+            share = part.weights.sum(1, keepdim=True) / whole
+        slope += share * gradient
+        spread += share * gradient * noise
     return slope, spread
 
 
 class Variational(Adapter):
-    """Fits a factorised Gaussian over the weights by Adam, for every prior of all quality levels at once.
+    """Fits a factorised Gaussian over the weights by Adam, for the priors of all quality levels.
 
     Minimises distortion + beta KL(q || p) (COMBINER, arXiv:2305.19185, eq. 5), distortion the mean
-    squared error and KL in nats. A latent is [weights, R means, R rhos], W of each: the last
-    prior's mean stands in front, where the field takes its weights from.
+    squared error and KL in nats. A latent is [weights, R means, R rhos], W of each. The field reads
+    the weights, which are the last prior's mean.
 
-    In training, that is with a graph and `rows`, posteriors and moments are remembered per signal
-    and go on from there; after every call the priors take their closed form from all that is
-    remembered: coordinate descent, with partial steps (Neal and Hinton 1998, incremental EM). The
-    weights in front are then a draw from the posterior of a random prior, so that the loss of the
-    training step is the expected distortion and what the field learns suits all quality levels. The
-    memory is no part of a checkpoint: what is resumed starts from its priors again.
+    In training, with a graph and `rows`, the posteriors and moments of each signal are stored and
+    continued; after every call the priors are computed in closed form from all stored posteriors:
+    coordinate descent with partial steps (Neal and Hinton 1998, incremental EM). The weights are
+    then a draw from the posterior of a random prior, so that the loss of the training step is the
+    expected distortion over all quality levels. Stored posteriors are not part of a checkpoint: a
+    resumed training starts from its priors.
 
     Args:
-        priors: of the quality levels; they belong to its bottlenecks.
-        betas: what a nat costs in mean squared error, one per prior.
-        steps: of Adam, per call.
+        priors: one for each quality level; they belong to the bottlenecks.
+        betas: price of a nat in mean squared error, one per prior.
+        steps: Adam steps per call.
         lr: learning rate in training; weights are near 1.
-        encode_lr: first learning rate of an encoding, which ends at a tenth of it.
-        first: steps of the first call with a new signal: a prior that follows posteriors that have
-            hardly left it would keep them there.
-        draws: weights per step.
+        encode_lr: first learning rate of an encoding; the last one is a tenth of it.
+        first: steps of the first call with a new signal. With few steps the prior would follow
+            posteriors that have hardly moved, and hold them there.
+        draws: draws of the weights per step.
     """
 
     def __init__(
@@ -85,7 +77,7 @@ class Variational(Adapter):
         draws: int = 4,
     ) -> None:
         super().__init__()
-        self._priors = tuple(priors)  # a tuple hides them: their state is the bottlenecks'
+        self._priors = tuple(priors)  # a tuple does not register them: bottlenecks own their state
         self.betas = tuple(betas)
         self.steps = steps
         self.lr = lr
@@ -94,41 +86,29 @@ class Variational(Adapter):
         self.draws = draws
         self._memory: Posterior | None = None
 
-    def forward(
-        self,
-        predict: Predict,
-        queries: Float[Tensor, "#B M Q"],
-        features: Float[Tensor, "B M C"],
-        weights: Float[Tensor, "#B M"] | None = None,
-        steps: int | None = None,
-        create_graph: bool = False,
-        chunk: int | None = None,
-        rows: Int[Tensor, "B"] | None = None,
+    def solve(
+        self, problem: Problem, steps: int, create_graph: bool = False, rows: Indices | None = None
     ) -> Float[Tensor, "B K"]:
-        """Latents of the rows, never with a graph."""
         learn = create_graph and rows is not None
-        count, many = len(self._priors), len(features)
-        total = self.steps if steps is None else steps
+        count, many = len(self._priors), len(problem.features)
         if learn and rows is not None:
             posterior = self._recall(rows)
             if bool((posterior.count == 0).any()):
-                total = max(total, self.first)
+                steps = max(steps, self.first)
         else:
             posterior = self._new(many)
         mean = torch.stack([p.mean.detach() for p in self._priors])  # R W
         sigma = torch.stack([p.sigma for p in self._priors])
         prior_mean, prior_sigma = (x.repeat_interleave(many, 0) for x in (mean, sigma))
         beta = mean.new_tensor(self.betas).repeat_interleave(many)[:, None]
-        seen = (
-            queries if len(queries) == 1 else queries.repeat(count, 1, 1),
-            features.repeat(count, 1, 1),
-            weights if weights is None or len(weights) == 1 else weights.repeat(count, 1),
-        )
-        for step in range(total):
-            found = slopes(predict, posterior, *seen, chunk or features.shape[1], self.draws)
-            decay = 0.5 + 0.5 * math.cos(math.pi * step / total)
-            lr = self.lr if learn else self.encode_lr * (LAST + (1.0 - LAST) * decay)
-            posterior.step(*found, prior_mean, prior_sigma, beta, lr)
+        repeated = problem.repeated(count)
+        for step in range(steps):
+            gradient = slopes(repeated, posterior, self.draws)
+            decay = 0.5 + 0.5 * math.cos(math.pi * step / steps)
+            lr = self.lr
+            if not learn:
+                lr = self.encode_lr * (FINAL_RATE + (1.0 - FINAL_RATE) * decay)
+            posterior.step(*gradient, prior_mean, prior_sigma, beta, lr)
         means = posterior.mean.unflatten(0, (count, many)).transpose(0, 1)  # B R W
         rhos = posterior.rho.unflatten(0, (count, many)).transpose(0, 1)
         front = means[:, -1]
@@ -147,7 +127,7 @@ class Variational(Adapter):
         )
 
     def _recall(self, rows: Int[Tensor, "B"]) -> Posterior:
-        """What is remembered of these signals; new ones start at the priors."""
+        """The stored posteriors of these signals; new ones start at the priors."""
         need = int(rows.max()) + 1
         known = 0 if self._memory is None else self._memory.count.shape[1]
         if need > known:
@@ -160,14 +140,14 @@ class Variational(Adapter):
             self._memory = grown
         assert self._memory is not None
         fresh = self._memory.count[0, rows, 0] == 0
-        found = self._memory.state[:, :, rows]  # 6 R B W
+        state = self._memory.state[:, :, rows]  # 6 R B W
         for number, prior in enumerate(self._priors):  # the priors may have moved since
-            found[0, number, fresh] = prior.mean.detach()
-            found[1, number, fresh] = prior.typical
-        return Posterior(found.flatten(1, 2), self._memory.count[:, rows].flatten(0, 1))
+            state[0, number, fresh] = prior.mean.detach()
+            state[1, number, fresh] = prior.typical
+        return Posterior(state.flatten(1, 2), self._memory.count[:, rows].flatten(0, 1))
 
     def _remember(self, rows: Int[Tensor, "B"], posterior: Posterior) -> None:
-        """Keep the posteriors, and let the priors follow."""
+        """Store the posteriors and update the priors."""
         assert self._memory is not None
         shape = (len(self._priors), len(rows))
         self._memory.state[:, :, rows] = posterior.state.unflatten(1, shape)

@@ -1,4 +1,4 @@
-"""The continuous basis: a field whose best linear part is found in closed form."""
+"""The continuous basis: a field whose best linear part has a closed form."""
 
 from inrc.basis.field import BasisField
 

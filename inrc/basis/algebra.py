@@ -1,26 +1,26 @@
-"""The linear algebra of the continuous basis: projections and principal directions."""
+"""Linear algebra of the continuous basis: projections and principal directions."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-POINTS = 1 << 14
-"""Observations of every signal that a closed form looks at, at most, drawn at random."""
+MAX_POINTS = 1 << 14
+"""Observations of every signal that a closed form uses; of more, a random subset."""
 
 
-def fewer(
+def subsample(
     queries: Tensor, features: Tensor, weights: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The same signals at no more than POINTS of their observations."""
-    if features.shape[1] <= POINTS:
+    """The same signals at no more than MAX_POINTS of their observations."""
+    if features.shape[1] <= MAX_POINTS:
         return queries, features, weights
-    generator = torch.Generator().manual_seed(0)  # the same on every process
-    kept = torch.randperm(features.shape[1], generator=generator)[:POINTS].sort().values
+    generator = torch.Generator().manual_seed(0)  # the same in every process
+    kept = torch.randperm(features.shape[1], generator=generator)[:MAX_POINTS].sort().values
     kept = kept.to(features.device)
     return queries[:, kept], features[:, kept], None if weights is None else weights[:, kept]
 
 
-def left_over(codes: Tensor, rows: Tensor) -> Tensor:
+def energy_outside(codes: Tensor, rows: Tensor) -> Tensor:
     """Mean energy of signals outside the span of others."""
     basis = torch.linalg.svd(rows.flatten(1), full_matrices=False)[2]  # R H*F
     flat = codes.flatten(1)
@@ -28,7 +28,7 @@ def left_over(codes: Tensor, rows: Tensor) -> Tensor:
 
 
 def principal(columns: Float[Tensor, "H N"], count: int) -> Float[Tensor, "H R"]:
-    """Directions of the largest energy, at most `count`; float64 inside, signs as they fall."""
+    """The `count` directions of the largest energy at most, by float64; signs are arbitrary."""
     if columns.shape[1] < columns.shape[0]:
         turn = torch.linalg.svd(columns.double(), full_matrices=False)[0]
     else:
@@ -37,8 +37,8 @@ def principal(columns: Float[Tensor, "H N"], count: int) -> Float[Tensor, "H R"]
     return turn[:, :count].to(columns)
 
 
-def take(index: Tensor, *tensors: Tensor) -> list[Tensor]:
-    """Some rows of each; what all rows share stays."""
+def select(index: Tensor, *tensors: Tensor) -> list[Tensor]:
+    """Rows of each tensor; a tensor with one row, which all rows share, stays as it is."""
     return [t if len(t) == 1 else t[index.to(t.device)] for t in tensors]
 
 
@@ -47,8 +47,8 @@ def project(
 ) -> Float[Tensor, "N H F"]:
     """Least-squares coefficients of signals.
 
-    The trunk is orthonormal on points that all share; otherwise every signal has its own Gram
-    matrix, held up by a small ridge where a mask leaves a direction unseen.
+    The trunk must be orthonormal on points that all signals share; otherwise every signal has its
+    own Gram matrix, with a small ridge for directions that a mask hides.
     """
     if len(trunk) == 1 and len(share) == 1:
         return torch.einsum("mh,nmf->nhf", trunk[0] * share[0, :, None], features)

@@ -1,4 +1,4 @@
-"""What sines leave over of signals on shared points: functions tabulated there."""
+"""Residuals of a basis on shared points: functions that are tabulated there."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -7,32 +7,34 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inrc.basis.closed_form import Signals
+
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
-NEAREST = 4
-"""Places that a point between them is answered from: the corners of a cell on a globe."""
-AT = 1e-12
-"""Squared distance at which a point is a place, far below that of neighbours."""
+NEIGHBOURS = 4
+"""Places that a point is interpolated from: the corners of a cell of a grid."""
+SAME_PLACE = 1e-12
+"""Added to squared distances: at a place itself, only its own value counts."""
 RIDGE = 1e-2
-"""Of the regression, as a share of the coordinates' variance."""
-HELD = 1 << 22
-"""Values of all signals that are looked at at once."""
+"""Ridge of the regression, as a share of the coordinates' variance."""
+MAX_VALUES = 1 << 22
+"""Values of all signals that are held at once."""
 
-Left = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(points #N M D, values N M F, weights #N M) -> what is left of the values; 0 at weight 0."""
+Residual = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(points #N M D, values N M F, weights #N M) -> residuals of the values, 0 at weight 0."""
 
 
 class ResidualTable(nn.Module):
-    """R functions with values at P places; in between, those of the nearest ones.
+    """R functions with values at P places, interpolated in between.
 
-    A coast, a mountain range or the edge of the ice is where it is in all signals of a kind, and no
-    affordable number of waves draws it. Weights between places fall with the squared distance
-    (Shepard 1968): grids, spheres and scattered points are alike.
+    Coasts, mountain ranges and the edge of the ice are at the same places in all signals of a kind,
+    and too sharp for an affordable number of waves. Weights of the places fall with the squared
+    distance (Shepard 1968), so that grids, spheres and scattered points are treated alike.
 
     Args:
         point_dim: D.
-        functions: R; those that are not learned are zero.
+        functions: R; functions that are not learned are zero.
     """
 
     places: Tensor
@@ -46,57 +48,56 @@ class ResidualTable(nn.Module):
         self._tree: cKDTree | None = None
 
     def clear(self) -> None:
-        """No functions, as at first."""
+        """Remove all functions."""
         self.set(self.places[:0], self.values[:0, :0])
 
     def set(self, places: Float[Tensor, "P D"], values: Float[Tensor, "P R"]) -> None:
-        """Functions, at most R of them. Stored in 16 bits: their error is that of a residual's."""
+        """Set at most R functions. Values are stored in 16 bits: they are small residuals."""
         self.places, self.values, self._tree = places, values.half(), None
 
     def learn(
-        self, left: Left, whole: tuple[Tensor, Tensor, Tensor],
-        some: tuple[Tensor, Tensor, Tensor], design: Float[Tensor, "N T"],
-    ) -> int:  # fmt: skip
-        """Tabulate what is left of signals at points that they share, as far as that helps.
+        self, residual: Residual, signals: Signals, some: Signals, design: Float[Tensor, "N T"]
+    ) -> int:
+        """Tabulate residuals at the points that signals share, as far as that lowers the error.
 
-        `whole` are all points, values and weights, `some` those that tell how many columns of the
-        design help. Returns their number: each has a function for every channel.
+        `some` is the part of the observations that decides how many columns of the design are used.
+        Returns that number: each column has a function for every channel.
         """
         self.clear()
-        columns = useful(left(*some), some[2], design)
+        columns = best_columns(residual(*some), some.weights, design)
         if columns:
-            queries, features, share = whole
-            seen = (share > 0).any(0)
-            size = max(1, HELD // features[:, 0].numel())
+            seen = (signals.weights > 0).any(0)
+            size = max(1, MAX_VALUES // signals.features[:, 0].numel())
             tables = [
-                regression(left(*part), part[2], design[:, :columns])
-                for part in zip(*(each.split(size, 1) for each in whole), strict=True)
+                regression(residual(*part), part[2], design[:, :columns])
+                for part in zip(*(each.split(size, 1) for each in signals), strict=True)
             ]
             table = torch.cat(tables, 1)[:, seen]  # T M F
-            self.set(queries[0, seen], table.permute(1, 0, 2).flatten(1))
+            self.set(signals.queries[0, seen], table.permute(1, 0, 2).flatten(1))
         return columns
 
     def forward(self, points: Float[Tensor, "#B M D"]) -> Float[Tensor, "#B M R"]:
         """Values of all functions."""
         if not len(self.places):
             return points.new_zeros(*points.shape[:2], self.functions)
-        if self._tree is None:
+        tree = self._tree
+        if tree is None:
             from scipy.spatial import cKDTree  # half a second to import, and only here
 
-            self._tree = cKDTree(self.places.double().cpu().numpy())
-        count = min(NEAREST, len(self.places))
+            tree = self._tree = cKDTree(self.places.double().cpu().numpy())
+        count = min(NEIGHBOURS, len(self.places))
         asked = points.detach().flatten(0, 1).double().cpu().numpy()
-        distance, index = self._tree.query(asked, list(range(1, count + 1)))
-        share = 1.0 / (torch.from_numpy(distance).square() + AT)
+        distance, index = tree.query(asked, list(range(1, count + 1)))
+        share = 1.0 / (torch.from_numpy(distance).square() + SAME_PLACE)
         share = (share / share.sum(1, keepdim=True)).to(points)  # B*M 4
         near = torch.from_numpy(index).to(points.device)
-        found = points.new_zeros(len(asked), self.functions)
+        values = points.new_zeros(len(asked), self.functions)
         for n in range(count):
-            found[:, : self.values.shape[1]] += share[:, n, None] * self.values[near[:, n]]
-        return found.unflatten(0, points.shape[:2])
+            values[:, : self.values.shape[1]] += share[:, n, None] * self.values[near[:, n]]
+        return values.unflatten(0, points.shape[:2])
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """Take the sizes of what is loaded: they are those of the training signals."""
+        """Resize the buffers to those of the state, which depend on the training signals."""
         places, values = state.get(f"{prefix}places"), state.get(f"{prefix}values")
         if places is not None and values is not None and len(places) == len(values):
             if values.dim() == 2 and values.shape[1] <= self.functions:
@@ -104,41 +105,42 @@ class ResidualTable(nn.Module):
         super()._load_from_state_dict(state, prefix, *rest)
 
 
-def useful(
-    left: Float[Tensor, "N M F"], share: Float[Tensor, "#N M"], design: Float[Tensor, "N T"]
+def best_columns(
+    residual: Float[Tensor, "N M F"], share: Float[Tensor, "#N M"], design: Float[Tensor, "N T"]
 ) -> int:
-    """How many columns of the design a regression should have: 0 if none helps.
+    """The number of columns of the design with the smallest error; 0 if none lowers it.
 
-    It is learned from the first half of the signals and judged by what it leaves of the second.
+    The first half of the signals determines the regression, the second half its error.
     """
-    half = (len(left) + 1) // 2
-    if half == len(left):
+    half = (len(residual) + 1) // 2
+    if half == len(residual):
         return 0
-    known, weight = share.expand(len(left), -1).split(half)
+    known, weight = share.expand(len(residual), -1).split(half)
 
-    def lost(columns: int) -> float:
-        rest = left[half:]
+    def error(columns: int) -> float:
+        rest = residual[half:]
         if columns:
-            table = regression(left[:half], known, design[:half, :columns])
+            table = regression(residual[:half], known, design[:half, :columns])
             rest = rest - torch.einsum("nt,tmf->nmf", design[half:, :columns], table)
         return float((weight[..., None] * rest.square()).double().sum())
 
-    # the centre alone, and with twice as many axes each time
-    tried = [n for n in (0, 1, *(1 + 2**n for n in range(16))) if n <= design.shape[1]]
-    return min(tried, key=lost)
+    # the centre alone, then with twice as many axes each time
+    candidates = [n for n in (0, 1, *(1 + 2**n for n in range(16))) if n <= design.shape[1]]
+    return min(candidates, key=error)
 
 
 def regression(
-    left: Float[Tensor, "N M F"], share: Float[Tensor, "#N M"], design: Float[Tensor, "N T"]
+    residual: Float[Tensor, "N M F"], share: Float[Tensor, "#N M"], design: Float[Tensor, "N T"]
 ) -> Float[Tensor, "T M F"]:
-    """What is left of signals as a linear function of a design of unit variance, at every point.
+    """Residuals as a linear function of a design of unit variance, at every point.
 
-    Where a signal says nothing of a point (`share` 0), the others do: least squares, as if the
-    columns were related among those as they are among all.
+    Signals with a weight of 0 at a point are left out there: least squares with the covariance of
+    the design over all signals.
     """
-    known = (share > 0).to(left).expand(len(left), -1)
-    sums = torch.einsum("nt,nm,nmf->tmf", design, known, left)
+    known = (share > 0).to(residual).expand(len(residual), -1)
+    sums = torch.einsum("nt,nm,nmf->tmf", design, known, residual)
     target = sums / known.sum(0).clamp_min(1.0)[:, None]
     moment = (design.T @ design / len(design)).double()
     moment += RIDGE * torch.eye(len(moment)).to(moment)
-    return torch.linalg.solve(moment, target.flatten(1).double()).to(left).view_as(target)
+    solution = torch.linalg.solve(moment, target.flatten(1).double())
+    return solution.to(residual).view_as(target)

@@ -25,13 +25,10 @@ from inrc.cli import (
     report,
     verify,
 )
-from inrc.errors import InrcError, UsageError
+from inrc.cli.verbs import TRAINING
+from inrc.errors import InrcError, UsageError, one_line
+from inrc.memory import out_of_memory
 
-TRAINING = {
-    "fit": "train a codec model",
-    "validate": "measure a checkpoint on the rows of the validation files",
-    "test": "measure a checkpoint or a codec on archives of the test files",
-}
 VERBS = (
     compress, decompress, encode, info, verify, evaluate, plot, bdrate, report, modalities,
     recipes, new_modality,
@@ -105,7 +102,7 @@ def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
     """Turn what a user can act on into one line and an exit code; other errors propagate."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # an arrow must not end a run
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not have the arrow
     try:
         code = run(argv)
         sys.stdout.flush()
@@ -113,8 +110,9 @@ def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
     except BrokenPipeError:  # the reader of a pipe has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
-    except (InrcError, OSError, MemoryError, KeyboardInterrupt) as failure:
-        if "--debug" in argv:
+    except (InrcError, OSError, MemoryError, RuntimeError, KeyboardInterrupt) as failure:
+        foreign = isinstance(failure, RuntimeError) and not out_of_memory(failure)
+        if foreign or "--debug" in argv:
             raise
         code, line = _explained(failure)
         print(f"inrc: {line}", file=sys.stderr)
@@ -124,9 +122,9 @@ def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
 def _explained(failure: BaseException) -> tuple[int, str]:
     if isinstance(failure, KeyboardInterrupt):
         return 130, str(failure) or "interrupted"  # 128 + SIGINT, as in shells
-    if isinstance(failure, MemoryError):
-        return 1, "not enough memory"
-    line = " ".join(str(failure).split())
+    if out_of_memory(failure):
+        return 1, "not enough memory; close other programs or use a larger machine"
+    line = one_line(failure)
     if isinstance(failure, OSError) and failure.strerror:
         line = f"{failure.filename}: {failure.strerror}" if failure.filename else failure.strerror
     return 2 if isinstance(failure, UsageError) else 1, line

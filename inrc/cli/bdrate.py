@@ -1,4 +1,4 @@
-"""`inrc bdrate`: what every codec saves against an anchor."""
+"""`inrc bdrate`: Bjontegaard deltas of every codec against an anchor."""
 
 import argparse
 from pathlib import Path
@@ -7,48 +7,48 @@ from inrc.cli import screen
 from inrc.errors import SignalError, UsageError
 
 NAME = "bdrate"
-HELP = "mean differences in rate and quality against one of the codecs"
+HELP = "print Bjontegaard deltas in rate and quality against one codec"
 
 ROW = "{:<24} {:>10} {:>20} {:>10} {:>9}  {}"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments."""
-    parser.add_argument("rows", type=Path, metavar="ROWS", help="what `inrc evaluate` wrote")
-    parser.add_argument("--anchor", required=True, metavar="CODEC", help="whom to compare with")
-    parser.add_argument("--measure", default="psnr", help="quality of the curves")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("rows", type=Path, metavar="ROWS", help="results of `inrc evaluate`")
+    parser.add_argument("--anchor", required=True, metavar="CODEC", help="codec to compare with")
+    parser.add_argument("--measure", default="psnr", help="measure of quality (default: psnr)")
+    parser.add_argument("--json", action="store_true", help="print a JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; 1 if no codec could be compared.
 
-    Raises InrcError for rows that cannot be compared at all.
+    Raises InrcError for results that cannot be compared.
     """
     from inrc.evaluation import load
     from inrc.evaluation.compare import compare
-    from inrc.evaluation.rows import sound
+    from inrc.evaluation.results import comparable
 
-    rows = sound(load(args.rows), str(args.rows))
+    rows = comparable(load(args.rows), str(args.rows))
     names = list(dict.fromkeys(row.codec for row in rows))
     if _plain(args.anchor) not in {_plain(name) for name in names}:
-        raise UsageError(f"no codec {args.anchor!r} in {args.rows}; there are {', '.join(names)}")
+        raise UsageError(f"{args.rows}: no codec {args.anchor!r}; use one of {', '.join(names)}")
     (anchor,) = [name for name in names if _plain(name) == _plain(args.anchor)][:1]
-    found = compare(rows, anchor, args.measure)
+    deltas = compare(rows, anchor, args.measure)
     if args.json:
-        screen.say_json({"anchor": anchor, "measure": args.measure, "codecs": found})
+        screen.say_json({"anchor": anchor, "measure": args.measure, "codecs": deltas})
     else:
         files = len({row.file_id for row in rows})
         print(
             f"against {anchor}: log rate over {args.measure}, PCHIP; mean curves of {files} ",
             end="",
         )
-        print("file(s), 95 % bootstrap interval of the files' own deltas")
+        print("file(s), 95 % bootstrap interval of the deltas of single files")
         print(ROW.format("codec", "BD-rate %", "interval", f"BD-{args.measure}", "overlap", ""))
-        for each in found:
+        for each in deltas:
             print(_line(each))
-    if all(each["why"] is not None for each in found):
-        raise SignalError(f"{args.rows}: nothing could be compared with {anchor}")
+    if all(each["why"] is not None for each in deltas):
+        raise SignalError(f"{args.rows}: no codec can be compared with {anchor}; see above")
     return 0
 
 
@@ -66,5 +66,5 @@ def _line(each: dict[str, object]) -> str:
 
 
 def _plain(name: str) -> str:
-    """As people type it: jpeg2000 for JPEG 2000."""
+    """A name in lower case without spaces and signs: jpeg2000 for JPEG 2000."""
     return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from inrc.errors import InrcError
+from inrc.errors import InrcError, one_line
 from inrc.files import atomic_write
 
 
@@ -74,5 +74,4 @@ def check_checkpoint(path: Path) -> None:
     try:
         torch.load(path, map_location="meta", weights_only=True, mmap=True)
     except Exception as error:  # pickles fail in every way
-        reason = " ".join(str(error).split())[:80]
-        raise InrcError(f"{path}: damaged, or no checkpoint ({reason})") from error
+        raise InrcError(f"{path}: damaged, or no checkpoint ({one_line(error)[:80]})") from error

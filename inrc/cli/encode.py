@@ -1,10 +1,10 @@
-"""`inrc encode`: the latents of files, as arrays for other programs."""
+"""`inrc encode`: the latents of files as arrays, for other programs."""
 
 import argparse
 from pathlib import Path
 
 from inrc.cli import screen
-from inrc.cli.compress import files_in
+from inrc.cli.inputs import files_in
 from inrc.errors import InrcError, UsageError
 from inrc.files import atomic_write, check_writable
 
@@ -18,21 +18,24 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", dest="model", type=Path, required=True, help="codec.safetensors")
     parser.add_argument(
         "--latents", dest="output", type=Path, required=True, metavar="OUT",
-        help="an .npz file: latents (parts by size), owner (number of its file), names",
+        help="an .npz file: latents (parts by size), owner (number of the file of each), names",
     )  # fmt: skip
     parser.add_argument("--steps", type=int, help="steps of the search for the latents")
     parser.add_argument("-f", dest="force", action="store_true", help="overwrite OUT")
+    screen.add_max_memory(parser)
     parser.add_argument("--quiet", action="store_true", help="print nothing")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb; 1 if any of the files could not be read, the others are kept.
+    """Run the verb; 1 if a file could not be read, the others are encoded.
 
-    Raises InrcError if no file could be, or nothing can be written.
+    Raises:
+        InrcError: no file could be read, or the output cannot be written.
     """
     if args.output.suffix.lower() != ".npz":
-        raise UsageError(f"{args.output}: name an .npz file")
+        raise UsageError(f"{args.output}: is not an .npz file; name one with --latents")
     check_writable(args.output, args.force)
+    limit = screen.max_memory(args)
 
     import numpy as np
 
@@ -48,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     with screen.progress("encoding", args.quiet) as report:
         for done, path in enumerate(paths, 1):
             try:
-                (latents,) = codec.latents([path], model, args.steps)
+                (latents,) = codec.latents([path], model, args.steps, limit)
             except InrcError as error:
                 bad += 1
                 screen.complain(str(error))
@@ -58,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
             rows.append(latents.numpy())
             report(done, len(paths))
     if not rows:
-        raise InrcError(f"{args.output}: not written, none of the files could be encoded")
+        raise InrcError(f"{args.output}: not written, as no file could be encoded")
     whole_array = np.concatenate(rows)
     with atomic_write(args.output, args.force) as part:
         np.savez(part, latents=whole_array, owner=np.array(owners), names=np.array(names))

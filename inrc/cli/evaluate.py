@@ -1,4 +1,4 @@
-"""`inrc evaluate`: our codec and ordinary ones on the same files, as rows of JSON."""
+"""`inrc evaluate`: a model and baselines on the same files."""
 
 import argparse
 import sys
@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inrc.cli import screen
-from inrc.cli.compress import files_in
+from inrc.cli.inputs import files_in
 from inrc.errors import SignalError, UsageError
 
 if TYPE_CHECKING:
     from inrc.model import Model
 
 NAME = "evaluate"
-HELP = "judge a model and ordinary codecs on the same files"
+HELP = "measure rate, quality and time of a model and baselines on the same files"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", dest="model", type=Path, required=True, help="codec.safetensors")
     parser.add_argument(
         "-o", dest="output", type=Path, required=True, metavar="OUT",
-        help="the rows, JSON lines; those that are there already are kept",
+        help="results, JSON lines; existing results are kept and not measured again",
     )  # fmt: skip
     parser.add_argument("-q", dest="qualities", default="all", help="quality levels: all, or 0,2,3")
     parser.add_argument(
@@ -45,13 +45,16 @@ def run(args: argparse.Namespace) -> int:
     Raises InrcError for what cannot be begun.
     """
     if args.jobs < 1 or args.limit <= 0 or args.repeats < 0:
-        raise UsageError("--jobs and --limit must be positive, --repeats not negative")
+        raise UsageError("--jobs and --limit must be positive, --repeats must not be negative")
 
     from inrc.evaluation.evaluate import Plan, evaluate
+    from inrc.evaluation.results import distinct
     from inrc.model import Model
 
     model = Model.load(args.model)
-    files = files_in(args.inputs, model.modality)
+    files, copies = distinct(files_in(args.inputs, model.modality))
+    for copy, original in copies.items():
+        screen.complain(f"{copy}: left out; its content is that of {original}")
     if args.train:
         _learn(files_in(args.train, model.modality), args.model, model)
     names = {"none": []}.get(args.baselines, args.baselines.split(","))
@@ -91,10 +94,10 @@ def _learn(files: list[Path], path: Path, model: "Model") -> None:
     from inrc.data import read_rows
     from inrc.evaluation import linear
 
-    found = linear.learn(read_rows(model.modality, files), model.modality, files[0])
-    if found is None:
-        raise SignalError(f"{files[0]}: no grid that files share, and PCA needs one; drop --train")
-    linear.save(found, linear.beside(path))
+    pca = linear.learn(read_rows(model.modality, files), model.modality, files[0])
+    if pca is None:
+        raise SignalError(f"{files[0]}: PCA needs files on one grid; omit --train")
+    linear.save(pca, linear.beside(path))
 
 
 def _qualities(text: str, count: int) -> list[int]:
@@ -103,4 +106,4 @@ def _qualities(text: str, count: int) -> list[int]:
     try:
         return [int(word) for word in text.split(",")]
     except ValueError:
-        raise UsageError(f"-q {text}: give all, or numbers with commas") from None
+        raise UsageError(f"-q {text}: not a list of quality levels; use all, or 0,2,3") from None

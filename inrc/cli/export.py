@@ -3,6 +3,7 @@
 import shlex
 import time
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import lightning as L
@@ -19,7 +20,7 @@ from inrc.files import atomic_write
 from inrc.model import Model
 from inrc.module import Compressor
 
-_ABOUT = ("quality", "files", "bytes", "payload_bytes", "rate")
+_ABOUT = ("quality", "files", "bytes", "payload_bytes", "rate", "file_rates")
 _SECONDS = ("encode_seconds", "decode_and_measure_seconds")
 
 
@@ -94,8 +95,11 @@ def exported(module: Compressor, data: SignalDataModule, paths: list[Path]) -> M
     module.tabulate()
     model = modelled(module, data)
     module.check_finite()
-    model.card["results"] = [
-        measured(model, paths, number) for number in range(model.num_qualities)
+    results = [measured(model, paths, number) for number in range(model.num_qualities)]
+    model.card["results"] = results
+    model.card["expected"] = [
+        {"rate": row["file_rates"][0], "max_rate": row["file_rates"][1], "psnr": row["psnr"]}
+        for row in results
     ]
     return model
 
@@ -142,6 +146,7 @@ def measured(model: Model, paths: list[Path], number: int) -> dict[str, Any]:
         "bytes": len(made.data),
         "payload_bytes": made.payload,
         "rate": 8 * len(made.data) / made.observations,
+        "file_rates": [fmean(made.rates), max(made.rates)],
         "encode_seconds": round(middle - start, 3),
         "decode_and_measure_seconds": round(time.perf_counter() - middle, 3),
         **measures,

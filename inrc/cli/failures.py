@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import torch
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from inrc.errors import InrcError, SignalError, UsageError
+from inrc.errors import InrcError, SignalError, UsageError, one_line
 
 _UNHELPFUL = (  # lines of jsonargparse that repeat types and values
     "Does not validate against any of the Union subtypes",
@@ -33,7 +33,7 @@ def explained(error: Exception, constructing: bool) -> Exception:
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, argparse.ArgumentError):
         return UsageError(_parser_line(str(error)))
-    line = " ".join(str(error).split())
+    line = one_line(error)
     if isinstance(error, MisconfigurationException):
         return UsageError(line)
     if isinstance(error, torch.OutOfMemoryError):

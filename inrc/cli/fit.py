@@ -18,11 +18,12 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from inrc import registry
-from inrc.cli import TRAINING, failures, screen
+from inrc.cli import failures, screen
 from inrc.cli.checkpoints import AtomicCheckpointIO, Last, check_checkpoint
 from inrc.cli.export import Export, check_no_codec
 from inrc.cli.progress import Steps
 from inrc.cli.tested import Tested
+from inrc.cli.verbs import TRAINING
 from inrc.data import SignalDataModule
 from inrc.errors import InrcError, UsageError
 from inrc.module import Compressor
@@ -35,6 +36,7 @@ NOISE = (  # messages of libraries to each other, which a user cannot act on
     ".*isinstance\\(treespec, LeafSpec\\).*",
     ".*smaller than the logging interval.*",
     ".*torch.jit.*",
+    ".*callbacks used to create the checkpoint.*",
 )
 
 

@@ -1,4 +1,4 @@
-"""`inrc info`: what a `.inrc` file says of itself, at once and without its model."""
+"""`inrc info`: what a `.inrc` file contains, at once and without its model."""
 
 import argparse
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from inrc.container import Peek, peek
 from inrc.errors import ContainerError
 
 NAME = "info"
-HELP = "show what a .inrc file says of itself; needs no model"
+HELP = "show what a .inrc file contains, without its model"
 
-_SHOWN = 20  # items; a terminal's height
+_SHOWN = 20  # items: the height of a terminal
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -25,44 +25,47 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the verb.
 
-    Raises ContainerError, naming the file, for one that cannot be read.
+    Raises:
+        ContainerError: the file cannot be read; the message names it.
     """
-    seen, size = open_archive(args.file)
+    seen, size = open_archive(args.file, None if args.json else _SHOWN)
     facts = describe(seen, size)
     if args.json:
         screen.say_json({"file": str(args.file), **facts})
         return 0
     model = f"model {facts['model']}" if seen.card is None else "needs no model"
     print(f"{args.file}: .inrc format {facts['format']}, {model}", end="")
-    print(f", quality level {facts['quality']}, {size:,} bytes")
+    print(f", quality {facts['quality']}, {size:,} bytes")
     print(f"  header {facts['header_bytes']:,} bytes, payload {facts['payload_bytes']:,} bytes")
     if seen.card is not None:
         print(f"  {_told(seen.card.modality, seen.card.modality_settings)}", end=" by ")
         print(f"{_told(seen.card.method, seen.card.method_settings)}", end="")
         print(f", in {seen.card_size:,} of the header's bytes")
-    print(f"  {len(seen.entries)} item{'s' * (len(seen.entries) > 1)}")
-    for item in facts["items"][:_SHOWN]:
+    print(f"  {seen.count} item{'s' * (seen.count > 1)}")
+    for item in facts["items"]:
         parts = "" if item["parts"] is None else f"  {item['parts']} parts"
         print(f"    {printable(item['name']) or '(nameless)'}{parts}")
-    if len(seen.entries) > _SHOWN:
-        print(f"    and {len(seen.entries) - _SHOWN} more (--json lists all)")
+    if seen.count > len(seen.entries):
+        print(f"    and {seen.count - len(seen.entries)} more (--json lists all)")
     return 0
 
 
-def open_archive(path: Path) -> tuple[Peek, int]:
-    """Read a `.inrc` file as far as that needs no model, and its size in bytes.
+def open_archive(path: Path, max_entries: int | None = None) -> tuple[Peek, int]:
+    """Read what a `.inrc` file says without its model, and its size in bytes; see `peek`.
 
-    Raises ContainerError, naming the file, for one that cannot be read; OSError if it is missing.
+    Raises:
+        ContainerError: the file cannot be read; the message names it.
+        OSError: the file is missing.
     """
     data = path.read_bytes()
     try:
-        return peek(data), len(data)
+        return peek(data, max_entries), len(data)
     except ContainerError as error:
         raise ContainerError(f"{path}: {error}") from error
 
 
 def describe(seen: Peek, size: int) -> dict[str, Any]:
-    """Plain facts; `parts` is None where the model or the item before says how many there are."""
+    """Plain facts; `parts` is None if it is that of the item before or of the model's default."""
     return {
         "bytes": size,
         "format": seen.version,
@@ -77,11 +80,11 @@ def describe(seen: Peek, size: int) -> dict[str, Any]:
 
 
 def _told(name: str, settings: Mapping[str, Any]) -> str:
-    """As in image(patch=None, channels=3), at most a line of it."""
+    """A call like image(patch=None, channels=3), on one line."""
     told = ", ".join(f"{key}={value!r:.60}" for key, value in settings.items())
     return printable(f"{name:.40}({told:.200})")
 
 
 def printable(name: str) -> str:
-    """Write a name so that it cannot steer a terminal."""
+    """A name without control characters, which would steer a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in name)

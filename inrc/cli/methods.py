@@ -1,12 +1,11 @@
-"""How `inrc compress --method` gets a codec without a model: from the files and a few words."""
+"""`inrc compress --method`: a codec without a model, from the files and a few options."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inrc import registry
-from inrc.cli import screen
+from inrc.cli import inputs, screen
 from inrc.errors import InrcError, RegistryError, UsageError
 
 if TYPE_CHECKING:
@@ -16,20 +15,20 @@ if TYPE_CHECKING:
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add what is said in place of a model."""
+    """Add the options that replace a model."""
     group = parser.add_argument_group("without a model (--method)")
     group.add_argument("--modality", metavar="NAME", help="kind of the files, if several have it")
     size = group.add_mutually_exclusive_group()
     size.add_argument("--size", metavar="LxW", help="layers and width of a file's network: 10x28")
-    size.add_argument("--rate", type=float, help="choose the size for so many bits per unit")
+    size.add_argument("--rate", type=float, help="bits per unit that choose the size")
 
 
 def refuse(args: argparse.Namespace) -> None:
-    """Raise UsageError for words that do not go together, before anything is read."""
+    """Raise UsageError for options that exclude each other, before anything is read."""
     given = {"--modality": args.modality, "--size": args.size, "--rate": args.rate}
-    for word, value in given.items():
+    for option, value in given.items():
         if value is not None and args.method is None:
-            raise UsageError(f"{word} goes with --method; a model of -m knows its own")
+            raise UsageError(f"{option} goes with --method; leave it out with -m")
     if args.size is not None:
         size(args.size)
     if args.rate is not None and not 0 < args.rate < 1e6:
@@ -47,19 +46,18 @@ def size(text: str) -> tuple[int, int]:
     return int(layers), int(width)
 
 
-def model(
-    args: argparse.Namespace, files: "Callable[[list[Path], type[Modality]], list[Path]]"
-) -> "Model":
-    """The codec that --method and its companions describe; `files` finds the native ones.
+def model(args: argparse.Namespace) -> "Model":
+    """The codec that --method and its companions describe.
 
-    Raises InrcError if there is no such method, or nothing says what kind the files are.
+    Raises:
+        InrcError: there is no such method, or the kind of the files is not known.
     """
     from inrc.methods import Method
     from inrc.model import Model
 
     method = Method.untrained(args.method)
     kind = _kind(args.inputs) if args.modality is None else registry.find(args.modality)
-    paths = files(args.inputs, kind)
+    paths = inputs.files_in(args.inputs, kind)
     try:
         modality = kind().resolve(paths)
     except TypeError as error:
@@ -84,22 +82,22 @@ def _rated(
         units += modality.num_units(signal.shape)
         parts += signal.parts
     if not parts:
-        raise InrcError(f"{paths[0]}: cannot be read, so --rate has nothing to go by; give --size")
+        raise InrcError(f"{paths[0]}: cannot be read, which --rate needs; give --size instead")
     bits = args.rate * units / parts
     return method.rated(bits, args.quality, modality.point_dim, modality.value_dim)
 
 
-def _kind(inputs: list[Path]) -> "type[Modality]":
+def _kind(named: list[Path]) -> "type[Modality]":
     """The modality whose suffixes the files have.
 
-    Raises UsageError if there is none, or more than one.
+    Raises UsageError if no modality has them, or several do.
     """
-    files = [file for path in inputs for file in (path.rglob("*") if path.is_dir() else [path])]
+    files = [file for path in named for file in (inputs.walk(path) if path.is_dir() else [path])]
     fits = []
     for name in registry.names():
         try:
             kind = registry.find(name)
-        except RegistryError as error:  # a broken one is no reason not to use another
+        except RegistryError as error:  # the others can still be used
             screen.complain(f"warning: {error}")
             continue
         if any(kind.accepts(file) for file in files):
@@ -108,4 +106,4 @@ def _kind(inputs: list[Path]) -> "type[Modality]":
         return fits[0]
     known = ", ".join(kind.name for kind in fits) or ", ".join(registry.names())
     reason = "several modalities read" if fits else "no modality is known to read"
-    raise UsageError(f"{reason} {' '.join(map(str, inputs)):.80}; name it with --modality: {known}")
+    raise UsageError(f"{reason} {' '.join(map(str, named)):.80}; name it with --modality: {known}")

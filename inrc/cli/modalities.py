@@ -1,4 +1,4 @@
-"""`inrc modalities`: which kinds of files this installation knows."""
+"""`inrc modalities`: the kinds of files that this installation reads."""
 
 import argparse
 from typing import Any
@@ -17,7 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb; a broken modality is one line on stderr and no failure of the others."""
+    """Run the verb; a broken modality is a warning on stderr."""
     rows: list[dict[str, Any]] = []
     broken: list[dict[str, str]] = []
     for name in registry.names():

@@ -15,26 +15,29 @@ SEARCH = "INRC_MODELS"
 """As `inrc.model.SEARCH`, here without importing torch."""
 
 
-def model_for(seen: Peek, path: Path | None) -> "Model":
+def model_for(seen: Peek, path: Path | None, max_memory: int | None = None) -> "Model":
     """Load the model at `path`, or find that of a file: in the file itself, or by its id.
 
-    Raises ModelError if it is none, is another than the id says, or nowhere to be found;
-    ContainerError for a card that nothing can be built from.
+    Raises:
+        ModelError: the model is missing, corrupt, or not the one that the file needs.
+        ContainerError: a card that no network can be built from.
+        MemoryLimitError: its network takes more than `max_memory` bytes.
     """
     from inrc.model import Model
 
     if path is None:
         with warnings.catch_warnings(record=True) as broken:
             warnings.simplefilter("always")
-            found = Model.of(seen)
+            model = Model.of(seen, max_memory)
         for warning in broken:
             screen.complain(f"warning: {warning.message}")
-        return found
+        return model
     if seen.card is not None:
-        raise ModelError("the file says itself how it is decoded: leave -m out")
+        raise ModelError(f"{path}: the file needs no model; leave -m out")
     model = Model.load(path)
     if model.id != seen.model_id:
         raise ModelError(
-            f"{path}: this is model {model.id.hex()}, and the file needs {seen.model_id.hex()}"
+            f"{path}: is model {model.id.hex()}, and the file needs {seen.model_id.hex()}; name "
+            "that one"
         )
     return model

@@ -1,4 +1,4 @@
-"""`inrc plot`: rows of results as rate-distortion curves."""
+"""`inrc plot`: results as rate-distortion curves."""
 
 import argparse
 from pathlib import Path
@@ -7,30 +7,30 @@ from inrc.cli import screen
 from inrc.files import atomic_write, check_writable
 
 NAME = "plot"
-HELP = "draw rate-distortion curves of evaluated codecs"
+HELP = "draw rate-distortion curves of results"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments."""
-    parser.add_argument("rows", type=Path, metavar="ROWS", help="what `inrc evaluate` wrote")
+    parser.add_argument("rows", type=Path, metavar="ROWS", help="results of `inrc evaluate`")
     parser.add_argument(
         "-o", dest="output", type=Path, required=True, metavar="OUT",
-        help=".png, .svg, .pdf, or .html for a page with all there is to see",
+        help=".png, .svg or .pdf; .html for a report, see `inrc report`",
     )  # fmt: skip
-    parser.add_argument("--measure", default="psnr", help="what the curves show")
+    parser.add_argument("--measure", default="psnr", help="measure of quality (default: psnr)")
     parser.add_argument(
         "--pictures", type=Path, metavar="MODEL",
-        help="instead of curves, a file as this model and others decode it, with the errors",
+        help="draw one file decoded by this model and by baselines, instead of curves",
     )  # fmt: skip
-    parser.add_argument("--published", metavar="DATA", help="add a data set's published points")
-    parser.add_argument("--linear", action="store_true", help="rates on a linear axis")
+    parser.add_argument("--published", metavar="DATA", help="add published results of a data set")
+    parser.add_argument("--linear", action="store_true", help="use a linear axis for rates")
     parser.add_argument("-f", dest="force", action="store_true", help="overwrite OUT")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb.
 
-    Raises InrcError for rows that cannot be drawn.
+    Raises InrcError for results that cannot be drawn.
     """
     check_writable(args.output, args.force)
     if args.output.suffix.lower() == ".html":
@@ -43,9 +43,9 @@ def run(args: argparse.Namespace) -> int:
     from inrc.evaluation import curves, load
     from inrc.evaluation.figure import draw, save
     from inrc.evaluation.published import published
-    from inrc.evaluation.rows import sound
+    from inrc.evaluation.results import comparable
 
-    rows = sound(load(args.rows), str(args.rows))
+    rows = comparable(load(args.rows), str(args.rows))
     papers = published(args.published) if args.published else ()
     if args.pictures is not None:
         from inrc.evaluation.gallery import gallery

@@ -37,7 +37,8 @@ class Steps(ProgressBar):
     ) -> None:
         """Show stage, step and measures."""
         assert isinstance(pl_module, Compressor)
-        self._bar.set_description(STAGES[pl_module.stage(trainer.global_step)], refresh=False)
+        stage = pl_module.stage(trainer.global_step - 1)  # of the step that is done
+        self._bar.set_description(STAGES[stage], refresh=False)
         metrics = self.get_metrics(trainer, pl_module)
         self._bar.set_postfix(
             {name: value for name, value in metrics.items() if name != "v_num"}, refresh=False

@@ -1,4 +1,4 @@
-"""`inrc report`: one self-contained page about rows of results."""
+"""`inrc report`: a self-contained page of results."""
 
 import argparse
 import tempfile
@@ -7,23 +7,23 @@ from pathlib import Path
 from inrc.files import atomic_write, check_writable
 
 NAME = "report"
-HELP = "write a page with tables, curves and pictures of evaluated codecs"
+HELP = "write an HTML page with tables, curves and pictures of results"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments."""
-    parser.add_argument("rows", type=Path, metavar="ROWS", help="what `inrc evaluate` wrote")
-    parser.add_argument("-o", dest="output", type=Path, required=True, help="an .html file")
-    parser.add_argument("-m", dest="model", type=Path, help="the model, to show decoded files")
-    parser.add_argument("--measure", default="psnr", help="what the curves show")
-    parser.add_argument("--published", metavar="DATA", help="add a data set's published points")
+    parser.add_argument("rows", type=Path, metavar="ROWS", help="results of `inrc evaluate`")
+    parser.add_argument("-o", dest="output", type=Path, required=True, help="the page, .html")
+    parser.add_argument("-m", dest="model", type=Path, help="model, to show decoded files")
+    parser.add_argument("--measure", default="psnr", help="measure of quality (default: psnr)")
+    parser.add_argument("--published", metavar="DATA", help="add published results of a data set")
     parser.add_argument("-f", dest="force", action="store_true", help="overwrite the page")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb.
 
-    Raises InrcError for rows that cannot be shown.
+    Raises InrcError for results that cannot be shown.
     """
     return write(args.rows, args.output, args.published, args.force, args.measure, args.model)
 
@@ -36,17 +36,17 @@ def write(
     measure: str = "psnr",
     model: Path | None = None,
 ) -> int:
-    """Write the page; with the model, files that it and others decode are shown.
+    """Write the page; with a model, also files decoded by it and by baselines.
 
-    Raises InrcError for rows that cannot be shown.
+    Raises InrcError for results that cannot be shown.
     """
     check_writable(output, force)
     from inrc.evaluation import load
     from inrc.evaluation.published import published
     from inrc.evaluation.report import page
-    from inrc.evaluation.rows import sound
+    from inrc.evaluation.results import comparable
 
-    rows = sound(load(source), str(source))
+    rows = comparable(load(source), str(source))
     papers = published(dataset) if dataset else ()
     with tempfile.TemporaryDirectory() as folder:
         pictures = []

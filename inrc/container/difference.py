@@ -1,11 +1,11 @@
 """Plain metas, and how one differs from another.
 
-A patch is a list [changed, inner, removed], shortened where its end is empty: new or other values
-by key, patches by key for maps within the map, and keys that are gone. A patch that is a map
-itself stands for the whole: keys in another order, say, which is kept too.
+A patch is a list [changed, inner, removed] without its empty end: new or changed values by key,
+patches by key for maps within the map, and keys that are removed. A patch that is a map itself
+replaces the whole, for instance where the keys are in another order.
 
-A key that the old map has is its place there, one character from U+0001 on; a new one is itself
-after U+0000. In files of format 1 all keys are themselves.
+A key of the old map is written as its place there, one character from U+0001 on; a new key is
+written after U+0000.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,16 +23,17 @@ _INT_LOW, _INT_HIGH = -(1 << 63), (1 << 64) - 1  # what msgpack can say
 
 
 class Budget:
-    """Bounds the keys that many small patches of a large map may copy, one copy for each item."""
+    """Limits the keys of all metas together: every item has a copy of the map that it patches."""
 
-    def __init__(self) -> None:
-        self.left = MAX_KEYS
+    def __init__(self, max_keys: int = MAX_KEYS) -> None:
+        self.max_keys = max_keys
+        self.left = max_keys
 
     def spend(self, keys: int) -> None:
         """Count keys; raises ContainerError when there are too many."""
         self.left -= keys
         if self.left < 0:
-            raise ContainerError(f"its items' metas have more than {MAX_KEYS} keys together")
+            raise ContainerError(f"its items' metas have more than {self.max_keys} keys together")
 
 
 def plain(value: Any, where: str, depth: int = MAX_DEPTH) -> Any:
@@ -40,8 +41,9 @@ def plain(value: Any, where: str, depth: int = MAX_DEPTH) -> Any:
 
     Tuples become lists and every Mapping a dict. `where` names the value in errors.
 
-    Raises ContainerError, naming the place, for any other type, a key that is no string, an
-    integer beyond 64 bits, or more than `depth` levels.
+    Raises:
+        ContainerError: any other type, a key that is not a string, an integer beyond 64 bits, or
+            more than `depth` levels; the message names the place.
     """
     if depth < 0:
         raise ContainerError(f"{where:.80}: nested too deeply")
@@ -64,18 +66,18 @@ def plain(value: Any, where: str, depth: int = MAX_DEPTH) -> Any:
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                raise ContainerError(f"{where:.80}: the key {key!r:.40} is no string")
+                raise ContainerError(f"{where:.80}: the key {key!r:.40} is not a string")
         return {str(key): plain(each, f"{where}.{key}", depth - 1) for key, each in value.items()}
     raise ContainerError(f"{where:.80}: a {type(value).__name__} is not a plain value")
 
 
 def packed(value: Any) -> bytes:
-    """The bytes of a plain value; equal bytes mean the same value, type, order and sign of zero."""
+    """The bytes of a plain value; equal bytes mean equal values, types, order and signs of zero."""
     return bytes(msgpack.packb(value, use_bin_type=True, unicode_errors="surrogatepass"))
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
-    """The patch that makes `new` of `old`, both plain."""
+    """The patch that turns `old` into `new`, both plain."""
     changed: dict[str, Any] = {}
     inner: dict[str, Any] = {}
     if len(old) >= MAX_PLACES:
@@ -101,46 +103,43 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
     return patch
 
 
-def apply(
-    old: Mapping[str, Any], patch: Any, budget: Budget, places: bool = True
-) -> Mapping[str, Any]:
-    """What a patch makes of `old`, which stays as it is; without `places` keys are themselves.
+def apply(old: Mapping[str, Any], patch: Any, budget: Budget) -> Mapping[str, Any]:
+    """The map that a patch makes of `old`, which is not changed.
 
-    Raises ContainerError if the patch is none, or does not fit.
+    Raises:
+        ContainerError: the patch is malformed or does not fit.
     """
     if isinstance(patch, dict):
         return patch
     if not isinstance(patch, list) or len(patch) > 3:
-        raise ContainerError("the difference of a meta cannot be read")
+        raise ContainerError("corrupt .inrc file: the difference of a meta cannot be read")
     if not patch:
         return old
     changed, inner, removed = patch + [{}, {}, []][len(patch) :]
     if not (isinstance(changed, dict) and isinstance(removed, list) and isinstance(inner, dict)):
-        raise ContainerError("the difference of a meta cannot be read")
+        raise ContainerError("corrupt .inrc file: the difference of a meta cannot be read")
     budget.spend(len(old) + len(changed))
     new = dict(old)
-    keys = list(old) if places else None
+    keys = list(old)
     for code in removed:
         if not isinstance(code, str) or new.pop(_key(code, keys), _Absent) is _Absent:
-            raise ContainerError("the meta of an item lacks a key that its file removes")
+            raise ContainerError("corrupt .inrc file: a removed key is not in the meta")
     for code, step in inner.items():
         key = _key(code, keys)
         before = new.get(key)
         if not isinstance(before, dict) or not isinstance(step, list):
-            raise ContainerError("the meta of an item lacks a map that its file changes")
-        new[key] = apply(before, step, budget, places)
+            raise ContainerError("corrupt .inrc file: a changed map is not in the meta")
+        new[key] = apply(before, step, budget)
     new.update((_key(code, keys), value) for code, value in changed.items())
     return new
 
 
-def _key(code: str, keys: Sequence[str] | None) -> str:
-    """The key that a code of a patch means, beside the keys of the old map."""
-    if keys is None:
-        return code
+def _key(code: str, keys: Sequence[str]) -> str:
+    """The key that a code of a patch stands for, given the keys of the old map."""
     if code[:1] == "\0":
         return code[1:]
     if len(code) != 1 or ord(code) > len(keys):
-        raise ContainerError("the meta of an item lacks a key that its file names")
+        raise ContainerError("corrupt .inrc file: a key of a patch is not in the meta")
     return keys[ord(code) - 1]
 
 

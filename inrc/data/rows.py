@@ -78,8 +78,8 @@ def read_rows(modality: Modality, paths: Sequence[Path]) -> PatchDataset:
     for path, signal in zip(paths, signals, strict=True):
         if signal.features.shape[1:] != first.features.shape[1:]:
             raise SignalError(
-                f"{path}: has {_size(signal)}, but {paths[0]} has {_size(first)}; set a patch, "
-                "or train on files of one size"
+                f"{path}: {_size(signal)}, but {paths[0]} has {_size(first)}; set a patch, or "
+                "train on files of one size"
             )
     return PatchDataset(
         _gather([s.queries for s in signals], [s.parts for s in signals]),
@@ -98,7 +98,7 @@ def read_rows(modality: Modality, paths: Sequence[Path]) -> PatchDataset:
 
 def _size(signal: Signal) -> str:
     observations, features = signal.features.shape[1:]
-    return f"{observations:,} observations of {features} features"
+    return f"{observations:,} observations x {features} features"
 
 
 def _select(tensor: Tensor, rows: Tensor) -> Tensor:

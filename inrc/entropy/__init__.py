@@ -7,6 +7,7 @@ from inrc.entropy.either import HalfOrFixedPoint
 from inrc.entropy.half import Float16Bottleneck
 from inrc.entropy.learned import LearnedBottleneck
 from inrc.entropy.permutation import PatchPermutation, groups
+from inrc.entropy.refinement import Schedule
 from inrc.entropy.relative import RelativeBottleneck
 from inrc.entropy.sparse import SparseBottleneck
 from inrc.entropy.uniform import UniformBottleneck
@@ -20,7 +21,7 @@ __all__ = [
     "HalfOrFixedPoint",
     "LearnedBottleneck",
     "PatchPermutation",
-    "RelativeBottleneck",
+    "RelativeBottleneck", "Schedule",
     "SparseBottleneck",
     "Tables",
     "UniformBottleneck",

@@ -1,4 +1,4 @@
-"""Which weights are coded together."""
+"""Blocks of weights: which weights share one, and the choice of a candidate for one."""
 
 import math
 
@@ -6,15 +6,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inrc.entropy.candidates import BITS
+from inrc.entropy.candidates import BITS, Candidates, choose
+from inrc.gaussian import NATS, Prior, temper
+
+BITS_TOLERANCE = 0.3
+"""Bits around 16 to which a block is tempered before it is coded."""
 
 
 def partition(cost: Float[Tensor, "W"], limit: int, negligible: float) -> list[Int[Tensor, "D"]]:
-    """Blocks of weights whose mean costs (in bits) add up to 16 at most, `limit` of them at most.
+    """Blocks of at most `limit` weights with mean costs of at most 16 bits in total.
 
     A random order, the same in every run, is filled in greedily (COMBINER, arXiv:2305.19185, sec.
     3.3). Weights below `negligible` bits are in no block. A weight that costs more than 16 bits has
-    one of its own. Where no weight costs anything, nothing was learned of them: all are coded.
+    a block of its own. If no weight has a cost, the prior was not trained: all weights are coded.
     """
     order = torch.randperm(len(cost), generator=torch.Generator().manual_seed(0))
     if float(cost.max()) > 0.0:
@@ -28,3 +32,31 @@ def partition(cost: Float[Tensor, "W"], limit: int, negligible: float) -> list[I
         blocks[-1].append(weight)
         filled += float(cost[weight])
     return [torch.tensor(block, dtype=torch.long) for block in blocks]
+
+
+class BlockCoder:
+    """Codes one block of weights of all rows as numbers of candidates.
+
+    Args:
+        prior: prior of the weights.
+        candidates: candidates that encoder and decoder share.
+    """
+
+    def __init__(self, prior: Prior, candidates: Candidates) -> None:
+        self.prior = prior
+        self.candidates = candidates
+
+    def encode(
+        self, mean: Float[Tensor, "B W"], sigma: Float[Tensor, "B W"], block: Int[Tensor, "D"]
+    ) -> Int[Tensor, "B"]:
+        """A candidate for every row, close to a draw from its posterior."""
+        prior_mean, prior_sigma = self.prior.mean.detach()[block], self.prior.sigma[block]
+        low, high = (BITS - BITS_TOLERANCE) / NATS, (BITS + BITS_TOLERANCE) / NATS
+        tempered = temper(mean[:, block], sigma[:, block], prior_mean, prior_sigma, low, high)
+        return choose(*tempered, prior_mean, prior_sigma, self.candidates)
+
+    def decode(self, symbols: Int[Tensor, "B"], block: Int[Tensor, "D"]) -> Float[Tensor, "B D"]:
+        """The weights of candidates."""
+        normal = self.candidates.rows(symbols.cpu().long().numpy(), len(block))
+        unit = torch.from_numpy(normal).float().to(symbols.device)
+        return self.prior.mean.detach()[block] + self.prior.sigma[block] * unit

@@ -9,21 +9,21 @@ from torch import Tensor
 from inrc.entropy.philox import logarithm, normals, uniforms
 
 BITS = 16
-"""Of the number of a candidate."""
+"""Bits of the number of a candidate."""
 COUNT = 1 << BITS
-STREAM = 0
-"""Of the generator: the candidates. Never to be changed."""
-RACE = 1
-"""Of the generator: the encoder's arrival times."""
-SCORES = 1 << 23
+CANDIDATE_STREAM = 0
+"""Stream of the random numbers of the candidates. Files depend on it."""
+ARRIVAL_STREAM = 1
+"""Stream of the encoder's arrival times."""
+MAX_SCORES = 1 << 23
 """Scores that are held at once: 64 MiB of float64."""
 
 
 class Candidates:
     """Draws from the standard normal distribution: candidate n of D weights is row n, D columns.
 
-    The same for all blocks: blocks of different weights are independent under the prior anyway.
-    A decoder makes the rows that it is asked for, an encoder all, once.
+    All blocks share them, as blocks of different weights are independent under the prior. A decoder
+    makes single rows, an encoder makes the whole table once.
     """
 
     def __init__(self) -> None:
@@ -32,25 +32,26 @@ class Candidates:
 
     def rows(self, index: NDArray[np.int64], dims: int) -> NDArray[np.float64]:
         """The candidates of these numbers."""
-        return normals(index, dims, STREAM)
+        return normals(index, dims, CANDIDATE_STREAM)
 
     def table(self, dims: int, device: torch.device) -> Float[Tensor, "N D"]:
         """All candidates."""
-        if self._table.shape[1] < dims:
-            found = normals(np.arange(COUNT), dims, STREAM)
-            self._table = torch.from_numpy(found)
-        self._table = self._table.to(device)
-        return self._table[:, :dims]
+        table = self._table  # other threads may replace it
+        if table.shape[1] < dims:
+            table = torch.from_numpy(normals(np.arange(COUNT), dims, CANDIDATE_STREAM))
+        table = self._table = table.to(device)
+        return table[:, :dims]
 
     def gumbels(self, device: torch.device) -> Float[Tensor, "N"]:
-        """Gumbel variables in falling order: -ln of the arrival times of a Poisson process.
+        """Gumbel variables in decreasing order: -ln of the arrival times of a Poisson process.
 
-        As all posteriors are coded with the same ones, choices are the same in every run.
+        All posteriors are coded with the same ones, so that every run makes the same choices.
         """
-        if self._times is None:
-            waits = -logarithm(uniforms(np.arange(COUNT), 1, RACE)[:, 0])
-            self._times = -torch.from_numpy(np.cumsum(waits)).log()
-        return self._times.to(device)
+        times = self._times
+        if times is None:
+            waits = -logarithm(uniforms(np.arange(COUNT), 1, ARRIVAL_STREAM)[:, 0])
+            times = self._times = -torch.from_numpy(np.cumsum(waits)).log()
+        return times.to(device)
 
 
 def choose(
@@ -61,23 +62,23 @@ def choose(
     candidates: Candidates,
     gumbels: Float[Tensor, "#B N"] | None = None,
 ) -> Int[Tensor, "B"]:
-    """Number of a candidate that is nearly a draw from the posterior, for every row.
+    """Number of a candidate for every row, approximately a draw from the posterior.
 
     argmax_n ln q(x_n) / p(x_n) + g_n, g the ordered Gumbels: A* coding with a global bound and 2^16
-    samples (COMBINER, arXiv:2305.19185, app. A; Flamich et al. 2022). `gumbels` takes the place of
-    the fixed ones.
+    samples (COMBINER, arXiv:2305.19185, app. A; Flamich et al. 2022). `gumbels` replaces the fixed
+    ones.
     """
     offset = (mean.double() - prior_mean.double()) / prior_sigma.double()
     precision = (prior_sigma.double() / sigma.double()).square()
     table = candidates.table(mean.shape[1], mean.device)
     race = candidates.gumbels(mean.device)[None] if gumbels is None else gumbels
-    found = []
-    size = max(1, SCORES // COUNT)
+    numbers = []
+    size = max(1, MAX_SCORES // COUNT)
     for start in range(0, len(mean), size):
         part = slice(start, start + size)
-        # ln q / p at x = mp + sp X, less what does not depend on X
+        # ln q / p at x = mp + sp X, without terms that do not depend on X
         score = (offset * precision)[part] @ table.T
         score += (0.5 * (1.0 - precision))[part] @ table.square().T
         score += race if len(race) == 1 else race[part]
-        found.append(score.argmax(1))
-    return torch.cat(found)
+        numbers.append(score.argmax(1))
+    return torch.cat(numbers)

@@ -1,7 +1,7 @@
 """Integer symbols to bytes and back, on integer probability tables.
 
-Nothing here depends on floating point that could differ between machines: the probabilities given
-to the range coder are multiples of 2^-16, exact in float32, and so are their partial sums.
+The result is the same on every machine: the probabilities given to the range coder are multiples
+of 2^-16, exact in float32, and so are their partial sums.
 """
 
 from collections.abc import Iterator
@@ -12,23 +12,25 @@ import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.entropy.contexts import CAP, Contexts, Trail, sizes
-from inrc.errors import ContainerError
+from inrc.entropy.contexts import MAX_SIZE, Contexts, Trail, sizes
+from inrc.errors import ContainerError, ModelError
 
 PRECISION = 16
-"""Bits of a table's probabilities, as in CompressAI."""
+"""Bits of the probabilities of a table, as in CompressAI."""
 TOTAL = 1 << PRECISION
-_FAR = 1 << 24
-"""Beyond the ends of any table."""
+MAX_BITS = 15
+"""Levels of a quantiser as a power of two: each has at least 2^-16 of a table."""
+_OUTSIDE = 1 << 24
+"""Larger than any symbol of a table."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """Integer probability tables, and which of them codes a symbol.
+    """Integer probability tables, and the choice of a table for every symbol.
 
     `counts[t, :lengths[t]]` are positive and sum to 2^16. Entry i stands for the symbol
     `offsets[t] + i`; the last entry is the escape: the symbol follows in full. Without `contexts`
-    there is one table per latent dimension, or a single one for all of them.
+    there is one table per latent dimension, or a single one for all dimensions.
     """
 
     counts: NDArray[np.int32]  # T S
@@ -47,12 +49,13 @@ class Tables:
         if self.contexts is not None:
             choice, last = self.contexts.choice, self.offsets + self.lengths - 2
             if choice.min(initial=0) < 0 or choice.max(initial=0) >= len(self.lengths):
-                raise ContainerError("probability tables: a context names one that is not there")
+                raise ContainerError("probability tables: a context has no table")
             rows = {len(self.contexts.thresholds), len(self.contexts.beside)}
             if choice.shape[1] != self.contexts.levels or rows != {len(choice)}:
                 raise ContainerError("probability tables: thresholds do not fit their contexts")
-            if (self.offsets > -CAP).any() or (last < CAP).any():  # an escape must count as CAP
-                raise ContainerError(f"probability tables: one ends before {CAP}")
+            # an escape has the size MAX_SIZE
+            if (self.offsets > -MAX_SIZE).any() or (last < MAX_SIZE).any():
+                raise ContainerError(f"probability tables: one ends before {MAX_SIZE}")
 
     def chosen(self, symbols: NDArray[np.int32]) -> NDArray[np.int16]:
         """Number of every symbol's table, P K."""
@@ -70,23 +73,30 @@ class Tables:
 
     @cached_property
     def costs(self) -> NDArray[np.float32]:
-        """Bits of every entry, T S; the escape with the cost of a following 8-bit number."""
+        """Bits of every entry, T S; the escape includes a following 8-bit number."""
         costs = -np.log2(np.maximum(self.counts, 1) / TOTAL)
         costs[np.arange(len(costs)), self.lengths - 1] += 16.0
         return costs.astype(np.float32)
 
     def index(self, symbols: NDArray[np.int32], chosen: NDArray[np.int16]) -> NDArray[np.int32]:
-        """Entry of every symbol in its table; the escape for those outside."""
+        """Entry of every symbol in its table, the escape for symbols outside of it."""
         last = (self.lengths - 1)[chosen]
         # far symbols are moved to just outside of every table, so that nothing overflows
-        entry = np.clip(symbols, -_FAR, _FAR).astype(np.int32) - self.offsets[chosen]
-        found: NDArray[np.int32] = np.where((entry < 0) | (entry > last), last, entry)
-        return found
+        entry = np.clip(symbols, -_OUTSIDE, _OUTSIDE).astype(np.int32) - self.offsets[chosen]
+        entries: NDArray[np.int32] = np.where((entry < 0) | (entry > last), last, entry)
+        return entries
 
     def bits(self, symbols: NDArray[np.int32]) -> NDArray[np.float64]:
         """Cost of every row in bits, P: the cross-entropy under the tables."""
         chosen = self.chosen(symbols)
         return self.costs[chosen, self.index(symbols, chosen)].astype(np.float64).sum(1)
+
+
+def levels(bits: int) -> int:
+    """Number of levels of a quantiser. Raises ModelError for bits that no table has."""
+    if not 1 <= bits <= MAX_BITS:
+        raise ModelError(f"a quantiser of {bits:.3g} bits; give 1 to {MAX_BITS}")
+    return 1 << bits
 
 
 def tabulate(weights: list[NDArray[np.float64]], offsets: list[int]) -> Tables:
@@ -135,7 +145,7 @@ def encode(symbols: NDArray[np.int32], tables: Tables) -> bytes:
 
 
 def decode(data: bytes, rows: int, columns: int, tables: Tables) -> NDArray[np.int32]:
-    """Symbols of `encode`. Raises ContainerError for bytes that it cannot have written."""
+    """Symbols of `encode`. Raises ContainerError for damaged bytes."""
     words = np.frombuffer(data + b"\0" * (-len(data) % 4), "<u4").astype(np.uint32)
     coder = constriction.stream.queue.RangeDecoder(words)
     symbols = np.empty((rows, columns), np.int32)
@@ -152,7 +162,7 @@ def decode(data: bytes, rows: int, columns: int, tables: Tables) -> NDArray[np.i
             symbols[:, k] += tables.offsets[chosen]
             if trail:
                 size = sizes(symbols[:, k])
-                size[escapes[k]] = CAP
+                size[escapes[k]] = MAX_SIZE
                 trail.append(size)
         for k, escaped in enumerate(escapes):
             for row in escaped:

@@ -1,8 +1,7 @@
-"""Which table codes a symbol: chosen by how large those are that a decoder has by then.
+"""The table that codes a symbol is chosen by the sizes of symbols that are decoded before it.
 
-A row is one part of a signal: a block that is rough in its first latents is rough in the later
-ones, a flat one stays flat, and the part before and the part after are often alike. Sums of small
-integers tell one from the other, the same everywhere.
+A row is one part of a signal: a block with large first latents has large later ones, and parts next
+to each other are alike. Sums of small integers measure this, equally on every machine.
 """
 
 from collections import deque
@@ -14,57 +13,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 WINDOWS = (16, 64)
-"""Symbols before one that its activity looks back at; the nearer ones count twice.
+"""Numbers of preceding symbols whose sizes make up the activity; the nearer ones count twice.
 
 Photographs in blocks of 32 x 32 with the codec of CIFAR-10: 16.1 % fewer bits with the nearer
 window alone, 18.0 with the farther one, 18.8 with both."""
-CAP = 7
-"""A symbol counts with its size, but no more than this; 15 loses 1 % of the bits of photographs."""
-HELD = 1 << 22
-"""Symbols whose activity is looked at at once: a long recording has millions."""
+MAX_SIZE = 7
+"""Largest size that a symbol counts with; 15 loses 1 % of the bits of photographs."""
+MAX_SYMBOLS = 1 << 22
+"""Symbols whose activity is computed at once: a long recording has millions."""
 
 
 def sizes(symbols: NDArray[np.integer[Any]]) -> NDArray[np.int16]:
-    """What symbols count for: their size up to `CAP`."""
-    return np.abs(np.clip(symbols, -CAP, CAP)).astype(np.int16)
+    """Sizes of symbols, at most `MAX_SIZE`."""
+    return np.abs(np.clip(symbols, -MAX_SIZE, MAX_SIZE)).astype(np.int16)
 
 
 def around(near: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Sums of the rows (first axis) before and after each; the first and last stand in for none."""
+    """Sums of the rows (first axis) before and after each; the first and the last are repeated."""
     return np.concatenate([near[:1], near[:-1]]) + np.concatenate([near[1:], near[-1:]])
 
 
 def activity(
     symbols: NDArray[np.integer[Any]],
 ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """What the symbols before each one count for, P K: of its own row P, and of the rows around.
+    """Sums of the sizes of preceding symbols, P K: in the own row, and in the rows around.
 
-    Its own row counts with both windows, the others with the nearer one.
+    The own row counts with both windows, the others with the nearer one.
     """
     total = np.zeros((len(symbols), symbols.shape[1] + 1), np.int32)
     np.cumsum(sizes(symbols), 1, out=total[:, 1:])
     sums = []
     for window in WINDOWS:
-        found = total[:, :-1].copy()
-        found[:, window:] -= total[:, : -1 - window]
-        sums.append(found.astype(np.int16))
+        window_sum = total[:, :-1].copy()
+        window_sum[:, window:] -= total[:, : -1 - window]
+        sums.append(window_sum.astype(np.int16))
     return sums[0] + sums[1], around(sums[0])
 
 
 def _levels(thresholds: NDArray[np.integer[Any]], window: int) -> NDArray[np.int16]:
-    """How many thresholds (K E) every activity of a window exceeds, K x activities."""
-    activities = np.arange(CAP * window + 1)
+    """Number of thresholds (K E) that every activity of a window exceeds, K x activities."""
+    activities = np.arange(MAX_SIZE * window + 1)
     exceeded = activities[:, None] > thresholds[:, None, :]
-    found: NDArray[np.int16] = exceeded.sum(2).astype(np.int16)
-    return found
+    levels: NDArray[np.int16] = exceeded.sum(2).astype(np.int16)
+    return levels
 
 
 @dataclass(frozen=True)
 class Contexts:
-    """A table for every latent dimension, level of activity, and level of the rows around.
+    """A table for every latent dimension and level of activity of its own row and the rows around.
 
-    A level is the number of the dimension's thresholds that are exceeded: E of its own row's
-    activity, F of that of the rows around, which changes fastest in `choice`.
+    A level is the number of the dimension's thresholds that are exceeded: E for the own row, F for
+    the rows around, which changes fastest in `choice`.
     """
 
     thresholds: NDArray[np.integer[Any]]  # K E
@@ -73,43 +72,43 @@ class Contexts:
 
     @property
     def levels(self) -> int:
-        """How many a dimension has: (E+1)(F+1)."""
+        """Number of levels of a dimension: (E+1)(F+1)."""
         return (self.thresholds.shape[1] + 1) * (self.beside.shape[1] + 1)
 
     @cached_property
     def _own(self) -> NDArray[np.int16]:
-        """What every activity of its own row adds to the level, K x activities."""
+        """Contribution of every activity of the own row to the level, K x activities."""
         return _levels(self.thresholds, sum(WINDOWS)) * np.int16(self.beside.shape[1] + 1)
 
     @cached_property
     def _others(self) -> NDArray[np.int16]:
-        """The same of the rows around."""
+        """Contribution of the rows around."""
         return _levels(self.beside, 2 * WINDOWS[0])
 
     def level(
         self, own: NDArray[np.int16], others: NDArray[np.int16], k: NDArray[np.int64] | int
     ) -> NDArray[np.int16]:
-        """Number of the level in `choice`, of activities of these dimensions (last axis) or one."""
-        found: NDArray[np.int16] = self._own[k, own]
-        return found + self._others[k, others] if self.beside.shape[1] else found
+        """Index of the level in `choice`, for activities of dimensions `k` (last axis)."""
+        level: NDArray[np.int16] = self._own[k, own]
+        return level + self._others[k, others] if self.beside.shape[1] else level
 
     def tables(self, symbols: NDArray[np.integer[Any]]) -> NDArray[np.int16]:
         """Number of the table of every symbol, P K."""
         rows, columns = symbols.shape
-        found, places = np.zeros((rows, columns), np.int16), np.arange(columns)
-        choice, size = self.choice.astype(np.int16), max(1, HELD // max(columns, 1))
+        numbers, places = np.zeros((rows, columns), np.int16), np.arange(columns)
+        choice, size = self.choice.astype(np.int16), max(1, MAX_SYMBOLS // max(columns, 1))
         for start in range(0, rows, size):
             stop = min(start + size, rows)
             before, after = max(start - 1, 0), min(stop + 1, rows)  # with the rows around
             inside = slice(start - before, stop - before)
             own, others = activity(symbols[before:after])
-            found[start:stop] = choice[places, self.level(own[inside], others[inside], places)]
-        return found
+            numbers[start:stop] = choice[places, self.level(own[inside], others[inside], places)]
+        return numbers
 
 
 @dataclass
 class Trail:
-    """The rows of a stream while they are decoded, one latent dimension after the other."""
+    """Activities of the rows of a stream while it is decoded, dimension by dimension."""
 
     contexts: Contexts
     rows: int
@@ -124,11 +123,11 @@ class Trail:
         """Number of every row's table for the next dimension, P."""
         k, (near, far) = self._done, self._sums
         level = self.contexts.level(near + far, around(near), k)
-        found: NDArray[np.int16] = self.contexts.choice[k].astype(np.int16)[level]
-        return found
+        numbers: NDArray[np.int16] = self.contexts.choice[k].astype(np.int16)[level]
+        return numbers
 
     def append(self, size: NDArray[np.int16]) -> None:
-        """What the symbols of a dimension count for, `CAP` for one that is escaped."""
+        """Add the sizes of the symbols of a dimension, `MAX_SIZE` for escaped ones."""
         for window, total in zip(WINDOWS, self._sums, strict=True):
             total += size
             if self._done >= window:

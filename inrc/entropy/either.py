@@ -1,25 +1,26 @@
-"""16-bit floats, or fixed point that is as good: whichever is smaller."""
+"""16-bit floats or equally good fixed point, whichever is smaller."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from inrc.entropy.bottleneck import Distort
 from inrc.entropy.half import Float16Bottleneck, Untrained
 from inrc.entropy.weights import FixedPoint
 from inrc.errors import ContainerError
 
-LEAST = 1.0005
-"""Rise of the distortion that counts as none: 0.002 dB, what 16-bit floats cost about."""
+RISE_OF_FLOATS = 1.0005
+"""Ratio of distortions that is tolerated: 0.002 dB, about the loss of 16-bit floats."""
 
 
 class HalfOrFixedPoint(Untrained):
-    """The paper's 16-bit floats unless fixed point does the same in fewer bits, row by row.
+    """The paper's 16-bit floats, or fixed point if it is as good in fewer bits, row by row.
 
-    Symbols are a 1 for floats or a 0, then those of `FixedPoint`, of which floats use the last K. A
-    payload has a bit per row, the floats of all rows, and the stream of all others.
+    The symbols of a row are a 1 for floats or a 0, then those of `FixedPoint`; floats use the last
+    K of them. A payload has a bit per row, the floats of all rows, and the stream of the others.
 
     Args:
         tensors: latents of each tensor, in their order.
@@ -35,7 +36,7 @@ class HalfOrFixedPoint(Untrained):
         return 1 + self.fixed.symbols
 
     def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B L"]:
-        """Floats: what fixed point costs needs a `search`."""
+        """Floats: fixed point needs a `search`."""
         return self._floats(self.floats.quantize(latents))
 
     def _floats(self, halves: Int[Tensor, "B K"]) -> Int[Tensor, "B L"]:
@@ -49,15 +50,13 @@ class HalfOrFixedPoint(Untrained):
         return torch.where(symbols[:, :1] == 1, floats, self.fixed.dequantize(symbols[:, 1:]))
 
     def search(
-        self,
-        latents: Float[Tensor, "B K"],
-        distort: Callable[[Tensor], Tensor],
-        effort: float = 1.0,
+        self, latents: Float[Tensor, "B K"], distort: Distort, effort: float = 1.0
     ) -> Int[Tensor, "B L"]:
-        """Fixed point as good as floats, if it is smaller; always the same effort."""
+        """Fixed point if it is as good and smaller. The effort is not used."""
         halves = self.floats.quantize(latents)
         clean = distort(latents).detach()
-        allowed = torch.maximum(distort(self.floats.dequantize(halves)).detach(), LEAST * clean)
+        rounded = distort(self.floats.dequantize(halves)).detach()
+        allowed = torch.maximum(rounded, RISE_OF_FLOATS * clean)
         fixed = self.fixed.within(latents, distort, clean, allowed)
         good = distort(self.fixed.dequantize(fixed)).detach() <= allowed
         good &= self.fixed.bits(fixed) < self.floats.bits(halves)
@@ -68,10 +67,10 @@ class HalfOrFixedPoint(Untrained):
         )
 
     def bits(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B"]:
-        found = self.floats.bits(symbols[:, -self.latent_dim :])
+        bits = self.floats.bits(symbols[:, -self.latent_dim :])
         fixed = symbols[:, 0] == 0
-        found[fixed] = self.fixed.bits(symbols[fixed, 1:])
-        return found + 1.0
+        bits[fixed] = self.fixed.bits(symbols[fixed, 1:])
+        return bits + 1.0
 
     def compress(self, symbols: Int[Tensor, "P L"]) -> bytes:
         """See the class."""
@@ -86,14 +85,14 @@ class HalfOrFixedPoint(Untrained):
         size = -(-rows // 8)
         flags = np.unpackbits(np.frombuffer(payload[:size], np.uint8))
         if len(flags) < rows or flags[rows:].any():
-            raise ContainerError("payload: too short, or flags of networks that there are not")
+            raise ContainerError("payload: too short, or flags of networks that do not exist")
         floats = torch.from_numpy(flags[:rows].astype(bool))
-        many = int(floats.sum())
-        end = size + 2 * self.latent_dim * many
+        count = int(floats.sum())
+        end = size + 2 * self.latent_dim * count
         symbols = torch.zeros(rows, self.symbols, dtype=torch.int32)
-        symbols[floats] = self._floats(self.floats.decompress(payload[size:end], many))
-        if many < rows:
-            symbols[~floats, 1:] = self.fixed.decompress(payload[end:], rows - many)
+        symbols[floats] = self._floats(self.floats.decompress(payload[size:end], count))
+        if count < rows:
+            symbols[~floats, 1:] = self.fixed.decompress(payload[end:], rows - count)
         elif payload[end:]:
-            raise ContainerError("payload: bytes left over")
+            raise ContainerError("payload: bytes after its end")
         return symbols

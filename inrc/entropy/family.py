@@ -1,12 +1,12 @@
 """Probability tables that need no model: symmetric shapes in many widths, by integers alone.
 
-Every table is made of powers 2^-x of fixed-point numbers, which are products of roots 2^-(2^-j),
-which are integer square roots: the same on every machine for ever. There are `SHAPES` x `WIDTHS`.
+Every table is made of powers 2^-x of fixed-point numbers: products of roots 2^-(2^-j), which are
+integer square roots, equal on every machine. There are `SHAPES` x `WIDTHS` tables.
 
-A width w has c = 2^(4 - w/2), and a shape of exponent p gives the symbol k the weight
-2^-(c^(p/2) |k|^p): p = 1 is Laplace's distribution, 2 Gauss's, 4 is nearly flat. Beyond `FINE`
-widths the low bits of a symbol are as good as random: they are coded as they are, and the rest of
-the symbol by a table of one of the last four widths.
+A width w has c = 2^(4 - w/2), and a shape of exponent p gives the symbol k the weight 2^-(c^(p/2)
+|k|^p): p = 1 is Laplace's distribution, 2 Gauss's, 4 is nearly flat. Beyond `NUM_WIDTHS` widths the
+low bits of a symbol are as good as random: they are coded without a table, and the rest of the
+symbol by a table of one of the last four widths.
 """
 
 from functools import cache, cached_property
@@ -20,24 +20,24 @@ from inrc.entropy.coder import TOTAL, Tables
 EXPONENTS = (1, 2, 4)
 SHAPES = len(EXPONENTS)
 WIDTHS = 80
-FINE = 28
+NUM_WIDTHS = 28
 """Widths with tables of their own; a Gaussian of the last of them has a deviation of 23."""
 _BITS = 64
 _ONE = 1 << _BITS
 _POINT = 32
 """Binary places of an exponent."""
-_FAINTEST = 1 << (_BITS - 14)
-"""Symbols of less than 2^-14 of the peak's weight are escaped."""
+_MIN_WEIGHT = 1 << (_BITS - 14)
+"""Smallest weight of a symbol, 2^-14 of the peak's; symbols below it are escaped."""
 
 
 @cache
 def _roots() -> tuple[int, ...]:
     """2^-(2^-j) for j = 1 ... 32, times 2^64, rounded down."""
-    root, found = _ONE // 2, []
+    root, roots = _ONE // 2, []
     for _ in range(_POINT):
         root = isqrt(root << _BITS)
-        found.append(root)
-    return tuple(found)
+        roots.append(root)
+    return tuple(roots)
 
 
 def power(x: int) -> int:
@@ -63,7 +63,7 @@ def counts(shape: int, width: int) -> list[int]:
     exponent = EXPONENTS[shape]
     factor = _factor(width, exponent)
     half = [_ONE]
-    while (weight := power(factor * len(half) ** exponent)) >= _FAINTEST:
+    while (weight := power(factor * len(half) ** exponent)) >= _MIN_WEIGHT:
         half.append(weight)
     weights = [*half[:0:-1], *half]
     total, free = sum(weights), TOTAL - len(weights) - 1
@@ -82,8 +82,8 @@ class Family:
 
     @cached_property
     def tables(self) -> Tables:
-        """All of them, made when they are first asked for."""
-        rows = [counts(shape, width) for shape in range(SHAPES) for width in range(FINE)]
+        """All tables, computed at the first use."""
+        rows = [counts(shape, width) for shape in range(SHAPES) for width in range(NUM_WIDTHS)]
         lengths = np.array([len(row) for row in rows], np.int32)
         padded = np.zeros((len(rows), int(lengths.max())), np.int32)
         for row, table in zip(padded, rows, strict=True):
@@ -91,13 +91,13 @@ class Family:
         return Tables(padded, lengths, -(lengths // 2 - 1))
 
     def resolve(self, kind: int) -> tuple[int, int]:
-        """Table of a kind, and the number of low bits that go beside it."""
+        """Table of a kind, and the number of low bits coded beside it."""
         shape, width = divmod(kind, WIDTHS)
-        low = max(0, (width - FINE + 4) // 4)
-        return shape * FINE + width - 4 * low, low
+        low = max(0, (width - NUM_WIDTHS + 4) // 4)
+        return shape * NUM_WIDTHS + width - 4 * low, low
 
     def near(self, deviation: float) -> list[int]:
-        """The kinds whose standard deviation is about this one."""
+        """The kinds with about this standard deviation."""
         # of a Gaussian of width w: sqrt(log2(e) / 2 c), that is 0.2124 2^(w/4)
         best = round(4.0 * log2(max(deviation, 1e-3) / 0.2124))
         first = min(max(best - 3, 0), WIDTHS - 8)

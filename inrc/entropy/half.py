@@ -1,4 +1,4 @@
-"""16-bit floats, and what bottlenecks share that need no training."""
+"""16-bit floats, and the base of bottlenecks that need no training."""
 
 import numpy as np
 import torch
@@ -9,14 +9,14 @@ from inrc.entropy.bottleneck import Bottleneck
 from inrc.errors import ContainerError
 
 HALF_BITS = 16
-_LARGEST = 65504.0
+_MAX_FLOAT16 = 65504.0
 """The largest finite 16-bit float."""
-LIMIT = 1 << 28
-"""Symbols of an archive at most: 1 GiB of memory."""
+MAX_SYMBOLS = 1 << 28
+"""Maximum number of symbols of an archive: 1 GiB of memory."""
 
 
 class Untrained(Bottleneck):
-    """A bottleneck that is ready from the start, as nothing of it is learned."""
+    """A bottleneck without learned parameters, ready from the start."""
 
     lmbda = 0.0
 
@@ -31,27 +31,23 @@ class Untrained(Bottleneck):
     def calibrate(
         self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "H H"], observations: int
     ) -> None:
-        """Nothing to learn; latents and metric may be empty."""
+        """Do nothing; latents and metric may be empty."""
 
     def tabulate(self, latents: Float[Tensor, "N K"]) -> None:
-        """Nothing to freeze; latents may be empty."""
-
-    def forward(self, latents: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K"], Tensor]:
-        symbols = self.quantize(latents.detach())
-        rounded = self.dequantize(symbols)
-        return latents + (rounded - latents).detach(), self.bits(symbols)
+        """Do nothing; latents may be empty."""
 
     def check(self, rows: int) -> None:
-        """A short stream may stand for any number of symbols: bound them before they are made."""
-        if rows * self.symbols > LIMIT:
-            raise ContainerError(f"payload: {rows} networks of {self.latent_dim} weights")
+        """Raise ContainerError for more symbols than `MAX_SYMBOLS`; a short stream may hold any."""
+        if rows * self.symbols > MAX_SYMBOLS:
+            networks = f"{rows} networks of {self.latent_dim} weights"
+            raise ContainerError(f"payload: {networks} are too many")
 
 
 class Float16Bottleneck(Untrained):
-    """16-bit floats (COIN, arXiv:2103.03123, sec. 3), two bytes a weight; symbols: their bits."""
+    """16-bit floats (COIN, arXiv:2103.03123, sec. 3); symbols are their bits, 2 bytes a weight."""
 
     def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B K"]:
-        halves = latents.clamp(-_LARGEST, _LARGEST).half()
+        halves = latents.clamp(-_MAX_FLOAT16, _MAX_FLOAT16).half()
         return halves.view(torch.int16).int() & 0xFFFF
 
     def dequantize(self, symbols: Int[Tensor, "B K"]) -> Float[Tensor, "B K"]:
@@ -70,7 +66,7 @@ class Float16Bottleneck(Untrained):
     def decompress(self, payload: bytes, rows: int) -> Int[Tensor, "P K"]:
         size = rows * self.latent_dim * HALF_BITS // 8
         if len(payload) != size:
-            raise ContainerError(f"payload: {len(payload)} bytes, {size} were expected")
+            raise ContainerError(f"payload: {len(payload)} bytes, expected {size}")
         numbers = np.frombuffer(payload, "<u2").astype(np.int32).reshape(rows, self.latent_dim)
         if ((numbers & 0x7C00) == 0x7C00).any():
             raise ContainerError("payload: weights that are not finite")

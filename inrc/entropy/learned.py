@@ -1,8 +1,7 @@
-"""The learned bottleneck: a transform, CompressAI's factorised prior, and the way back."""
+"""The learned bottleneck: an analysis transform, a factorised density, a synthesis transform."""
 
 import math
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,20 +10,22 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from inrc.entropy.contexts import CAP
+from inrc.entropy.bottleneck import Distort
+from inrc.entropy.contexts import MAX_SIZE
 from inrc.entropy.covariance import shrunk_covariance
-from inrc.entropy.pooling import LONGEST, pooled
+from inrc.entropy.pooling import MAX_ENTRIES, pooled_tables
 from inrc.entropy.rounding import Rounding
 
 if TYPE_CHECKING:
     from compressai.entropy_models import EntropyBottleneck
 
-PASSES = 4
-"""Times that symbols are chosen by their rate: each choice changes the tables of the others. The
-second saves 2 to 5 % of a photograph's bits, the third 1, the fourth 0.3."""
+NUM_PASSES = 4
+"""Passes in which symbols are chosen by their rate; each one changes the contexts of the next. The
+second saves 2 to 5 % of the bits of a photograph, the third 1 %, the fourth 0.3 %."""
 PRIOR_COUNT = 100.0
-"""The learned density counts as much as this many training signals in the final tables, but no more
-than a `PRIOR_SHARE` of them: 276 months with 512 latents took 14 bits of 34 for what never came."""
+"""Weight of the learned density in the final tables, in training signals, and at most `PRIOR_SHARE`
+of them: without that limit, 276 months with 512 latents spend 14 of 34 bits on symbols that do not
+occur."""
 PRIOR_SHARE = 1 / 64
 
 
@@ -39,7 +40,7 @@ class LearnedBottleneck(Rounding):
     both transforms from there, and every step size is learned.
 
     Symbols are rounded rate-distortion optimally: the nearest integer, its neighbour towards zero
-    or zero itself, whatever costs least in bits + weight * mse.
+    or zero itself, with the smallest bits + lmbda * mse.
 
     Args:
         latent_dim: size of the latent.
@@ -71,7 +72,7 @@ class LearnedBottleneck(Rounding):
         return True
 
     def prepare(self) -> None:
-        """The density; the tables that are made of it are all that a codec needs."""
+        """Create the density; a codec needs only the tables that are made of it."""
         with warnings.catch_warnings():  # the import scripts functions, which torch deprecates
             warnings.filterwarnings("ignore", ".*torch.jit.*")
             from compressai.entropy_models import EntropyBottleneck  # takes seconds to import
@@ -80,7 +81,7 @@ class LearnedBottleneck(Rounding):
         self.density.quantiles.requires_grad_(False)  # medians stay 0: symbols are plain integers
 
     def finish(self) -> None:
-        """Leave the density behind."""
+        """Remove the density."""
         self.density = None
 
     def calibrate(
@@ -100,15 +101,15 @@ class LearnedBottleneck(Rounding):
             self.forth.copy_(root @ turn)
             self.back.copy_(turn.T @ inverse)
             deviation = spread.flip(0).clamp_min(0.0).sqrt()
-            # a coordinate that the training signals hardly use may be far out in another signal:
-            # in units of a step, not of its spread, it stays within what the networks have seen
+            # a coordinate with a small spread in training may be large in another signal: in units
+            # of a step it stays in the range on which the networks were trained
             self.spread.copy_(deviation.clamp_min(step))
             self.observations.fill_(observations)
             self.log_step.fill_(math.log(step))
             self._widen(deviation / step)
 
     def _widen(self, deviation: Float[Tensor, "K"]) -> None:
-        """Start the density about as wide as the symbols are.
+        """Initialise the density with about the width of the symbols.
 
         CompressAI starts every channel with the same `init_scale`; the spread of its logistic-like
         start is about init_scale, so the same formula with one scale per channel fits each.
@@ -138,12 +139,10 @@ class LearnedBottleneck(Rounding):
 
     @property
     def lmbda_per_row(self) -> float:
-        """Bits of a row that one unit of its distortion is worth."""
+        """Price of one unit of a row's distortion, in bits."""
         return self.lmbda * float(self.observations)
 
-    def lmbdas(
-        self, numbers: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
-    ) -> Float[Tensor, "B"]:
+    def lmbdas(self, numbers: Float[Tensor, "B K"], distort: Distort) -> Float[Tensor, "B"]:
         return numbers.new_full((len(numbers),), self.lmbda_per_row)
 
     def rounded(self, numbers: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
@@ -151,10 +150,10 @@ class LearnedBottleneck(Rounding):
         if self.tables is None:
             return best
         rows = torch.arange(len(numbers), device=numbers.device)
-        for _ in range(PASSES if self.tables.contexts else 1):
-            found = self._cheapest(numbers[rows], self.chosen(best[rows]))
-            changed = (found != best[rows]).any(1)
-            best[rows] = found
+        for _ in range(NUM_PASSES if self.tables.contexts else 1):
+            cheapest = self._cheapest(numbers[rows], self.chosen(best[rows]))
+            changed = (cheapest != best[rows]).any(1)
+            best[rows] = cheapest
             rows = rows[changed]
             if not len(rows):
                 break
@@ -163,19 +162,19 @@ class LearnedBottleneck(Rounding):
     def _cheapest(
         self, numbers: Float[Tensor, "B K"], chosen: NDArray[np.int16]
     ) -> Float[Tensor, "B K"]:
-        """Of each number the nearest integer, its neighbour towards zero, or zero."""
+        """The cheapest of the nearest integer, its neighbour towards zero, and zero."""
         best = torch.round(numbers)
-        row, k = torch.nonzero(best, as_tuple=True)  # a 0 stays what it is
+        row, k = torch.nonzero(best, as_tuple=True)  # a 0 stays 0
         number, nearest = numbers[row, k], best[row, k]
         tables = chosen[row.cpu().numpy(), k.cpu().numpy()]
         curvature = self.lmbda_per_row * torch.exp(2.0 * self.log_step[k])
         least = self.cost(nearest, tables) + curvature * (nearest - number).square()
-        found = nearest
+        choice = nearest
         for other in (nearest - nearest.sign(), torch.zeros_like(nearest)):
             cost = self.cost(other, tables) + curvature * (other - number).square()
-            found = torch.where(cost < least, other, found)
+            choice = torch.where(cost < least, other, choice)
             least = torch.minimum(cost, least)
-        best[row, k] = found
+        best[row, k] = choice
         return best
 
     def predicted_gain(
@@ -197,23 +196,23 @@ class LearnedBottleneck(Rounding):
         """Tables from the learned density, corrected by the counts of the training symbols."""
         self.tables = None
         self._count(self.quantize(latents))
-        # once more with the symbols that rate-distortion optimal rounding picks
+        # again with the symbols that rate-distortion optimal rounding chooses
         self._count(self.quantize(latents))
 
     def _count(self, symbols: Int[Tensor, "N K"]) -> None:
         s = symbols.cpu().numpy().astype(np.int64)
-        longest = int(np.clip(np.abs(s).max(initial=0) + 2, CAP, LONGEST // 2 - 1))
+        longest = int(np.clip(np.abs(s).max(initial=0) + 2, MAX_SIZE, MAX_ENTRIES // 2 - 1))
         grid = torch.arange(-longest, longest + 1, device=symbols.device, dtype=torch.float32)
         with torch.no_grad():
             grid = grid[:, None].expand(-1, self.latent_dim).contiguous()
             assert self.density is not None
             _, likelihood = self.density(grid, training=False)
         prior = min(PRIOR_COUNT, PRIOR_SHARE * len(s))
-        self.tables = pooled(s, likelihood.double().cpu().numpy().T, prior)
+        self.tables = pooled_tables(s, likelihood.double().cpu().numpy().T, prior)
 
 
 def _residual(size: int, hidden: int) -> nn.Module:
-    """A residual network that starts at zero; nothing at all for no hidden units."""
+    """A residual network that starts at zero; constant zero for 0 hidden units."""
     if hidden == 0:
         return _Zero()
     net = nn.Sequential(

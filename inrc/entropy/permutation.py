@@ -1,4 +1,4 @@
-"""Slots: parts of one signal that share their rows of symbols, each weight in its own order."""
+"""Parts of one signal share rows of symbols: every weight is permuted among the parts."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -11,46 +11,46 @@ from torch import Tensor
 
 from inrc.entropy.philox import LANES, philox
 
-STREAM = 2
-"""Of the generator: the orders of rows. Never to be changed."""
+PERMUTATION_STREAM = 2
+"""Stream of the random numbers of the permutations. Files depend on it."""
 
 
-def groups(parts: Sequence[int], most: int) -> list[int]:
-    """Sizes of the groups of consecutive rows that share their slots.
+def groups(parts: Sequence[int], max_group: int) -> list[int]:
+    """Sizes of the groups of consecutive rows that are permuted together.
 
-    `parts` are the rows of each signal; no group holds rows of two. A signal of more than `most`
-    rows is cut into as few groups as can be, of nearly one size. Groups of groups are the same.
+    `parts` are the numbers of rows of each signal. No group has rows of two signals. A signal of
+    more than `max_group` rows is cut into the smallest number of groups, of nearly equal size.
     """
-    found = []
+    sizes = []
     for rows in parts:
-        count = -(-rows // most)
-        found += [rows // count + (number < rows % count) for number in range(count)]
-    return found
+        count = -(-rows // max_group)
+        sizes += [rows // count + (number < rows % count) for number in range(count)]
+    return sizes
 
 
 @lru_cache(maxsize=4)
 def orders(rows: int, dims: int) -> NDArray[np.int64]:
-    """Which row is coded in each slot (rows dims): for every dimension a random permutation.
+    """The row that each place holds (rows dims): a random permutation for every dimension.
 
-    The order of integers of 32 bits (philox.py), of equal ones the first before the second: the
-    same on every machine.
+    The order of 32-bit random integers (`inrc.entropy.philox`), stable for equal ones: the same on
+    every machine.
     """
     counter = np.zeros((rows, -(-dims // LANES), LANES), np.uint32)
     counter[..., 0] = np.arange(rows)[:, None]
     counter[..., 1] = np.arange(counter.shape[1])
-    keys = philox(counter, (STREAM, 0)).reshape(rows, -1)[:, :dims]
+    keys = philox(counter, (PERMUTATION_STREAM, 0)).reshape(rows, -1)[:, :dims]
     return np.argsort(keys, axis=0, kind="stable")
 
 
 class PatchPermutation:
-    """The way from rows, one per part of a signal, to slots, one per row of symbols, and back.
+    """Permutes the weights of a signal's parts, and inverts the permutation.
 
-    Slot i of a group takes of every weight w the one of row perm_w(i) (RECOMBINER,
-    arXiv:2309.17182, app. D.2): what one part needs more is spread over the slots of all.
+    Place i of a group holds, for every weight w, that of row perm_w(i) (RECOMBINER,
+    arXiv:2309.17182, app. D.2): bits that one part needs are spread over the places of all parts.
 
     Args:
-        sizes: of the groups of consecutive rows, see `groups`.
-        dims: weights of a row.
+        sizes: sizes of the groups of consecutive rows, see `groups`.
+        dims: number of weights of a row.
     """
 
     def __init__(self, sizes: Sequence[int], dims: int) -> None:
@@ -62,14 +62,14 @@ class PatchPermutation:
             self._row = torch.from_numpy(np.concatenate(rows))
 
     def apply(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
-        """Rows to slots; K is any number of times the weights."""
+        """Rows to places; K is a multiple of the number of weights."""
         if self._row is None:
             return latents
         by_weight, row = self._aligned(latents, self._row)
         return by_weight.gather(0, row).flatten(1)
 
     def invert(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
-        """Slots to rows, differentiably."""
+        """Places to rows, differentiably."""
         if self._row is None:
             return latents
         by_weight, row = self._aligned(latents, self._row)

@@ -1,10 +1,9 @@
-"""Numbers that look random and are the same on every machine: a counter, integers, normals.
+"""Random numbers that are the same on every machine: integers of a counter, uniforms, normals.
 
 Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") turns a counter
-into four integers of 32 bits by integer arithmetic. The way from there to normal numbers has
-additions, products, quotients and square roots of float64 only, one at a time: IEEE 754 says what
-each must be to the last bit. The logarithm of a C library or of a vector unit has no such law, so
-it is not asked.
+into four integers of 32 bits by integer arithmetic. Normal numbers follow by additions, products,
+quotients and square roots of float64 only, whose results IEEE 754 defines to the last bit.
+Logarithms of C libraries and vector units differ between machines and are not used.
 """
 
 import numpy as np
@@ -15,10 +14,10 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
-CACHED = 1 << 14
-"""Numbers that are made at once: 128 KiB of float64, so that all steps stay in a core's cache."""
+NUM_CACHED = 1 << 14
+"""Numbers that are computed at once: 128 KiB of float64, which fit the cache of a core."""
 LANES = 4
-"""Integers of one counter."""
+"""Number of integers of one counter."""
 
 # Wichura 1988, algorithm AS 241 (PPND16): numerators and denominators, highest power first
 _CENTRE = (
@@ -42,7 +41,7 @@ Floats = NDArray[np.float64]
 
 
 def philox(counter: NDArray[np.uint32], key: tuple[int, int]) -> NDArray[np.uint32]:
-    """Four integers of 32 bits for every counter of four (the last axis of both)."""
+    """Four 32-bit integers for every counter of four integers (the last axis of both)."""
     c0, c1, c2, c3 = (counter[..., lane].astype(np.uint64) for lane in range(LANES))
     k0, k1 = key
     for _ in range(_ROUNDS):
@@ -61,19 +60,19 @@ def uniforms(index: NDArray[np.int64], dims: int, stream: int) -> Floats:
     counter = np.zeros((*index.shape, groups, LANES), np.uint32)
     counter[..., 0] = index[..., None]
     counter[..., 1] = np.arange(groups)
-    found = philox(counter, (stream, 0))
-    flat = found.reshape(*index.shape, groups * LANES)[..., :dims]
+    integers = philox(counter, (stream, 0))
+    flat = integers.reshape(*index.shape, groups * LANES)[..., :dims]
     return (flat.astype(np.float64) + 0.5) * 2.0**-32
 
 
 def normals(index: NDArray[np.int64], dims: int, stream: int) -> Floats:
     """Standard normal numbers of a stream, `dims` for every index, all within +-6.4."""
-    found = np.empty((*index.shape, dims))
-    size = max(1, CACHED // max(dims, 1))
+    values = np.empty((*index.shape, dims))
+    size = max(1, NUM_CACHED // max(dims, 1))
     for start in range(0, len(index), size):
         part = slice(start, start + size)
-        found[part] = inverse_normal(uniforms(index[part], dims, stream))
-    return found
+        values[part] = inverse_normal(uniforms(index[part], dims, stream))
+    return values
 
 
 def logarithm(x: Floats) -> Floats:
@@ -96,7 +95,7 @@ def logarithm(x: Floats) -> Floats:
 def inverse_normal(p: Floats) -> Floats:
     """The quantile function of the standard normal distribution, for p in [1e-11, 1 - 1e-11].
 
-    Wichura 1988, AS 241, relative error 1e-16; its third range, beyond 7 deviations, is not needed.
+    Wichura 1988, AS 241, relative error 1e-16; its third range, beyond 7 deviations, is not used.
     """
     q = p - 0.5
     r = 0.180625 - q * q

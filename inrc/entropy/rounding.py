@@ -1,8 +1,7 @@
-"""Bottlenecks that round: symbols are found by their rate and by what they do to the signal."""
+"""Bottlenecks that round: symbols are searched by their rate and the distortion of the signal."""
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,60 +9,58 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrc.entropy.bottleneck import Bottleneck
+from inrc.entropy.bottleneck import Bottleneck, Distort
 
-ROUNDS = 16
-"""Looks at the signal for each file at an effort of 1. Measured (COIN++, CIFAR-10, 64 latents): 8
-are worth 0.25 dB at equal rate, 16 are 0.45, 32 are 0.6, 64 are 0.7."""
-PACE = 0.5
-"""Symbols that a row moves at first (0.2 and 0.8 are a little worse)."""
-HELD = 1 << 22
-"""Symbols that are made latents at once."""
+NUM_STEPS = 16
+"""Steps of the search at an effort of 1. Measured (COIN++, CIFAR-10, 64 latents): 8 gain 0.25 dB at
+equal rate, 16 gain 0.45, 32 gain 0.6, 64 gain 0.7."""
+FIRST_STEP = 0.5
+"""First step in units of a symbol (0.2 and 0.8 are a little worse)."""
+MAX_SYMBOLS = 1 << 22
+"""Symbols that are converted to latents at once."""
 MOMENTS = (0.9, 0.95)
-"""Decay of Adam's moments: the second forgets quickly, as there are few steps."""
-HOPELESS = 1e-3
-"""Share of its cost that a row must hope to win to go on."""
-WORTH = 5e-3
-"""The same for all rows together, which take a look together."""
-FLOOR = 0.5
-"""Share of a row's root mean square gradient below which a number moves less than others. (0.1
-costs COIN++ a tenth more bits at its lowest rate.)"""
-STEEPEST = 8.0
-"""Bits by which a symbol and its neighbours are told apart at most; more is an escape."""
+"""Decay of Adam's moments; the second is short, as there are few steps."""
+MIN_ROW_GAIN = 1e-3
+"""Predicted gain, as a share of its cost, below which a row ends."""
+MIN_TOTAL_GAIN = 5e-3
+"""The same for all rows together, which are evaluated together."""
+SCALE_FLOOR = 0.5
+"""Floor of the gradient's scale, as a share of the row's root mean square. (With 0.1, COIN++ needs
+a tenth more bits at its lowest rate.)"""
+MAX_SLOPE = 8.0
+"""Maximum slope of the rate, in bits per symbol; more is an escape."""
 
 
 class Rounding(Bottleneck):
-    """A bottleneck whose symbols are numbers y of a latent, rounded; subclasses say which."""
+    """A bottleneck whose symbols are rounded numbers; subclasses define the numbers of a latent."""
 
     @property
     def step_size(self) -> float:
-        """Symbols that a number moves in the first look, about."""
-        return PACE
+        """First step, in units of a symbol."""
+        return FIRST_STEP
 
     @abstractmethod
-    def lmbdas(
-        self, numbers: Float[Tensor, "B L"], distort: Callable[[Tensor], Tensor]
-    ) -> Float[Tensor, "B"]:
-        """Bits that one unit of a row's distortion is worth."""
+    def lmbdas(self, numbers: Float[Tensor, "B L"], distort: Distort) -> Float[Tensor, "B"]:
+        """Price of one unit of each row's distortion, in bits."""
 
     @abstractmethod
     def analyse(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B L"]:
-        """Latents as the numbers to be rounded."""
+        """The numbers of latents, to be rounded."""
 
     @abstractmethod
     def synthesise(self, numbers: Float[Tensor, "B L"]) -> Float[Tensor, "B K"]:
-        """The way back, differentiable."""
+        """The latents of numbers, differentiably."""
 
     @abstractmethod
     def rounded(self, numbers: Float[Tensor, "B L"]) -> Float[Tensor, "B L"]:
-        """Integers for the numbers."""
+        """The integers of numbers."""
 
     def predicted_gain(
         self, symbols: Float[Tensor, "B L"], gradient: Float[Tensor, "B L"]
     ) -> Float[Tensor, "B"] | None:
-        """What rows may hope to win, by the gradient of their distortion at their symbols.
+        """Gain of each row that the gradient of its distortion predicts.
 
-        None where a bottleneck does not know.
+        None if the bottleneck has no prediction.
         """
         return None
 
@@ -72,20 +69,17 @@ class Rounding(Bottleneck):
             return self.rounded(self.analyse(latents)).int()
 
     def dequantize(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B K"]:
-        """See `Bottleneck`; in portions, as a long recording has millions of symbols."""
+        """Latents of the symbols, in portions: a long recording has millions of symbols."""
         with torch.no_grad():
-            found = symbols.new_empty(len(symbols), self.latent_dim, dtype=torch.float32)
-            size = max(1, HELD // self.symbols)
+            latents = symbols.new_empty(len(symbols), self.latent_dim, dtype=torch.float32)
+            size = max(1, MAX_SYMBOLS // self.symbols)
             for start in range(0, len(symbols), size):
                 part = symbols[start : start + size].to(torch.float32)
-                found[start : start + size] = self.synthesise(part)
-            return found
+                latents[start : start + size] = self.synthesise(part)
+            return latents
 
     def search(
-        self,
-        latents: Float[Tensor, "B K"],
-        distort: Callable[[Tensor], Tensor],
-        effort: float = 1.0,
+        self, latents: Float[Tensor, "B K"], distort: Distort, effort: float = 1.0
     ) -> Int[Tensor, "B L"]:
         """Symbols that are cheapest in bits + price x distortion, among those on Adam's way.
 
@@ -94,7 +88,7 @@ class Rounding(Bottleneck):
         that it came by, from `quantize` on; the decoder knows nothing of it.
         """
         numbers = self.analyse(latents).detach()
-        total = round(ROUNDS * effort)
+        total = round(NUM_STEPS * effort)
         best = symbols = self.rounded(numbers)
         if total == 0:
             return best.int()
@@ -111,9 +105,9 @@ class Rounding(Bottleneck):
             least = torch.where(better, loss, least)
             predicted_gain = self.predicted_gain(symbols, gradient)
             if predicted_gain is not None:
-                open_ &= predicted_gain > HOPELESS * loss
+                open_ &= predicted_gain > MIN_ROW_GAIN * loss
                 # all rows take a look together: it must be worth it for all of them
-                if bool((predicted_gain * open_).sum() <= WORTH * loss.sum()):
+                if bool((predicted_gain * open_).sum() <= MIN_TOTAL_GAIN * loss.sum()):
                     break
             gradient = lmbdas[:, None] * gradient + self._steepness(symbols)
             first.lerp_(gradient, 1.0 - MOMENTS[0])
@@ -122,12 +116,12 @@ class Rounding(Bottleneck):
             mean = first / (1.0 - MOMENTS[0] ** (step + 1))
             # what hardly matters to a row hardly moves: moves that win nothing cost bits
             scale = second.sqrt()
-            scale = scale + FLOOR * scale.square().mean(1, keepdim=True).sqrt()
+            scale = scale + SCALE_FLOOR * scale.square().mean(1, keepdim=True).sqrt()
             numbers = numbers - lr * mean / scale.clamp_min(1e-20)
         return best.int()
 
     def _distortion_and_grad(
-        self, symbols: Float[Tensor, "B L"], distort: Callable[[Tensor], Tensor]
+        self, symbols: Float[Tensor, "B L"], distort: Distort
     ) -> tuple[Float[Tensor, "B"], Float[Tensor, "B L"]]:
         """The rows' distortion and its gradient."""
         at = symbols.clone().requires_grad_()
@@ -140,7 +134,7 @@ class Rounding(Bottleneck):
         """Derivative of the rate, by differences between the neighbours of each symbol."""
         chosen = self.chosen(symbols)
         rise = (self.cost(symbols + 1.0, chosen) - self.cost(symbols - 1.0, chosen)) / 2.0
-        return rise.clamp(-STEEPEST, STEEPEST)
+        return rise.clamp(-MAX_SLOPE, MAX_SLOPE)
 
     def chosen(self, symbols: Float[Tensor, "B L"]) -> NDArray[np.int16]:
         """The tables that code symbols, as `cost` takes them."""

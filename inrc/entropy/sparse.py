@@ -1,34 +1,32 @@
-"""Few numbers among many: the k that matter, and where they are."""
-
-from collections.abc import Callable
+"""Sparse codes: the k largest modulations and their positions."""
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inrc.entropy.bottleneck import Bottleneck
-from inrc.entropy.coder import tabulate
+from inrc.entropy.bottleneck import Bottleneck, Distort
+from inrc.entropy.coder import levels, tabulate
 
-OPEN = 10.0
-"""Value of log alpha, beyond all that is told apart, that stands for an open gate."""
-SHUT_COUNT = 1.0
-"""Every position is credited with this many training signals that shut it, and that open it."""
+OPEN_LOG_ALPHA = 10.0
+"""Value of log alpha of an open gate, beyond the range of hard-concrete gates."""
+PRIOR_COUNT = 1.0
+"""Training signals added to every position, open with the mean frequency."""
 
 
 class SparseBottleneck(Bottleneck):
-    """Exactly k changes of a signal, quantised uniformly; value 0 is a gate that is shut.
+    """At most k modulations of a signal, quantised uniformly; the value 0 is a closed gate.
 
-    The latent is that of `inrc.fields.SparseSiren`: U changes, U values of log alpha. A gate's
-    position and value are one symbol with a table for every position, so a shut gate costs
-    -log2 P(shut there): the mask is a Bernoulli code with the frequency of its position, and it is
-    counted. MSCN's published rates hold no such bits.
+    The latent is that of `inrc.fields.SparseSiren`: U modulations, U values of log alpha. Position
+    and value are one symbol with a table for every position, so a closed gate costs -log2 P(closed
+    there): the mask is a Bernoulli code with the frequency of each position. The rate includes it,
+    unlike the rates that MSCN publishes.
 
     Args:
         latent_dim: 2 U.
-        keep: k, the gates that stay open at most.
-        bits: levels of a value, as a power of two, over 3 standard deviations to either side.
-        refine: gradient steps that make up for what was left out.
+        keep: k, the maximum number of open gates.
+        bits: base-2 logarithm of the levels of a value, over 3 standard deviations to either side.
+        refine: gradient steps that compensate for the modulations left out.
     """
 
     step: Tensor
@@ -37,7 +35,7 @@ class SparseBottleneck(Bottleneck):
         super().__init__(latent_dim)
         self.changes = latent_dim // 2
         self.keep = min(keep, self.changes)
-        self.levels = 2**bits
+        self.levels = levels(bits)
         self.refine = refine
         self.lmbda = 0.0
         self.register_buffer("step", torch.ones(()))
@@ -54,13 +52,8 @@ class SparseBottleneck(Bottleneck):
         self.step.copy_((6.0 * spread / (self.levels - 1)).clamp_min(1e-9))
         self.tabulate(latents)
 
-    def forward(self, latents: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K"], Tensor]:
-        symbols = self.quantize(latents.detach())
-        rounded = self.dequantize(symbols)
-        return latents + (rounded - latents).detach(), self.bits(symbols)
-
     def _kept(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B U"]:
-        """The k changes that are largest after their gates; the others 0."""
+        """The k largest modulations after their gates; the others are 0."""
         change, log_alpha = latents.split(self.changes, dim=1)
         # the mode of the hard-concrete gate (arXiv:1712.01312, eq. 13)
         value = change * (torch.sigmoid(log_alpha) * 1.2 - 0.1).clamp(0.0, 1.0)
@@ -68,15 +61,11 @@ class SparseBottleneck(Bottleneck):
         return torch.zeros_like(value).scatter(1, largest, value.gather(1, largest))
 
     def search(
-        self,
-        latents: Float[Tensor, "B K"],
-        distort: Callable[[Tensor], Tensor],
-        effort: float = 1.0,
+        self, latents: Float[Tensor, "B K"], distort: Distort, effort: float = 1.0
     ) -> Int[Tensor, "B U"]:
-        """The k largest, moved by a few gradient steps to make up for those that are left out.
+        """The k largest, moved by gradient steps that compensate for the others.
 
-        Steps are as long as Adam's first (a tenth of a value's spread); one that does not help a
-        row is halved.
+        The first step is a tenth of the spread of the values; it is halved if the distortion rises.
         """
         value = self._kept(latents)
         mask = value != 0
@@ -100,10 +89,10 @@ class SparseBottleneck(Bottleneck):
             best = torch.minimum(best, loss)
         return self._rounded(value)
 
-    def _loss(self, value: Tensor, distort: Callable[[Tensor], Tensor]) -> Tensor:
-        return distort(torch.cat([value, torch.full_like(value, OPEN)], 1))
+    def _loss(self, value: Tensor, distort: Distort) -> Tensor:
+        return distort(torch.cat([value, torch.full_like(value, OPEN_LOG_ALPHA)], 1))
 
-    def _distorted(self, value: Tensor, distort: Callable[[Tensor], Tensor]) -> Tensor:
+    def _distorted(self, value: Tensor, distort: Distort) -> Tensor:
         with torch.no_grad():
             return self._loss(value, distort)
 
@@ -116,17 +105,18 @@ class SparseBottleneck(Bottleneck):
 
     def dequantize(self, symbols: Int[Tensor, "B U"]) -> Float[Tensor, "B K"]:
         value = symbols.to(self.step.dtype) * self.step
-        return torch.cat([value, torch.full_like(value, OPEN)], 1)
+        return torch.cat([value, torch.full_like(value, OPEN_LOG_ALPHA)], 1)
 
     def tabulate(self, latents: Float[Tensor, "N K"]) -> None:
-        """Per position how often its gate is open; what an open one says is shared by all."""
+        """A table per position: its frequency of an open gate, and the values of all open gates."""
         symbols = self.quantize(latents).cpu().numpy().astype(np.int64)
         most = self.levels // 2
         open_ = symbols != 0
         values = np.bincount(symbols[open_] + most, minlength=2 * most + 1) + 0.5
         values[most] = 0.0
         values /= values.sum()
-        share = (open_.sum(0) + SHUT_COUNT * self.keep / self.changes) / (len(symbols) + SHUT_COUNT)
+        prior = PRIOR_COUNT * self.keep / self.changes
+        share = (open_.sum(0) + prior) / (len(symbols) + PRIOR_COUNT)
         weights = []
         for p in share:
             weight = p * values

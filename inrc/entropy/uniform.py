@@ -1,19 +1,19 @@
 """The quantiser of COIN++: uniform bins within a few standard deviations, histogram tables."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inrc.entropy.coder import tabulate
-from inrc.entropy.rounding import PACE, Rounding
+from inrc.entropy.bottleneck import Distort
+from inrc.entropy.coder import levels, tabulate
+from inrc.entropy.rounding import FIRST_STEP, Rounding
 
-SHARE = 0.2
-"""Of a standard deviation; that is half a bin of 4 bits."""
-LEAST = 0.01
+STEP_SHARE = 0.2
+"""First step of a search as a share of a standard deviation, half a bin at 4 bits."""
+MIN_DISTORTION = 0.01
 """Harm of rounding that is told from none, as a share of a row's distortion."""
 
 
@@ -34,7 +34,7 @@ class UniformBottleneck(Rounding):
         self, latent_dim: int, bits: int, deviations: float = 3.0, per_dim: bool = True
     ) -> None:
         super().__init__(latent_dim)
-        self.levels = 2**bits
+        self.levels = levels(bits)
         self.deviations = deviations
         self.per_dim = per_dim
         self.lmbda = 0.0
@@ -45,15 +45,12 @@ class UniformBottleneck(Rounding):
         self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "J J"], observations: int
     ) -> None:
         dim = 0 if self.per_dim else (0, 1)
-        mean, std = latents.mean(dim), latents.std(dim, correction=0).clamp_min(1e-12)
+        mean, std = latents.mean(dim), latents.std(dim, correction=0)
+        # a range that float32 can tell from a point, also where all latents are equal
+        std = std.maximum(1e-6 * mean.abs() + 1e-12)
         self.lo.copy_((mean - self.deviations * std).expand_as(self.lo))
         self.hi.copy_((mean + self.deviations * std).expand_as(self.hi))
         self.tabulate(latents)
-
-    def forward(self, latents: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K"], Tensor]:
-        symbols = self.quantize(latents.detach())
-        rounded = self.dequantize(symbols)
-        return latents + (rounded - latents).detach(), self.bits(symbols)
 
     def analyse(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
         unit = (latents.clamp(self.lo, self.hi) - self.lo) / (self.hi - self.lo)
@@ -65,11 +62,9 @@ class UniformBottleneck(Rounding):
     @property
     def step_size(self) -> float:
         """Fine bins are more of them: a fifth of a standard deviation."""
-        return max(PACE, SHARE * (self.levels - 1) / (2.0 * self.deviations))
+        return max(FIRST_STEP, STEP_SHARE * (self.levels - 1) / (2.0 * self.deviations))
 
-    def lmbdas(
-        self, numbers: Float[Tensor, "B K"], distort: Callable[[Tensor], Tensor]
-    ) -> Float[Tensor, "B"]:
+    def lmbdas(self, numbers: Float[Tensor, "B K"], distort: Distort) -> Float[Tensor, "B"]:
         """What bins as wide as these say: D ~ 2^(-2 R / K), so a unit is worth K / (2 D ln 2).
 
         D is what rounding to them does to a row.
@@ -78,7 +73,7 @@ class UniformBottleneck(Rounding):
             clean = distort(self.synthesise(numbers))
             distortion = distort(self.synthesise(self.rounded(numbers))) - clean
         # a row that rounding does not harm by much is not worth all bits
-        distortion = torch.maximum(distortion, LEAST * clean).clamp_min(1e-12)
+        distortion = torch.maximum(distortion, MIN_DISTORTION * clean).clamp_min(1e-12)
         return self.latent_dim / (2.0 * math.log(2.0) * distortion)
 
     def rounded(self, numbers: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:

@@ -1,12 +1,13 @@
-"""The weights of a signal's own network in fixed point, with a fitted step for every tensor."""
+"""The weights of a network in fixed point, with a step for every tensor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from inrc.entropy.bottleneck import Distort
 from inrc.entropy.family import SHAPES, WIDTHS
 from inrc.entropy.half import Untrained
 from inrc.entropy.stream import Reader, Writer, cheapest
@@ -16,13 +17,13 @@ STEPS = 128
 """Number of a step: 2^(-n/4), from 1 to 2^-31.75."""
 BOUND = 1 << 30
 """Symbols are smaller than this."""
-MOST = BOUND - 64  # the largest float32 below it
-PROBE = 256.0
-"""A tensor's size over the error with which the distortion's curvature is looked at."""
-WIDEST = 0.5
-"""Steps of a tensor are at most this share of its size, however flat the distortion looks."""
+MAX_MULTIPLE = BOUND - 64  # the largest float32 below it
+PROBE_RATIO = 256.0
+"""Size of a tensor relative to the differences that estimate the curvature of the distortion."""
+MAX_STEP = 0.5
+"""Maximum step of a tensor as a share of its size."""
 SCALES = (*(1.0 - n / 8 for n in range(24)), *(-2.0 - n for n in range(1, 12)))
-"""Factors (base-2 logarithms) of all steps that are tried, beside what the Hessian says."""
+"""Base-2 logarithms of the factors by which all steps are multiplied in turn."""
 
 
 class FixedPoint(Untrained):
@@ -31,8 +32,8 @@ class FixedPoint(Untrained):
     With an error of variance step^2 / 12 in n weights of a tensor whose part of the distortion's
     Hessian has the trace h, the distortion rises by step^2 h / 24. Bits fall by log2(step) per
     weight, so that they are fewest at a given rise if every weight has the same share of it:
-    step^2 = 24 (rise / K) n / h. What is left is one number, moved until quantised weights lose
-    `loss` dB of PSNR at most.
+    step^2 = 24 (rise / K) n / h. All steps are multiplied by one factor, the largest at which
+    quantised weights lose at most `loss` dB of PSNR.
 
     Symbols are the T numbers of the steps, then K multiples. A payload has, in one range-coded
     stream: the differences of the steps' numbers and of the tables' widths along all tensors, then
@@ -61,12 +62,9 @@ class FixedPoint(Untrained):
         return numbers.float() * self._spread(torch.exp2(-0.25 * steps.float()))
 
     def search(
-        self,
-        latents: Float[Tensor, "B K"],
-        distort: Callable[[Tensor], Tensor],
-        effort: float = 1.0,
+        self, latents: Float[Tensor, "B K"], distort: Distort, effort: float = 1.0
     ) -> Int[Tensor, "B L"]:
-        """Steps that fit each row's own distortion; always the same effort."""
+        """Steps for each row's own distortion. The effort is not used."""
         clean = distort(latents).detach()
         allowed = clean * 10.0 ** (self.loss / 10.0)
         return self.within(latents, distort, clean, allowed)
@@ -74,16 +72,16 @@ class FixedPoint(Untrained):
     def within(
         self,
         latents: Float[Tensor, "B K"],
-        distort: Callable[[Tensor], Tensor],
+        distort: Distort,
         clean: Float[Tensor, "B"],
         allowed: Float[Tensor, "B"],
     ) -> Int[Tensor, "B L"]:
-        """Symbols as cheap as they can be with a distortion of `allowed`; `clean` is without."""
+        """Symbols with a distortion of at most `allowed`; `clean` is that without quantisation."""
         count = latents.new_tensor(self.tensors)
         rise = (allowed - clean).clamp_min(1e-6 * clean).clamp_min(1e-14)[:, None]
         trace = self._curvature(latents, distort, clean).clamp_min(1e-30)
         even = (24.0 * rise / self.latent_dim * count / trace).sqrt()  # B T
-        even = torch.minimum(even, WIDEST * self._sizes(latents))
+        even = torch.minimum(even, MAX_STEP * self._sizes(latents))
         best = self._rounded(latents, even * 2.0 ** SCALES[-1])
         left = torch.ones_like(clean, dtype=torch.bool)
         for scale in SCALES:  # coarse to fine: rounding is a matter of luck, and the first that is
@@ -98,7 +96,7 @@ class FixedPoint(Untrained):
     def _curvature(
         self,
         latents: Float[Tensor, "B K"],
-        distort: Callable[[Tensor], Tensor],
+        distort: Distort,
         clean: Float[Tensor, "B"],
     ) -> Float[Tensor, "B T"]:
         """Traces of the blocks of the Hessian, E[v H v] over signs v: one pair +v, -v per tensor.
@@ -109,17 +107,17 @@ class FixedPoint(Untrained):
         generator = torch.Generator().manual_seed(0)
         signs = torch.randint(2, latents.shape[1:], generator=generator).to(latents) * 2.0 - 1.0
         sizes = self._sizes(latents)
-        found = torch.zeros_like(sizes)
+        traces = torch.zeros_like(sizes)
         at = 0
         for number, count in enumerate(self.tensors):
             part = slice(at, at + count)
-            width = sizes[:, number] / PROBE
+            width = sizes[:, number] / PROBE_RATIO
             move = torch.zeros_like(latents)
             move[:, part] = signs[part] * width[:, None]
             both = distort(latents + move).detach() + distort(latents - move).detach()
-            found[:, number] = (both - 2.0 * clean) / width.square()
+            traces[:, number] = (both - 2.0 * clean) / width.square()
             at += count
-        return found
+        return traces
 
     def _sizes(self, latents: Float[Tensor, "B K"]) -> Float[Tensor, "B T"]:
         """Root mean square of each tensor."""
@@ -140,11 +138,11 @@ class FixedPoint(Untrained):
         """Symbols with the steps next to these."""
         numbers = torch.round(-4.0 * torch.log2(steps.clamp_min(1e-12))).clamp(0, STEPS - 1)
         spread = self._spread(torch.exp2(-0.25 * numbers))
-        multiples = torch.round(latents / spread).clamp(-MOST, MOST)
+        multiples = torch.round(latents / spread).clamp(-MAX_MULTIPLE, MAX_MULTIPLE)
         return torch.cat([numbers, multiples], 1).int()
 
     def bits(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B"]:
-        """What each row costs alone, its steps and tables included."""
+        """Bits of each row alone, with its steps and tables."""
         rows = [8.0 * len(self.compress(row[None])) for row in symbols]
         return torch.tensor(rows, device=symbols.device)
 
@@ -171,16 +169,16 @@ class FixedPoint(Untrained):
         steps = np.cumsum(reader.block(rows * count))
         widths = np.cumsum(reader.block(rows * count))
         if ((steps < 0) | (steps >= STEPS) | (widths < 0) | (widths >= WIDTHS)).any():
-            raise ContainerError("payload: steps or tables that no weights have")
+            raise ContainerError("payload: invalid step or table")
         symbols = np.empty((rows, self.symbols), np.int32)
         symbols[:, :count] = steps.reshape(rows, count)
         for row, own in zip(symbols, widths.reshape(rows, count), strict=True):
             at = count
             for size, width in zip(self.tensors, own, strict=True):
                 kind = reader.plain(SHAPES) * WIDTHS + int(width)
-                found = reader.numbers(size, kind)
-                if np.abs(found).max(initial=0) >= BOUND:
-                    raise ContainerError("payload: a weight beyond all bounds")
-                row[at : at + size] = found
+                multiples = reader.numbers(size, kind)
+                if np.abs(multiples).max(initial=0) >= BOUND:
+                    raise ContainerError("payload: a weight out of range")
+                row[at : at + size] = multiples
                 at += size
         return torch.from_numpy(symbols)

@@ -1,4 +1,4 @@
-"""All codecs that a model is compared with: those of its modality, and those learned beside it."""
+"""The baselines of a model: codecs of its modality, and codecs trained beside it."""
 
 from importlib.metadata import PackageNotFoundError, metadata
 from importlib.util import find_spec
@@ -24,7 +24,7 @@ def baseline(path: Path, model: Model, name: str) -> Baseline:
     codecs = baselines(path, model)
     if name not in codecs:
         known = ", ".join(codecs) or "none"
-        raise UsageError(f"no codec {name!r} for {model.modality.name}; available: {known}")
+        raise UsageError(f"no codec {name!r} for {model.modality.name}; use one of {known}")
     reason = missing(codecs[name])
     if reason is not None:
         raise UsageError(reason)
@@ -32,19 +32,19 @@ def baseline(path: Path, model: Model, name: str) -> Baseline:
 
 
 def missing(baseline: Baseline) -> str | None:
-    """Why a codec cannot be used here, and what brings it; None if it can."""
+    """Why a codec cannot be used, and how to install it; None if it can be used."""
     if baseline.brings is not None:
-        return f"{baseline.name}: needs {baseline.needs}, which this makes: {baseline.brings}"
+        return f"{baseline.name}: needs {baseline.needs}; run {baseline.brings}"
     package = baseline.needs
     if package is None or (package.isidentifier() and find_spec(package) is not None):
         return None
     extra = _extra(package)
-    brings = f": pip install 'inrc[{extra}]'" if extra else ""
-    return f"{baseline.name}: needs {package}, which is not installed{brings}"
+    install = f"; run pip install 'inrc[{extra}]'" if extra else ""
+    return f"{baseline.name}: needs {package}, which is not installed{install}"
 
 
 def _extra(package: str) -> str | None:
-    """The smallest of our extras that brings a package."""
+    """The first extra of inrc that installs a package."""
     try:
         needed = metadata("inrc").get_all("Requires-Dist") or []
     except PackageNotFoundError:

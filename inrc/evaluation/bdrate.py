@@ -9,8 +9,8 @@ from scipy.interpolate import PchipInterpolator
 
 from inrc.errors import SignalError
 
-LEAST = 0.1
-"""Share of the range of either curve that both must have in common; less is extrapolation."""
+MIN_OVERLAP = 0.1
+"""Minimum range that both curves share, relative to the smaller of their ranges."""
 
 Curve = tuple[Sequence[float], Sequence[float]]
 """Rates, and the quality at each of them; in any order."""
@@ -18,11 +18,11 @@ Curve = tuple[Sequence[float], Sequence[float]]
 
 @dataclass(frozen=True)
 class Delta:
-    """A mean distance of two curves.
+    """A mean difference of two curves.
 
-    `value` is in per cent for rates (negative: fewer bits than the anchor) and in the measure's
-    unit for quality. `low` to `high` is the range that both curves have, `overlap` its share of the
-    range of both together.
+    `value` is in per cent for rates (negative: fewer bits than the anchor) and in the unit of the
+    measure for quality. `low` to `high` is the range that both curves share, `overlap` its share of
+    the range of both together.
     """
 
     value: float
@@ -35,10 +35,10 @@ def bd_rate(anchor: Curve, test: Curve) -> Delta:
     """Mean difference in rate at equal quality, in per cent of the anchor's.
 
     G. Bjontegaard, VCEG-M33 (2001), with log rates interpolated by piecewise cubic Hermite
-    polynomials (JCTVC-F270), which never overshoot, in the place of one cubic.
+    polynomials (JCTVC-F270), which do not overshoot, instead of one cubic.
 
-    Raises SignalError for curves that do not overlap in quality, of fewer than two different
-    points, or on which more rate gives less quality.
+    Raises SignalError for curves that do not overlap in quality, or have fewer than two finite
+    points at which rate and quality both rise.
     """
     a, b = _rising(anchor, "anchor"), _rising(test, "curve")
     low, high, overlap = _common(a[1], b[1], "quality")
@@ -67,7 +67,7 @@ def interval(values: Sequence[float], seed: int = 0, draws: int = 2000) -> tuple
 
 
 def _rising(curve: Curve, what: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The points that no other of the curve beats, in order: rate and quality both rise."""
+    """The finite points that no other point beats, in order: rate and quality both rise."""
     rates, quality = (np.asarray(each, np.float64) for each in curve)
     known = np.isfinite(rates) & np.isfinite(quality) & (rates > 0)
     order = np.lexsort((-quality[known], rates[known]))
@@ -77,10 +77,10 @@ def _rising(curve: Curve, what: str) -> tuple[NDArray[np.float64], NDArray[np.fl
             kept.append((float(rate), float(value)))
     if len(kept) < 2:
         raise SignalError(
-            f"{what}: {len(kept)} usable point(s); two are needed that cost more and are better"
+            f"{what}: {len(kept)} usable points; use 2 or more finite ones that rise in quality"
         )
-    found = np.array(kept)
-    return found[:, 0], found[:, 1]
+    points = np.array(kept)
+    return points[:, 0], points[:, 1]
 
 
 def _common(
@@ -89,7 +89,7 @@ def _common(
     low, high = float(max(a.min(), b.min())), float(min(a.max(), b.max()))
     both = float(max(a.max(), b.max()) - min(a.min(), b.min()))
     smaller = float(min(np.ptp(a), np.ptp(b)))
-    if high - low < LEAST * smaller:
+    if high - low < MIN_OVERLAP * smaller:
         raise SignalError(
             f"the curves do not overlap in {what}: {a.min():.4g} to {a.max():.4g} and "
             f"{b.min():.4g} to {b.max():.4g}"
@@ -98,6 +98,6 @@ def _common(
 
 
 def _mean(curve: tuple[NDArray[np.float64], NDArray[np.float64]], low: float, high: float) -> float:
-    """Mean of an interpolated curve between two of its places."""
+    """Mean of an interpolated curve between two abscissae."""
     x, y = curve
     return float(PchipInterpolator(x, y).integrate(low, high)) / (high - low)

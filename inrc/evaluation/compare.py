@@ -1,4 +1,4 @@
-"""Every codec of some rows against an anchor, on mean curves and file by file."""
+"""Every codec against an anchor, on mean curves and file by file."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -7,26 +7,26 @@ from typing import Any
 from inrc.errors import SignalError
 from inrc.evaluation.bdrate import bd_psnr, bd_rate, interval
 from inrc.evaluation.curves import Curve, curves, per_file
-from inrc.evaluation.rows import Result
+from inrc.evaluation.results import Result
 
 
 def compare(rows: Sequence[Result], anchor: str, measure: str = "psnr") -> list[dict[str, Any]]:
-    """Deltas of all codecs but the anchor, plain values.
+    """Deltas of all codecs except the anchor, as plain values.
 
     `bd_rate` (per cent) and `bd_quality` are those of the mean curves over the `shared` files that
-    both codecs were measured on; `overlap` is the share of their ranges that both have;
-    `bd_quality` is None where their rates have nothing in common. `files`
-    counts those whose own curves overlap, `mean` and `interval` are of their own rate deltas. Where
-    nothing can be said, `why` says why.
+    both codecs were measured on; `overlap` is the share of the range that both curves have.
+    `bd_quality` is None if the rates do not overlap. `files` is the number of files whose own
+    curves overlap; `mean` and `interval` are those of their rate deltas. `why` is the reason if
+    there are no deltas, else None.
 
     Raises SignalError if the anchor has no curve.
     """
     whole = {curve.codec: curve for curve in curves(rows)}
     if anchor not in whole:
-        raise SignalError(f"{anchor}: no setting was measured on all of its files")
+        raise SignalError(f"{anchor}: no setting has results for all files; evaluate again")
     files = sorted({row.file_id for row in rows})
     own = {file: {curve.codec: curve for curve in per_file(rows, file)} for file in files}
-    found = []
+    entries = []
     for name, curve in whole.items():
         if name == anchor:
             continue
@@ -36,9 +36,9 @@ def compare(rows: Sequence[Result], anchor: str, measure: str = "psnr") -> list[
                 try:
                     deltas.append(bd_rate(*_both(each[anchor], each[name], measure)).value)
                 except SignalError:
-                    continue  # this file's curves do not overlap
-        found.append(_delta(*_shared(rows, whole[anchor], curve), measure, deltas))
-    return found
+                    continue  # the curves of this file do not overlap
+        entries.append(_delta(*_shared(rows, whole[anchor], curve), measure, deltas))
+    return entries
 
 
 def _delta(anchor: Curve, curve: Curve, measure: str, deltas: list[float]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _delta(anchor: Curve, curve: Curve, measure: str, deltas: list[float]) -> di
         "codec": curve.codec, "why": None, "files": len(deltas), "shared": shared,
     }  # fmt: skip
     if not shared:
-        return entry | {"why": "measured on other files than the anchor"}
+        return entry | {"why": "no files in common with the anchor"}
     try:
         pair = _both(anchor, curve, measure)
         rate = bd_rate(*pair)
@@ -55,7 +55,7 @@ def _delta(anchor: Curve, curve: Curve, measure: str, deltas: list[float]) -> di
         return entry | {"why": str(error)}
     try:
         quality = bd_psnr(*pair).value
-    except SignalError:  # equally good at rates that have nothing in common
+    except SignalError:  # the rates do not overlap
         quality = None
     return entry | {
         "bd_rate": rate.value,
@@ -69,7 +69,7 @@ def _delta(anchor: Curve, curve: Curve, measure: str, deltas: list[float]) -> di
 
 
 def _shared(rows: Sequence[Result], anchor: Curve, curve: Curve) -> tuple[Curve, Curve]:
-    """Both curves over the files that both have: a codec may have refused some of them."""
+    """Both curves over the files that both have."""
     files = set(anchor.files) & set(curve.files)
     if not files or anchor.files == curve.files:
         return anchor, curve

@@ -1,4 +1,4 @@
-"""Rows to curves: what a codec's settings cost and give, in the mean over files."""
+"""Results to rate-distortion curves: means over files for every setting of a codec."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from inrc.errors import SignalError
-from inrc.evaluation.rows import Result
+from inrc.evaluation.results import Result
+from inrc.metrics import mean_measures
 
 
 @dataclass(frozen=True)
 class Point:
-    """One setting: its rate in bits per unit, and every measure."""
+    """One setting: its mean rate in bits per unit, and every mean measure.
+
+    A measure is NaN if its mean is undefined, see `inrc.metrics.mean`.
+    """
 
     setting: float
     rate: float
@@ -23,7 +27,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """Points of one codec in order of their rates, and the files that they are the mean of."""
+    """Points of one codec in order of their rates, means over `files`."""
 
     codec: str
     unit: str
@@ -33,20 +37,20 @@ class Curve:
     def pairs(self, measure: str) -> tuple[list[float], list[float]]:
         """Rates, and the values of one measure.
 
-        Raises SignalError if the codec was not judged by it.
+        Raises SignalError if the codec has no such measure.
         """
         try:
             return [p.rate for p in self.points], [p.measures[measure] for p in self.points]
         except KeyError:
             known = ", ".join(self.points[0].measures)
-            raise SignalError(f"{self.codec}: no measure {measure!r}; there are {known}") from None
+            raise SignalError(f"{self.codec}: no measure {measure!r}; use {known}") from None
 
 
 def curves(rows: Sequence[Result], ours: str = "inrc") -> list[Curve]:
     """One curve for every codec, ours first, then by name.
 
-    A point is the mean over all files, so settings that some of the codec's files lack are left
-    out: means of different files are not compared.
+    A point is the mean over all files of the codec. Settings without a result for one of these
+    files are left out: means over different files cannot be compared.
     """
     by_codec: dict[str, dict[float, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
@@ -54,12 +58,12 @@ def curves(rows: Sequence[Result], ours: str = "inrc") -> list[Curve]:
             name = row.codec if row.model is None else f"{row.codec} {row.model[:4]}"
             by_codec[name][row.setting].append(row)
     several = len({row.model for row in rows if row.model}) > 1
-    found = []
+    drawn = []
     for name, settings in by_codec.items():
         label = name if several else name.rsplit(" ", 1)[0] if _is_ours(settings) else name
-        found.append(_curve(label, settings))
+        drawn.append(_curve(label, settings))
     return sorted(
-        (curve for curve in found if curve.points),
+        (curve for curve in drawn if curve.points),
         key=lambda curve: (not curve.codec.startswith(ours), curve.codec),
     )
 
@@ -77,21 +81,16 @@ def _curve(name: str, settings: dict[float, list[Result]]) -> Curve:
     files = sorted({row.file_id for rows in settings.values() for row in rows})
     points = []
     for setting, rows in settings.items():
-        latest = {row.file_id: row for row in rows}  # a later row of the same trial counts
+        latest = {row.file_id: row for row in rows}  # of results of the same trial, the last
         if sorted(latest) != files:
             continue
         same = list(latest.values())
-        shared = set.intersection(*(set(row.measures) for row in same))
         points.append(
             Point(
                 setting,
                 fmean(row.rate for row in same),
                 fmean(row.bytes for row in same),
-                {
-                    key: fmean(row.measures[key] for row in same)
-                    for key in same[0].measures
-                    if key in shared
-                },
+                mean_measures([row.measures for row in same]),
                 fmean(row.encode_seconds for row in same),
                 fmean(row.decode_seconds for row in same),
             )

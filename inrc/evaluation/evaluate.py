@@ -1,4 +1,4 @@
-"""Every quality level of a model and every ordinary codec on the same files."""
+"""Every quality level of a model and every baseline on the same files."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,31 +7,31 @@ from pathlib import Path
 
 from inrc.errors import UsageError
 from inrc.evaluation.baselines import baseline
-from inrc.evaluation.rows import Key, Result, append, load, mend
+from inrc.evaluation.results import Key, Result, append, distinct, drop_partial_line, load
 from inrc.evaluation.trial import Trial, describe, try_codec
 from inrc.evaluation.workers import Failed, Workers
 from inrc.model import Model
 
-BEYOND = 3.0
-"""An ordinary codec is tried up to so many times our highest rate on a file, and until it is better
-than our best there: so its curve meets ours wherever it can. Two settings are tried at least. It
-goes on with all files until that holds for each: a point of a curve is the mean over all files."""
-TWICE = 2
-"""A codec that fails on a file so often in a row is not asked again: it refuses, or hangs."""
+MAX_RATE_RATIO = 3.0
+"""A baseline is measured up to this ratio of rates to our highest on a file, and until it is better
+than our best, so that the curves overlap if they can. At least two settings are measured. The
+condition must hold for each file: a point of a curve is the mean over all files."""
+MAX_FAILURES = 2
+"""Failures in a row after which a codec is not tried on a file again."""
 
 
 @dataclass
 class Plan:
-    """What to measure, and how.
+    """What to measure.
 
     Args:
-        files: native files, all of the model's kind.
-        model: codec.safetensors.
+        files: native files of the model's kind.
+        model: path of codec.safetensors.
         qualities: of the model's quality levels.
-        baselines: names of ordinary codecs.
+        baselines: names of baselines.
         repeats: warm runs whose median is the time.
-        limit: seconds that a single trial may take.
-        jobs: processes.
+        limit: maximum seconds of a trial.
+        jobs: number of processes.
     """
 
     files: Sequence[Path]
@@ -45,28 +45,30 @@ class Plan:
 
 
 def evaluate(plan: Plan, output: Path) -> Iterator[Result]:
-    """Measure what `output` does not hold yet; rows are added to it as they come.
+    """Measure what `output` does not hold yet, and append each result to it.
 
-    Our own codec goes first: its rates say how far the others are followed. A trial that fails, or
-    takes too long, is a row with an `error`; rows with errors are tried again by the next call.
+    Files with equal content are measured once. Our own codec is measured first: its rates decide
+    which settings of the others are measured. A trial that fails or takes too long is a result with
+    an `error`; the next call tries it again.
 
     Raises:
-        UsageError: a quality level or a codec that there is not.
-        SignalError: an `output` that holds something else.
+        UsageError: a quality level or a codec that does not exist.
+        SignalError: an `output` that is not a file of results.
     """
     model = Model.load(plan.model)
     for quality in plan.qualities:
         if not 0 <= quality < model.num_qualities:
             raise UsageError(
-                f"quality level {quality}: this model has quality levels 0 to {model.num_qualities - 1}"
+                f"quality level {quality}: this model has 0 to {model.num_qualities - 1}"
             )
     codecs = {name: baseline(plan.model, model, name) for name in plan.baselines}
     if output.exists():
-        mend(output)
+        drop_partial_line(output)
         plan.done = {row.key: row for row in load(output) if row.error is None}
+    files, _ = distinct(plan.files)
     ours = [
         Trial(plan.model, file, None, float(quality), plan.repeats)
-        for file in plan.files
+        for file in files
         for quality in plan.qualities
     ]
     highest: dict[Path, float] = {}
@@ -77,8 +79,8 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Result]:
                 highest[trial.file] = max(row.rate, highest.get(trial.file, 0.0))
                 best[trial.file] = max(row.measures["psnr"], best.get(trial.file, -float("inf")))
             yield row
-        # one setting of every codec and file at a time, cheapest first, until it is beyond ours
-        open_ended = [(file, name) for file in plan.files for name in plan.baselines]
+        # one setting of every codec and file at a time, lowest rate first
+        open_ended = [(file, name) for file in files for name in plan.baselines]
         failed: Counter[tuple[Path, str]] = Counter()
         beyond: set[tuple[Path, str]] = set()
         for step in range(max((len(codecs[name].qualities) for name in plan.baselines), default=0)):
@@ -94,11 +96,11 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Result]:
                 if (
                     step > 0
                     and row.error is None
-                    and row.rate > BEYOND * highest.get(trial.file, float("inf"))
+                    and row.rate > MAX_RATE_RATIO * highest.get(trial.file, float("inf"))
                     and row.measures["psnr"] > best.get(trial.file, float("inf"))
                 ):
                     beyond.add(pair)
-                if failed[pair] == TWICE:
+                if failed[pair] == MAX_FAILURES:
                     open_ended.remove(pair)
                 yield row
             going = {
@@ -111,7 +113,7 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Result]:
 def _tried(
     trials: Sequence[Trial], plan: Plan, model: Model, output: Path, workers: Workers[Trial, Result]
 ) -> Iterator[tuple[Trial, Result]]:
-    """Rows of trials, old ones first; new ones are written before they are handed on."""
+    """Results of trials, known ones first; new ones are written before they are yielded."""
     new: dict[Trial, Result] = {}
     for trial in trials:
         try:

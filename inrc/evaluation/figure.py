@@ -1,4 +1,4 @@
-"""Rate-distortion figures: ours solid, ordinary codecs dashed, published points hollow."""
+"""Rate-distortion figures: our codecs solid, baselines dashed, published points hollow."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".svg", ".pdf")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8B6914")
-"""Okabe and Ito's palette, told apart by colour-blind eyes; its yellow replaced by a brown."""
+"""The palette of Okabe and Ito, suited to colour blindness; brown instead of its yellow."""
 MARKS = "osD^vPX*"
 
 
@@ -27,11 +27,11 @@ def draw(
     log: bool = True,
     ours: str = "inrc",
 ) -> "Figure":
-    """Quality and time against rate, side by side.
+    """Quality against rate, and quality against time, side by side.
 
-    Published curves are those of `measure` and of the same unit; others are left out.
+    Published curves of another measure or unit are left out.
 
-    Raises SignalError for a measure that a curve lacks.
+    Raises SignalError for a measure that a curve does not have.
     """
     from matplotlib.figure import Figure
 
@@ -48,9 +48,11 @@ def draw(
         rates, quality = curve.pairs(measure)
         left.plot(rates, quality, **style)
         finite = [value for value in quality if math.isfinite(value)]
-        if not finite:  # its rate is all that can be drawn
+        if not finite:  # only its rate can be drawn
             left.axvline(rates[-1], color=style["color"], linestyle=":", linewidth=1.2)
-        named = curve.codec if finite else f"{curve.codec} (lossless)"
+        lossless = all(value == math.inf for value in quality)
+        note = "" if finite else " (lossless)" if lossless else " (undefined)"
+        named = f"{curve.codec}{note}"
         labels.append((finite[-1] if finite else math.inf, named, style))
         for seconds, fill in (("encode_seconds", "full"), ("decode_seconds", "none")):
             times = [max(getattr(point, seconds), 1e-5) for point in curve.points]
@@ -80,19 +82,21 @@ def save(figure: "Figure", path: Path) -> None:
     Raises UsageError for an unknown suffix.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path}: cannot draw {path.suffix!r}; use {', '.join(SUFFIXES)} or .html")
+        raise UsageError(
+            f"{path}: unknown format {path.suffix!r}; use {', '.join(SUFFIXES)} or .html"
+        )
     figure.savefig(path, dpi=120)
 
 
 def _reach(curves: Sequence[Curve], measure: str) -> float:
-    """Published points far beyond everything measured would squeeze the rest."""
+    """Highest rate of published points; higher ones would compress the rest of the figure."""
     return 4.0 * max(max(curve.pairs(measure)[0]) for curve in curves)
 
 
 def _style(number: int, solid: bool) -> dict[str, Any]:
     return {
         "color": COLOURS[number % len(COLOURS)],
-        # a colour that comes again comes with another mark
+        # a repeated colour has another marker
         "marker": MARKS[(number + number // len(COLOURS)) % len(MARKS)],
         "linestyle": "-" if solid else "--",
         "linewidth": 2.2 if solid else 1.2,
@@ -105,7 +109,7 @@ def _dots(style: dict[str, Any], fill: str) -> dict[str, Any]:
 
 
 def _label(axes: "Axes", labels: Sequence[tuple[float, str, dict[str, Any]]]) -> None:
-    """Names in a column beside the axes, near the ends of their curves; none covers another."""
+    """Names in a column beside the axes, near the ends of their curves, without overlaps."""
     low, high = axes.get_ylim()
     gap = (high - low) * 0.045
     at = -math.inf
@@ -128,7 +132,7 @@ def _label(axes: "Axes", labels: Sequence[tuple[float, str, dict[str, Any]]]) ->
 
 
 def _ticks(axis: "Axis") -> None:
-    """Numbers that people read at once, 0.2, 0.5, 1, 2, in the place of powers of ten."""
+    """Ticks at 0.2, 0.5, 1, 2, ... instead of powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     begin, end = axis.get_view_interval()
@@ -139,5 +143,5 @@ def _ticks(axis: "Axis") -> None:
 
 
 def name(measure: str) -> str:
-    """A measure as axes and titles call it."""
+    """Label of a measure for axes and titles."""
     return "PSNR, dB" if measure == "psnr" else measure.replace("_", " ")

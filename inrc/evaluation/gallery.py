@@ -13,26 +13,26 @@ from numpy.typing import NDArray
 from inrc import codec
 from inrc.errors import InrcError, SignalError
 from inrc.evaluation.baselines import baselines
-from inrc.evaluation.linear import NAME as LINEAR
-from inrc.evaluation.rows import Result
+from inrc.evaluation.linear import NAME as PCA
+from inrc.evaluation.results import Result, ordered
 from inrc.model import Model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-OTHERS = 3
-"""Ordinary codecs beside ours."""
-SIDE = 256
-"""Pixels of a crop's longer side: small enough to see what is wrong."""
+NUM_BASELINES = 3
+"""Number of baselines beside our codec."""
+CROP_SIDE = 256
+"""Pixels of the longer side of a crop."""
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a codec made of the file: its row, and pictures of the decoded file and the original.
+    """A result, and pictures of the decoded file and the original.
 
-    Where the original is asked may differ: ours is judged at held-out views, a video has its own.
+    The views of a scene may differ: our codecs decode held-out views, a video codec stored ones.
     """
 
     row: Result
@@ -41,9 +41,9 @@ class Shown:
 
 
 def gallery(rows: Sequence[Result], path: Path, measure: str = "psnr") -> "Figure":
-    """Draw the file of median quality at our middle quality level, ours and the codecs nearest in rate.
+    """Draw the file of median quality, decoded by our codec and by baselines at about its rate.
 
-    Raises SignalError if no row is of this model, its files are gone, or have no pictures.
+    Raises SignalError if there are no results of this model, no files, or no pictures of them.
     """
     model = Model.load(path)
     chosen = _chosen(rows, path, model, measure)
@@ -54,7 +54,7 @@ def gallery(rows: Sequence[Result], path: Path, measure: str = "psnr") -> "Figur
             unit = str(pair[0].get("unit", ""))
             shown.append(Shown(row, _array(pair[1]), _array(pair[0])))
     if not shown:
-        raise SignalError(f"{chosen[0].file}: data of this kind have no pictures")
+        raise SignalError(f"{chosen[0].file}: data of this kind have no pictures; draw curves")
     return _draw(unit, shown, measure)
 
 
@@ -65,24 +65,30 @@ def _chosen(rows: Sequence[Result], path: Path, model: Model, measure: str) -> l
     ours = [r for r in ours if Path(r.file).is_file()]
     if not ours:
         raise SignalError(
-            f"{path}: no row of this model at quality level {quality} whose file is still there"
+            f"{path}: no result at quality level {quality} with an existing file; evaluate again"
         )
-    mine = sorted(ours, key=lambda row: row.measures[measure])[len(ours) // 2]
+    by_quality = ordered(ours, measure)
+    if not by_quality:
+        raise SignalError(
+            f"{path}: {measure} of quality level {quality} is undefined for every file"
+        )
+    mine = by_quality[len(by_quality) // 2]
     nearest: dict[str, Result] = {}
     for row in rows:
         if row.model is None and row.file_id == mine.file_id and not row.error:
             best = nearest.get(row.codec, row)
-            # of settings with equally many bytes, the best one
-            better = (_far(row, mine), -row.measures[measure]) < (
-                _far(best, mine), -best.measures[measure],
+            # of settings with equal rates, the best one
+            better = (_distance(row, mine), -row.value(measure)) < (
+                _distance(best, mine), -best.value(measure),
             )  # fmt: skip
             nearest[row.codec] = row if better else best
-    ranked = sorted(nearest.values(), key=lambda row: _far(row, mine))
-    ranked = sorted(ranked, key=lambda row: row.codec != LINEAR)  # stable: PCA first
-    return [mine, *ranked[:OTHERS]]
+    ranked = sorted(nearest.values(), key=lambda row: _distance(row, mine))
+    ranked = sorted(ranked, key=lambda row: row.codec != PCA)  # stable: PCA first
+    return [mine, *ranked[:NUM_BASELINES]]
 
 
-def _far(row: Result, mine: Result) -> float:
+def _distance(row: Result, mine: Result) -> float:
+    """Distance of two rates, in nats."""
     return abs(math.log(row.rate / mine.rate))
 
 
@@ -98,7 +104,7 @@ def _decoded(row: Result, path: Path, model: Model) -> tuple[dict[str, Any], dic
                 baseline = baselines(path, model)[row.codec]
                 baseline.decode(baseline.encode(original, row.setting), original, target)
         except KeyError:
-            raise SignalError(f"{row.codec}: is not here any more") from None
+            raise SignalError(f"{row.codec}: not installed") from None
         except (InrcError, OSError) as error:
             raise SignalError(f"{row.codec}: {error}") from error
         return modality.picture(original, target)
@@ -108,7 +114,7 @@ def _array(picture: dict[str, Any]) -> Array:
     return np.asarray(picture["image"], np.float64)
 
 
-def crop(shape: tuple[int, int], side: int = SIDE) -> tuple[slice, slice]:
+def crop(shape: tuple[int, int], side: int = CROP_SIDE) -> tuple[slice, slice]:
     """The middle of a picture: `side` where both of its sides are longer, else twice that."""
     most = side if min(shape) > side else 2 * side
     begin = [max(n - most, 0) // 2 for n in shape]
@@ -143,9 +149,9 @@ def _draw(unit: str, shown: Sequence[Shown], measure: str) -> "Figure":
         upper.imshow(picture, vmin=low, vmax=high, interpolation="nearest")
         row = each.row
         upper.set_title(
-            f"{row.codec}{', asked elsewhere' if elsewhere[column - 1] else ''}\n"
+            f"{row.codec}{', other views' if elsewhere[column - 1] else ''}\n"
             f"{_rate(row.rate)} bits/{row.unit}\n"
-            f"{name(measure).replace(', dB', '')} {row.measures[measure]:.4g}"
+            f"{name(measure).replace(', dB', '')} {row.value(measure):.4g}"
             f"{' dB' if ', dB' in name(measure) else ''}",
             fontsize=9,
         )
@@ -162,11 +168,11 @@ def _draw(unit: str, shown: Sequence[Shown], measure: str) -> "Figure":
 
 
 def _rate(rate: float) -> str:
-    """Three digits; thousands of bits, as shapes have, without an exponent."""
+    """Three significant digits, or an integer from 1000 on."""
     return f"{rate:.3g}" if rate < 1000 else f"{rate:.0f}"
 
 
 def _error(original: Array, decoded: Array) -> Array:
-    """Absolute difference, of colours the mean."""
+    """Absolute difference, for colours the mean over channels."""
     away = np.abs(decoded - original)
     return away.mean(-1) if away.ndim == 3 else away

@@ -1,4 +1,4 @@
-"""Coefficients to bytes and back: one uniform step, a histogram for each of them."""
+"""Coefficients to bytes and back: one uniform step, a histogram for each coefficient."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,22 @@ from inrc.entropy.coder import Tables, decode, encode, tabulate
 from inrc.errors import ContainerError, SignalError
 
 MARGIN = 4
-"""Symbols beyond the training range that a histogram still knows; farther ones are escaped."""
-FINEST = 9
-"""Bits of a histogram's length; what a symbol has more of is nearly uniform, and stored as it is.
+"""Symbols beyond the training range that a histogram includes; others are escaped."""
+MAX_TABLE_BITS = 9
+"""Base-2 logarithm of the length of a histogram; lower bits of symbols are stored without a table.
 
 A normal distribution that spans 512 bars loses less than a thousandth of a bit."""
-PRIOR = 32.0
-"""Observations that a Laplace distribution of the training spread counts for: few rows leave gaps
-in a histogram. The best of 2, 8 and 32 for 300 small photographs; for 10,000 all are alike."""
+PRIOR_COUNT = 32.0
+"""Weight of a Laplace distribution of the training spread, in observations: it fills the gaps in a
+histogram of few rows. The best of 2, 8 and 32 for 300 small photographs; all are equal for
+10,000."""
 
 
 @dataclass(frozen=True)
 class Histograms:
-    """How the symbols of K coefficients are distributed when rounded to multiples of `step`.
+    """Distribution of the symbols of K coefficients, which are multiples of `step`.
 
-    `tables` know the symbols without their lowest bits, of which there are `low` (K).
+    `tables` are those of the symbols without their `low` (K) lowest bits.
     """
 
     step: float
@@ -33,16 +34,18 @@ class Histograms:
     def quantise(self, coefficients: NDArray[np.float64]) -> NDArray[np.int64]:
         """The nearest multiples of the step, N K.
 
-        Raises SignalError for coefficients beyond what a symbol can hold.
+        Raises SignalError for coefficients that do not fit a symbol.
         """
         symbols = np.rint(coefficients / self.step)
         if not np.isfinite(symbols).all() or np.abs(symbols).max(initial=0) >= 2**31:
-            raise SignalError(f"PCA: the step {self.step:g} is too small for these values")
-        found: NDArray[np.int64] = symbols.astype(np.int64)
-        return found
+            raise SignalError(
+                f"PCA: the step {self.step:g} is too small for these values; use a larger one"
+            )
+        integers: NDArray[np.int64] = symbols.astype(np.int64)
+        return integers
 
     def bits(self, symbols: NDArray[np.int64]) -> float:
-        """Cross-entropy of symbols N K under the tables; escapes count with about their cost."""
+        """Cross-entropy of symbols N K under the tables; the cost of escapes is approximate."""
         coarse = (symbols >> self.low).astype(np.int32)
         return float(self.tables.bits(coarse).sum()) + float(self.low.sum()) * len(symbols)
 
@@ -60,7 +63,7 @@ class Histograms:
     def decode(self, data: bytes, rows: int) -> NDArray[np.int64]:
         """Symbols of `encode`, N K.
 
-        Raises ContainerError for bytes that it cannot have written.
+        Raises ContainerError for damaged bytes.
         """
         count = int(self.low.sum()) * rows
         size = -(-count // 8)
@@ -82,11 +85,11 @@ def histograms(training: NDArray[np.float64], step: float) -> Histograms:
     symbols = np.rint(training / step).astype(np.int64)
     weights, offsets, low = [], [], []
     for column in symbols.T:
-        bits = max(0, int(column.max() - column.min()).bit_length() - FINEST)
+        bits = max(0, int(column.max() - column.min()).bit_length() - MAX_TABLE_BITS)
         coarse = column >> bits
         first, last = int(coarse.min()) - MARGIN, int(coarse.max()) + MARGIN
         counts = np.bincount(coarse - first, minlength=last - first + 1)
-        weights.append(np.append(counts + PRIOR * _laplace(coarse, first, last), 0.5))
+        weights.append(np.append(counts + PRIOR_COUNT * _laplace(coarse, first, last), 0.5))
         offsets.append(first)
         low.append(bits)
     return Histograms(step, tabulate(weights, offsets), np.array(low, np.int64))
@@ -97,5 +100,5 @@ def _laplace(symbols: NDArray[np.int64], first: int, last: int) -> NDArray[np.fl
     middle = float(np.median(symbols))
     spread = float(np.abs(symbols - middle).mean()) + 1.0 / len(symbols)
     bars = np.exp(-np.abs(np.arange(first, last + 1) - middle) / spread)
-    found: NDArray[np.float64] = bars / bars.sum()
-    return found
+    distribution: NDArray[np.float64] = bars / bars.sum()
+    return distribution

@@ -1,7 +1,7 @@
-"""PCA beside a model: learned from the model's own training rows, judged as any other codec.
+"""PCA as a baseline: trained on the model's training rows, evaluated like any other codec.
 
-Components and histograms lie in a file beside the model's, and are not counted in a rate, as the
-model is not. What is counted is the same archive that ours writes: header, checksum, payload.
+Components and histograms are in a file beside the model. Like the model, they do not count in a
+rate. A rate is that of the same archive that our codecs write: header, checksum, payload.
 """
 
 import zipfile
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from inrc.container import Archive, Item, pack_archive, unpack_archive
 from inrc.entropy.coder import Tables
-from inrc.errors import ContainerError, ModelError, SignalError
+from inrc.errors import ContainerError, ModelError, SignalError, one_line
 from inrc.evaluation.components import Components, components
 from inrc.evaluation.histograms import Histograms, histograms
 from inrc.files import atomic_write
@@ -28,19 +28,19 @@ from inrc.signal import Baseline, Modality, QueryPlan, View
 
 NAME = "PCA"
 STEPS = tuple(4.0 * 2.0 ** (-2 * i / 3) for i in range(18))
-"""Of features near [0, 1] and orthonormal components: 4 to 0.0016, 4 dB from each to the next."""
-ROWS = 20_000
-"""Training rows, at most: as many as our own closed form looks at."""
-SIDE = 4096
-"""Rows or numbers of a row, the fewer of the two: an eigendecomposition of more takes minutes."""
-NEAR = 1e-4
-"""How far a point may be from one of the grid and still be it; coordinates are near [-1, 1]."""
+"""Steps for features near [0, 1] and orthonormal components: 4 to 0.0016, 4 dB apart."""
+MAX_ROWS = 20_000
+"""Maximum number of training rows, that of our closed form."""
+MAX_GRAM_SIDE = 4096
+"""Maximum of the smaller of rows and numbers per row: larger eigendecompositions take minutes."""
+MAX_DISTANCE = 1e-4
+"""Maximum distance of equal points; coordinates are near [-1, 1]."""
 VERSION = 1
 
 
 @runtime_checkable
 class TrainingRows(Protocol):
-    """Training rows, as data modules have them."""
+    """Training rows of data modules."""
 
     @property
     def features(self) -> Tensor:
@@ -54,7 +54,7 @@ class TrainingRows(Protocol):
 
 @dataclass(frozen=True)
 class Linear:
-    """Components of signals on one grid, and how their coefficients are coded at every step."""
+    """Components of signals on one grid, and coders of their coefficients for every step."""
 
     grid: NDArray[np.float32]  # M Q
     components: Components
@@ -69,7 +69,9 @@ class Linear:
         signal = modality.split(modality.read(original))
         where = self._places(signal.queries, str(original))
         if len(where) != 1 or not np.array_equal(where[0], np.arange(len(self.grid))):
-            raise SignalError(f"{original}: its grid is not that of the components")
+            raise SignalError(
+                f"{original}: its grid is not that of the components; train PCA again"
+            )
         number = [coder.step for coder in self.coders].index(step)
         rows = signal.features.flatten(1).numpy()
         known = None
@@ -81,7 +83,7 @@ class Linear:
         return pack_archive(Archive(model.id, number, (item,), payload, model.own), model.default)
 
     def decode(self, data: bytes, original: Path, decoded: Path, model: Model) -> None:
-        """Write an archive's file; the original says only what of it is judged.
+        """Write the file of an archive; the original defines the evaluation view.
 
         Raises ContainerError for damaged bytes, SignalError for a view between grid points.
         """
@@ -100,7 +102,7 @@ class Linear:
         decoded: Path,
         model: Model,
     ) -> None:
-        """Write the file that coefficients of its parts make.
+        """Write the file of coefficients of its parts.
 
         Raises SignalError as `decode`.
         """
@@ -122,7 +124,7 @@ class Linear:
         return torch.from_numpy(rows[parts[:, None], where])
 
     def _places(self, queries: Tensor, what: str) -> NDArray[np.int64]:
-        """Numbers of the grid points that are asked, #P M."""
+        """Indices of queries in the grid, #P M."""
         asked = queries.numpy()
         if asked.shape[1:] == self.grid.shape and np.array_equal(asked[0], self.grid):
             if len(asked) == 1:
@@ -130,31 +132,31 @@ class Linear:
         if asked.shape[2] != self.grid.shape[1]:
             raise SignalError(f"{what}: its grid is not that of the components")
         far, where = cKDTree(self.grid).query(asked.reshape(-1, asked.shape[2]))
-        if far.max(initial=0.0) > NEAR:
-            raise SignalError(f"{what}: components know nothing between the points of their grid")
-        found: NDArray[np.int64] = where.reshape(asked.shape[:2]).astype(np.int64)
-        return found
+        if far.max(initial=0.0) > MAX_DISTANCE:
+            raise SignalError(f"{what}: components have no values between the points of their grid")
+        places: NDArray[np.int64] = where.reshape(asked.shape[:2]).astype(np.int64)
+        return places
 
 
 def learn(rows: TrainingRows, modality: Modality, sample: Path) -> Linear | None:
-    """Components of training rows; None where signals share no grid.
+    """Components of training rows; None if signals share no grid.
 
-    Files that are rebuilt from other places than they are learned at (`sample` is one of them) have
-    no use for components, which are known on their grid only.
+    Components are defined on their grid only: the result is also None if a file (`sample` is one)
+    is reconstructed from other points.
 
-    Raises SignalError if the rows are too few, or all the same.
+    Raises SignalError if there are too few rows, or all are equal.
     """
     numbers = rows.features.shape[1] * rows.features.shape[2]
-    most = min(len(rows), ROWS if numbers <= SIDE else SIDE)
+    most = min(len(rows), MAX_ROWS if numbers <= MAX_GRAM_SIDE else MAX_GRAM_SIDE)
     queries, features, weights = rows.select(torch.linspace(0, len(rows) - 1, most).long())
     if queries.shape[0] != 1:
         return None
     flat = features.flatten(1).numpy()
     spread = None if weights is None else _spread(weights, features.shape[2])
-    found = components(flat, weights=spread)
-    coefficients = found.project(flat, None if spread is None else spread > 0)
+    basis = components(flat, weights=spread)
+    coefficients = basis.project(flat, None if spread is None else spread > 0)
     coders = tuple(histograms(coefficients, step) for step in STEPS)
-    linear = Linear(queries[0].numpy(), found, coders)
+    linear = Linear(queries[0].numpy(), basis, coders)
     meta = modality.read(sample).meta
     try:
         linear._places(next(modality.reconstruct(meta, View())).queries, str(sample))
@@ -164,13 +166,13 @@ def learn(rows: TrainingRows, modality: Modality, sample: Path) -> Linear | None
 
 
 def _spread(weights: Tensor, channels: int) -> NDArray[np.float32]:
-    """Weights of places as those of their channels' values."""
-    found: NDArray[np.float32] = np.repeat(weights.numpy(), channels, axis=1)
-    return found
+    """Weights of points as weights of the values of their channels."""
+    spread: NDArray[np.float32] = np.repeat(weights.numpy(), channels, axis=1)
+    return spread
 
 
 def beside(model: Path) -> Path:
-    """Where the components of a model are."""
+    """Path of the components of a model."""
     return model.with_name(f"{model.stem}.pca.npz")
 
 
@@ -197,27 +199,28 @@ def save(linear: Linear, path: Path) -> None:
 def load(path: Path) -> Linear:
     """Read what `save` wrote.
 
-    Raises ModelError for a file that is damaged or something else.
+    Raises ModelError for a damaged file.
     """
     try:
         with path.open("rb") as handle, np.load(handle) as file:
             if int(file["version"]) != VERSION:
-                raise ModelError(f"{path}: made by another version: train or evaluate anew")
-            found = Components(file["mean"], file["scale"], file["basis"])
+                raise ModelError(f"{path}: of another version; train or evaluate again")
+            basis = Components(file["mean"], file["scale"], file["basis"])
             grid, steps, low, flat = (file[key] for key in ("grid", "steps", "low", "counts"))
             lengths, offsets = file["lengths"], file["offsets"]
         at, coders = 0, []
         for number, step in enumerate(steps):
-            counts = np.zeros((len(found.basis), int(lengths[number].max())), np.int32)
+            counts = np.zeros((len(basis.basis), int(lengths[number].max())), np.int32)
             for row, length in zip(counts, lengths[number], strict=True):
                 row[:length] = flat[at : at + length]
                 at += int(length)
             tables = Tables(counts, lengths[number], offsets[number])
             coders.append(Histograms(float(step), tables, low[number].astype(np.int64)))
-        return Linear(grid, found, tuple(coders))
+        return Linear(grid, basis, tuple(coders))
     except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile, ContainerError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"{path}: no components, or damaged ({reason:.80})") from error
+        raise ModelError(
+            f"{path}: damaged components ({one_line(error):.80}); train or evaluate again"
+        ) from error
 
 
 @lru_cache(1)
@@ -226,7 +229,7 @@ def _loaded(path: Path, changed: float) -> Linear:
 
 
 def baselines(path: Path, model: Model) -> Sequence[Baseline]:
-    """PCA, where it lies beside the model's file."""
+    """PCA, if its file is beside the model's."""
     file = beside(path)
     if not file.is_file():
         return []

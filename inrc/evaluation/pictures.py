@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inrc import codec
 from inrc.errors import SignalError
-from inrc.evaluation.rows import Result
+from inrc.evaluation.results import Result, ordered
 from inrc.model import Model
 from inrc.plotting import beside
 
@@ -14,16 +14,20 @@ from inrc.plotting import beside
 def decoded(rows: Sequence[Result], path: Path, measure: str, folder: Path) -> list[Path]:
     """Draw the best and the worst file of a model's middle quality level, as PNGs in `folder`.
 
-    Raises SignalError if no row is of this model, or its files are gone.
+    Raises SignalError if there are no results of this model, or no files.
     """
     model = Model.load(path)
     quality = model.num_qualities // 2
     own = [row for row in rows if row.model == model.id.hex() and int(row.setting) == quality]
     if not own:
-        raise SignalError(f"{path}: no row of this model at quality level {quality}")
-    ordered = sorted(own, key=lambda row: row.measures[measure])
+        raise SignalError(f"{path}: no result at quality level {quality}; evaluate it first")
+    by_quality = ordered(own, measure)
+    if not by_quality:
+        raise SignalError(
+            f"{path}: {measure} of quality level {quality} is undefined for every file"
+        )
     made = []
-    for word, row in {"worst": ordered[0], "best": ordered[-1]}.items():
+    for word, row in {"worst": by_quality[0], "best": by_quality[-1]}.items():
         target = folder / f"{word}_file_{Path(row.file).stem}.png"
         if picture(Path(row.file), model, quality, target):
             made.append(target)
@@ -31,9 +35,9 @@ def decoded(rows: Sequence[Result], path: Path, measure: str, folder: Path) -> l
 
 
 def picture(original: Path, model: Model, quality: int, target: Path) -> bool:
-    """Draw a file beside what a quality level makes of it; False for data without pictures.
+    """Draw a file beside its decoded version; False for data without pictures.
 
-    Raises SignalError as reading does.
+    Raises SignalError if the file cannot be read.
     """
     made = codec.compress([original], model, quality)
     with tempfile.TemporaryDirectory() as folder:

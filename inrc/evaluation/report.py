@@ -1,8 +1,9 @@
-"""One page about some rows: tables, curves and pictures, nothing outside of it."""
+"""A self-contained HTML page of results: tables, curves and pictures."""
 
 import base64
 import html
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -12,7 +13,7 @@ from inrc.evaluation.compare import compare
 from inrc.evaluation.curves import Curve, curves
 from inrc.evaluation.figure import draw
 from inrc.evaluation.published import Published
-from inrc.evaluation.rows import Result
+from inrc.evaluation.results import Result, ordered
 
 PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>$title</title>
@@ -33,7 +34,7 @@ figure { margin: 1rem 0 } img { max-width: 100% } figcaption, small { color: #55
 <h2>Every setting</h2>$table
 <h2>Best and worst files</h2>$files
 $pictures
-<h2>What is counted, and what is not</h2>$counted
+<h2>What is counted</h2>$counted
 </body></html>
 """)
 
@@ -46,13 +47,13 @@ def page(
 ) -> str:
     """The page as HTML; `pictures` are PNG files to show.
 
-    Raises SignalError for a measure that a codec was not judged by.
+    Raises SignalError for a measure that a codec does not have.
     """
     whole = curves(rows)
     files = {row.file_id: row.file for row in rows}
     first = rows[0]
     about = (
-        f"{len(files)} {html.escape(first.modality)} file(s), judged as decoded files; rates in "
+        f"{len(files)} {html.escape(first.modality)} files, measured as decoded files; rates in "
         f"bits per {html.escape(first.unit)}. Times are medians of warm runs on "
         f"{html.escape(first.device)}."
     )
@@ -69,7 +70,7 @@ def page(
 
 
 def _summary(rows: Sequence[Result], whole: Sequence[Curve], measure: str) -> str:
-    """Our rate beside that of every ordinary codec, where both are as good."""
+    """Our rate relative to every baseline at equal quality."""
     head = [
         "codec", f"our rate at equal {measure}", "of single files", f"our {measure} at equal rate",
         "range of both", "files", "encode s", "decode s",
@@ -79,22 +80,22 @@ def _summary(rows: Sequence[Result], whole: Sequence[Curve], measure: str) -> st
     for other in (curve for curve in whole if not _ours(curve, rows)):
         deltas = {each["codec"]: each for each in compare(rows, other.codec, measure)}
         for ours in mine:
-            found = deltas[ours.codec]
+            delta = deltas[ours.codec]
             name = other.codec if len(mine) == 1 else f"{other.codec} beside {ours.codec}"
-            if found["why"] is not None:
-                lines.append([name, found["why"], *["-"] * 4, *_seconds(other)])
+            if delta["why"] is not None:
+                lines.append([name, delta["why"], *["-"] * 4, *_seconds(other)])
                 continue
-            gain, between = found["bd_quality"], found["interval"]
+            gain, between = delta["bd_quality"], delta["interval"]
             lines.append([
-                name, f"{found['bd_rate']:+.3g} %",
+                name, f"{delta['bd_rate']:+.3g} %",
                 "-" if between is None else f"{between[0]:+.3g} to {between[1]:+.3g} %",
                 "-" if gain is None else f"{gain:+.2f}",
-                f"{found['low']:.4g} to {found['high']:.4g}",
-                f"{found['files']} of {found['shared']}", *_seconds(other),
+                f"{delta['low']:.4g} to {delta['high']:.4g}",
+                f"{delta['files']} of {delta['shared']}", *_seconds(other),
             ])  # fmt: skip
     note = (
-        "Bjontegaard deltas of the mean curves, PCHIP over log rate, negative where ours is "
-        "smaller; the third column is a 95 % bootstrap interval of the files' own deltas."
+        "Bjontegaard deltas of the mean curves, PCHIP over log rate, negative if our rate is "
+        "smaller; the third column is the 95 % bootstrap interval of the deltas of single files."
     )
     return _html(head, lines) + f"<p><small>{note}</small></p>"
 
@@ -109,7 +110,7 @@ def _drawn(whole: Sequence[Curve], measure: str, published: Sequence[Published])
     buffer = io.BytesIO()
     draw(whole, measure, published).savefig(buffer, format="svg")
     svg = buffer.getvalue().decode()
-    caption = "Ours solid, ordinary codecs dashed, published points hollow."
+    caption = "Our codecs solid, baselines dashed, published points hollow."
     sources = "".join(
         f"<li>{html.escape(each.method)}: {html.escape(each.source)}</li>" for each in published
     )
@@ -133,15 +134,13 @@ def _table(whole: Sequence[Curve]) -> str:
 
 
 def _extremes(rows: Sequence[Result], measure: str) -> str:
-    """Files on which the finest setting of ours is best and worst."""
+    """Files on which our highest quality level is best and worst."""
     ours = [row for row in rows if row.model is not None and measure in row.measures]
     if not ours:
-        return "<p>No rows of ours.</p>"
+        return "<p>No results of our codecs.</p>"
     finest = max(row.setting for row in ours)
-    ordered = sorted(
-        (row for row in ours if row.setting == finest), key=lambda row: row.measures[measure]
-    )
-    shown = ordered if len(ordered) <= 6 else [*ordered[:3], *ordered[-3:]]
+    files = ordered([row for row in ours if row.setting == finest], measure)
+    shown = files if len(files) <= 6 else [*files[:3], *files[-3:]]
     lines = [
         [Path(row.file).name, f"{row.bytes:,}", f"{row.rate:.4g}", f"{row.measures[measure]:.4g}"]
         for row in shown
@@ -152,7 +151,7 @@ def _extremes(rows: Sequence[Result], measure: str) -> str:
 def _counted(rows: Sequence[Result], whole: Sequence[Curve]) -> str:
     said = [
         "A rate counts every byte of a file: header, checksum and payload.",
-        "What all files share is not counted: decoders, our trained model, the components of PCA.",
+        "Everything that files share is not counted: decoders, models, components of PCA.",
     ]
     model = next((row.model_bytes for row in rows if row.model_bytes), None)
     others = [p for c in whole if not _ours(c, rows) for p in c.points]
@@ -169,13 +168,13 @@ def _counted(rows: Sequence[Result], whole: Sequence[Curve]) -> str:
                 even = -(-model // max(1, round(match.bytes - point.bytes)))
                 said.append(
                     f"At setting {point.setting:g} it has paid for itself after {even:,} files, "
-                    "against the smallest ordinary codec that is at least as good in PSNR."
+                    "compared with the smallest baseline that has at least the same PSNR."
                 )
                 break
         else:
             said.append(
-                "At each of its settings an ordinary codec is as good with no more bytes, or none "
-                "is as good: there is no number of files after which it has paid for itself."
+                "At no setting does it save bytes compared with a baseline of at least the same "
+                "PSNR: there is no number of files after which it has paid for itself."
             )
     return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in said) + "</ul>"
 
@@ -203,4 +202,4 @@ def _html(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+    return "-" if value is None or math.isnan(value) else f"{value:.4g}"

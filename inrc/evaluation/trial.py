@@ -15,18 +15,18 @@ import torch
 
 from inrc import codec
 from inrc.evaluation import baselines
-from inrc.evaluation.rows import Result, identity
+from inrc.evaluation.results import Result, identity
 from inrc.model import Model
 
-LONG = 2.0
-"""Seconds; what takes longer is not run again for the median: its noise is small beside it."""
+MAX_REPEATED_SECONDS = 2.0
+"""Seconds of a run above which it is not repeated for a median."""
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What to measure. `codec` is None for our own, else the name of one of the baselines."""
+    """A measurement. `codec` is the name of a baseline, or None for the model's codec."""
 
     model: Path
     file: Path
@@ -35,14 +35,14 @@ class Trial:
     repeats: int = 3
 
 
-OURS = "inrc"
-"""Our codec's name in a row; the model and its method are named beside it."""
+CODEC_NAME = "inrc"
+"""Name of our codecs in results, followed by the method."""
 
 
 def try_codec(trial: Trial) -> Result:
     """Measure one trial.
 
-    Raises InrcError for a file that cannot be read, and whatever a codec raises.
+    Raises InrcError for a file that cannot be read, and every error of a codec.
     """
     torch.set_num_threads(1)
     model = _model(trial.model)
@@ -50,7 +50,7 @@ def try_codec(trial: Trial) -> Result:
 
 
 def describe(trial: Trial, model: Model) -> Result:
-    """The row of a trial before anything is measured.
+    """The result of a trial without measurements.
 
     Raises OSError for a file that cannot be read.
     """
@@ -58,7 +58,7 @@ def describe(trial: Trial, model: Model) -> Result:
     baseline = None if trial.codec is None else baselines.baseline(trial.model, model, trial.codec)
     learned = None if baseline is None else baseline.learned
     return Result(
-        codec=f"{OURS} {model.card['method']['name']}" if trial.codec is None else trial.codec,
+        codec=trial.codec or f"{CODEC_NAME} {model.card['method']['name']}",
         setting=trial.setting,
         setting_unit="quality" if baseline is None else baseline.unit,
         file=str(trial.file),
@@ -116,11 +116,11 @@ def _filled(
 
 
 def _timed(run: Callable[[], Value], repeats: int) -> tuple[Value, float]:
-    """A result, and the median seconds of warm runs; of the only one if that is long."""
+    """A result, and the median seconds of warm runs, or those of a single long run."""
     start = time.perf_counter()
     result = run()
     first = time.perf_counter() - start
-    if first > LONG or repeats < 1:
+    if first > MAX_REPEATED_SECONDS or repeats < 1:
         return result, first
     seconds = []
     for _ in range(repeats):
@@ -146,10 +146,10 @@ def _device() -> str:
 
 @lru_cache(1)
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in ("inrc", "torch", "numpy", "pillow", "imagecodecs", "av"):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -1,4 +1,4 @@
-"""Processes that do one task each at a time, and are replaced when they crash or hang."""
+"""Processes that run one task at a time, and are replaced if they crash or hang."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -8,8 +8,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
-STARTING = 300.0
-"""Seconds that a fresh process may take to import what it needs."""
+from inrc.errors import one_line
+
+START_TIMEOUT = 300.0
+"""Maximum seconds that a new process takes for its imports."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -17,7 +19,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Failed:
-    """A task without a result, and why."""
+    """A task without a result, and the reason."""
 
     reason: str
 
@@ -25,12 +27,12 @@ class Failed:
 class Workers(Generic[Task, Result]):
     """Runs `work(task)` for many tasks on several processes, with a time limit for each.
 
-    A context manager: its processes, which take seconds to start, are kept until its end.
+    It is a context manager: processes take seconds to start and are reused until its exit.
 
     Args:
-        work: a function of a module (it is found by its name in a fresh process).
-        count: processes.
-        limit: seconds that a task may take; what takes longer is killed.
+        work: a function of a module, which a new process imports by its name.
+        count: number of processes.
+        limit: maximum seconds of a task; the process of a longer one is killed.
     """
 
     def __init__(self, work: Callable[[Task], Result], count: int, limit: float) -> None:
@@ -68,7 +70,7 @@ class Workers(Generic[Task, Result]):
                 worker.stop()
 
     def _done(self, busy: Sequence["_Worker"]) -> list["_Worker"]:
-        """Those that have answered, crashed, or used up their time."""
+        """Workers that have a result, crashed, or exceeded their time."""
         left = min(worker.started for worker in busy) + self.limit - time.monotonic()
         ready = wait([worker.pipe for worker in busy], max(0.0, left))
         now = time.monotonic()
@@ -91,14 +93,14 @@ class _Worker:
         self.task: Any = None
 
     def begin(self, task: Any) -> None:
-        """Hand a task over; what a fresh process takes to import is no part of its time."""
-        if not self.greeted and self.pipe.poll(STARTING):
+        """Send a task; the imports of a new process do not count in its time."""
+        if not self.greeted and self.pipe.poll(START_TIMEOUT):
             self.greeted = self.pipe.recv()
         self.task, self.started = task, time.monotonic()
         self.pipe.send(task)
 
     def result(self, limit: float) -> Any:
-        """What came back; the process is stopped if nothing did."""
+        """The result; without one the process is stopped."""
         if self.pipe.poll():
             try:
                 return self.pipe.recv()
@@ -125,6 +127,6 @@ def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
         try:
             result = work(task)
         except Exception as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             result = Failed(reason or type(error).__name__)
         pipe.send(result)

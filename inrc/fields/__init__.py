@@ -1,7 +1,7 @@
-"""Neural fields: how a latent bends a shared network."""
+"""Neural fields: functions of points, conditioned on a latent."""
 
 from inrc.fields.bayesian import BayesianSiren
-from inrc.fields.field import Field, Layer, affine, sine
+from inrc.fields.field import Evaluator, Field, Layer, SineLayers, affine, sine
 from inrc.fields.gated import GatedSiren
 from inrc.fields.own import PerSignalSiren
 from inrc.fields.shift import ShiftSiren
@@ -9,6 +9,6 @@ from inrc.fields.siren import Siren
 from inrc.fields.sparse import SparseSiren, SparseWeightSiren
 
 __all__ = [
-    "BayesianSiren", "Field", "GatedSiren", "Layer", "PerSignalSiren", "ShiftSiren", "Siren",
-    "SparseSiren", "SparseWeightSiren", "affine", "sine",
+    "BayesianSiren", "Evaluator", "Field", "GatedSiren", "Layer", "PerSignalSiren", "ShiftSiren",
+    "SineLayers", "Siren", "SparseSiren", "SparseWeightSiren", "affine", "sine",
 ]  # fmt: skip

@@ -7,17 +7,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inrc.fields.field import Field, Layer
+from inrc.fields.field import Evaluator, Field, Layer, SineLayers
+from inrc.fields.siren import initial_bound
 
 
 class BayesianSiren(Field):
-    """A small SIREN after a Fourier embedding, all of whose W weights come from the latent.
+    """A small SIREN after a Fourier embedding; the latent holds all of its W weights.
 
     COMBINER (arXiv:2305.19185), sec. 3: the embedding of a coordinate x is cos(pi f x) and
     sin(pi f x), f geometric from 1 to `finest`; every matrix has the bias as its last row. The
-    first W latents are the weights; what follows (`latent_dim` in all) the field does not look at.
+    first W of the `latent_dim` latents are the weights; the field ignores the others.
 
-    The latent's h become weights by one map per layer: w = u (h A), u the size of a SIREN's initial
+    One map per layer turns latents h into weights: w = u (h A), u the size of a SIREN's initial
     weights, so that h is near 1. A is the identity, or learned with `mixed` (RECOMBINER,
     arXiv:2309.17182, sec. 3.1; it starts at the identity here).
 
@@ -29,7 +30,7 @@ class BayesianSiren(Field):
         depth: sine layers.
         embedding: size of the embedding of a point, at least 2 D.
         finest: highest frequency, in half periods per unit of a coordinate.
-        w0: of the sines.
+        w0: frequency of the sines.
         mixed: learn A.
     """
 
@@ -58,8 +59,8 @@ class BayesianSiren(Field):
         self.w0 = w0
         steps = torch.linspace(0.0, math.log(finest), each).exp()
         self.register_buffer("frequencies", math.pi * steps)
-        self.register_buffer("scales", torch.tensor([_scale(i, r - 1, w0) for i, (r, _) in
-                                                     enumerate(self.shapes)]))  # fmt: skip
+        bounds = [initial_bound(i, rows - 1, w0) for i, (rows, _) in enumerate(self.shapes)]
+        self.register_buffer("scales", torch.tensor(bounds))
         self.mix = nn.ParameterList(
             nn.Parameter(torch.eye(rows * columns)) for rows, columns in self.shapes if mixed
         )
@@ -73,10 +74,10 @@ class BayesianSiren(Field):
         return self.own
 
     def random(self) -> Float[Tensor, "W"]:
-        """Weights (as latents) of a SIREN's start: uniform in +-1 (arXiv:2006.09661, sec. 3.2)."""
+        """Initial latents, uniform in +-1: the weights of a SIREN (arXiv:2006.09661, sec. 3.2)."""
         return torch.rand(self.weight_count) * 2.0 - 1.0
 
-    def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
+    def condition(self, latent: Float[Tensor, "B K"]) -> Evaluator:
         layers = []
         start = 0
         for i, (rows, columns) in enumerate(self.shapes):
@@ -89,15 +90,10 @@ class BayesianSiren(Field):
             matrix = (part * size).unflatten(1, (rows, columns))
             bias = matrix[:, -1:]
             layers.append(Layer(matrix[:, :-1], bias + 0.5 if last else bias))
-        return layers
+        siren = SineLayers(tuple(layers))
+        return lambda points: siren(self.embed(points))
 
-    def features(
-        self, points: Float[Tensor, "#B M D"], layers: list[Layer]
-    ) -> Float[Tensor, "#B M H"]:
+    def embed(self, points: Float[Tensor, "#B M D"]) -> Float[Tensor, "#B M E"]:
+        """The Fourier embedding of points."""
         angle = (points.unsqueeze(-1) * self.frequencies).flatten(2)  # B M D*n
-        return super().features(torch.cat([angle.cos(), angle.sin()], -1), layers)
-
-
-def _scale(layer: int, inputs: int, w0: float) -> float:
-    """Bound of a SIREN's initial weights (arXiv:2006.09661, sec. 3.2)."""
-    return 1.0 / inputs if layer == 0 else math.sqrt(6.0 / inputs) / w0
+        return torch.cat([angle.cos(), angle.sin()], -1)

@@ -1,30 +1,34 @@
-"""Neural fields: how a latent bends a shared SIREN.
+"""The interface of a neural field: a function of points, conditioned on a latent.
 
-A field turns a latent into the weights and biases of its layers (`bend`) and evaluates those at
-points (`forward`). A weight, a bias or a set of points with one row is shared by the whole batch
-and is computed once: activations grow a batch axis only at the first layer that a latent bends.
+`Field.condition` turns latents into an `Evaluator`, which is called with points. A weight, a bias
+or a set of points with one row is shared by the whole batch and is computed once: activations have
+a batch axis only from the first layer on that depends on the latent.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+Evaluator = Callable[[Tensor], Tensor]
+"""Points #B M D to the values B M F of the conditioned field."""
+
 
 class Layer(NamedTuple):
-    """One affine map, ready to use: the frequency w0 is already multiplied in."""
+    """One affine map. The frequency w0 is part of the weight and the bias."""
 
     weight: Float[Tensor, "#B I O"]
     bias: Float[Tensor, "#B 1 O"]
 
 
 class _SinCos(torch.autograd.Function):
-    """Sine, with the cosine kept for the derivative, and the sine again for the derivative of that.
+    """Sine and cosine, both saved, so that no derivative evaluates a trigonometric function.
 
-    Both are outputs, so a second derivative through the backward pass finds them and evaluates no
-    trigonometric function again.
+    Both are outputs: the backward pass is differentiable in terms of them.
     """
 
     @staticmethod
@@ -44,30 +48,48 @@ class _SinCos(torch.autograd.Function):
 
 
 def sine(u: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Elementwise sine; cheap to differentiate twice, in place where nothing is differentiated."""
+    """Elementwise sine; cheap to differentiate twice, in place if no gradient is recorded."""
     if torch.is_grad_enabled() and u.requires_grad:
         return _SinCos.apply(u)[0]  # type: ignore[no-untyped-call]
     return u.sin_()
 
 
 def affine(h: Float[Tensor, "#B M I"], layer: Layer) -> Float[Tensor, "#B M O"]:
-    """The map h W + b; what has one row is broadcast, and stays so as long as everything does."""
+    """The map h W + b. Arguments with one row are broadcast; the result has one row if all do."""
     weight, bias = layer
     rows = max(h.shape[0], weight.shape[0])
     if rows == 1:
         shared = torch.mm(h[0], weight[0]).unsqueeze(0)
         return shared + bias
     if h.shape[0] == 1 and weight.shape[0] == rows:  # one product for all rows
-        every = torch.mm(h[0], weight.transpose(0, 1).flatten(1))  # M B*O
-        return every.unflatten(1, (rows, -1)).transpose(0, 1) + bias
+        product = torch.mm(h[0], weight.transpose(0, 1).flatten(1))  # M B*O
+        return product.unflatten(1, (rows, -1)).transpose(0, 1) + bias
     return torch.baddbmm(bias, h.expand(rows, -1, -1), weight.expand(rows, -1, -1))
 
 
+@dataclass(frozen=True)
+class SineLayers:
+    """An `Evaluator`: sine layers, then an affine one, each shared or with a row per signal."""
+
+    layers: tuple[Layer, ...]
+
+    def __call__(self, points: Float[Tensor, "#B M D"]) -> Float[Tensor, "#B M F"]:
+        """Values at the points."""
+        return affine(self.hidden(points), self.layers[-1])
+
+    def hidden(self, points: Float[Tensor, "#B M D"]) -> Float[Tensor, "#B M H"]:
+        """Activations of the last sine layer."""
+        h = points
+        for layer in self.layers[:-1]:
+            h = sine(affine(h, layer))
+        return h
+
+
 class Field(nn.Module, ABC):
-    """A function of points, bent by a latent."""
+    """A function of points, conditioned on a latent."""
 
     closed_form: ClassVar[bool] = False
-    """`start` does something, which needs observations that look at one point each."""
+    """Whether `start` fits the field; it needs observations of one point each."""
 
     def __init__(self, point_dim: int, value_dim: int, latent_dim: int) -> None:
         super().__init__()
@@ -77,25 +99,25 @@ class Field(nn.Module, ABC):
 
     @property
     def linear(self) -> bool:
-        """Values are linear in the latent: their derivative is the same for all signals."""
+        """Whether values are affine in the latent: their derivative is the same for all signals."""
         return False
 
     @property
     @abstractmethod
     def width(self) -> int:
-        """Units of the widest layer: what memory is planned by."""
+        """Units of the widest layer; the memory of an evaluation is planned with it."""
 
     @property
     def row_width(self) -> int:
-        """Units that are held per row and point; fewer than `width` if rows share a trunk."""
+        """Units held per row and point; fewer than `width` if rows share a trunk."""
         return self.width
 
     @abstractmethod
-    def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
-        """The layers of every signal."""
+    def condition(self, latent: Float[Tensor, "B K"]) -> Evaluator:
+        """The field of every latent, to be evaluated at any points."""
 
     def penalty(self, latent: Float[Tensor, "B K"]) -> Float[Tensor, "B"]:
-        """What a latent costs beside its distortion, in training; default: nothing."""
+        """Term added to the distortion of a latent in training; 0 by default."""
         return latent.new_zeros(len(latent))
 
     def start(
@@ -104,22 +126,7 @@ class Field(nn.Module, ABC):
         features: Float[Tensor, "N M F"],
         weights: Float[Tensor, "#N M"] | None,
     ) -> None:
-        """Learn from all training signals at once what has a closed form; default: nothing.
+        """Fit the part of the field that has a closed form to all training signals.
 
-        Queries are points here, and features are values: see `closed_form`.
+        Does nothing by default. Queries are points and features are values: see `closed_form`.
         """
-
-    def forward(
-        self, points: Float[Tensor, "#B M D"], layers: list[Layer]
-    ) -> Float[Tensor, "B M F"]:
-        """Values of the field at the points."""
-        return affine(self.features(points, layers), layers[-1])
-
-    def features(
-        self, points: Float[Tensor, "#B M D"], layers: list[Layer]
-    ) -> Float[Tensor, "#B M H"]:
-        """Activations of the last hidden layer."""
-        h = points
-        for layer in layers[:-1]:
-            h = sine(affine(h, layer))
-        return h

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inrc.fields.field import Layer
+from inrc.fields.field import Layer, SineLayers
 from inrc.fields.siren import Siren
 
 
@@ -15,10 +15,10 @@ class GatedSiren(Siren):
 
     h' = sin(w0 ((G o W) h + b)), G = 2 sigmoid(U V^T / sqrt(r)), with U, V of rank r from a small
     residual network of the latent. The factor 2 (INR-GAN, arXiv:2011.12026) makes an open gate 1:
-    with a plain sigmoid every layer would be halved at the start and the signal would die out.
+    a plain sigmoid would halve every layer at the start.
 
-    U is 0 and V is of unit size at the initial latent, so that the field starts as the ungated
-    SIREN while the gradient with respect to U, and through it to the latent, is alive.
+    U is 0 and V has unit variance at the initial latent: the field starts as the ungated SIREN,
+    and the gradient with respect to U and the latent is not 0.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class GatedSiren(Siren):
         with torch.no_grad():
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
-            # of U: with torch's default the derivative of the field with respect to the latent is
-            # so small that a step of 1e4 would be needed (largest eigenvalue of J^T J / M 7e-6
-            # against 0.5 for shifts, at 64x5); it grows with the square of this
+            # rows of U: with torch's default the derivative of the field with respect to the latent
+            # needs steps of 1e4 (largest eigenvalue of J^T J / M 7e-6 against 0.5 for shifts, at
+            # 64x5); it grows with the square of this factor
             factors = self.leave.weight.unflatten(0, (self.gated, 2, width, rank))
             factors[:, 0] *= 16.0
             start = self._factors(torch.zeros(1, latent_dim))
@@ -57,13 +57,11 @@ class GatedSiren(Siren):
         h = self.leave(h + self.block(h))
         return h.unflatten(-1, (self.gated, 2, self.hidden, self.rank))
 
-    def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
-        layers = self.straight()
+    def condition(self, latent: Float[Tensor, "B K"]) -> SineLayers:
+        first, *hidden, last = self.shared_layers()
         factors = self._factors(latent)
         u, v = factors.unbind(2)  # B L H r
         logits = torch.matmul(u, v.transpose(-1, -2)) / math.sqrt(self.rank)
         gates = 2.0 * torch.sigmoid(logits)  # B L H H
-        bent = [
-            Layer(gates[:, i] * layer.weight, layer.bias) for i, layer in enumerate(layers[1:-1])
-        ]
-        return [layers[0], *bent, layers[-1]]
+        gated = [Layer(gates[:, i] * layer.weight, layer.bias) for i, layer in enumerate(hidden)]
+        return SineLayers((first, *gated, last))

@@ -1,4 +1,4 @@
-"""The SIREN of one signal: the latent is the network itself."""
+"""A SIREN per signal: the latent is the network itself."""
 
 import math
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inrc.fields.field import Field, Layer
+from inrc.fields.field import Field, Layer, SineLayers
+from inrc.fields.siren import initial_bound
 
 
 def sizes(point_dim: int, value_dim: int, width: int, depth: int) -> Iterator[tuple[int, int]]:
@@ -49,36 +50,36 @@ class PerSignalSiren(Field):
 
     @property
     def tensors(self) -> list[int]:
-        """How many latents belong to each matrix and bias, in their order."""
+        """Number of latents of each matrix and bias, in their order."""
         return [size for rows, columns in self.shapes for size in (rows * columns, columns)]
 
     @property
     def matrices(self) -> list[tuple[int, int]]:
-        """Rows and columns of each layer, its bias being the last row."""
+        """Rows and columns of each layer; the bias is the last row."""
         return [(rows + 1, columns) for rows, columns in self.shapes]
 
     def random(self, seed: int, spread: float = 1.0) -> Float[Tensor, "K"]:
-        """Weights of a SIREN's start, the same for the same seed.
+        """Initial weights, the same for the same seed.
 
         W and b are uniform in +-1/D in the first layer and +-sqrt(6 / inputs) / w0 after it (SIREN,
         arXiv:2006.09661, sec. 3.2; biases as in COIN's code); the output starts at 1/2, as features
-        lie in [0, 1]. The first W, which is the frequencies that there are, is times `spread`.
+        lie in [0, 1]. The first W, which holds the frequencies, is multiplied by `spread`.
         """
         generator = torch.Generator().manual_seed(seed)
         bounds = []
         for number, (rows, columns) in enumerate(self.shapes):
-            bound = 1.0 / rows if number == 0 else math.sqrt(6.0 / rows) / self.w0
+            bound = initial_bound(number, rows, self.w0)
             bounds.append(torch.full(((rows + 1) * columns,), bound))
         start = torch.cat(bounds) * (2.0 * torch.rand(self.latent_dim, generator=generator) - 1.0)
         start[: math.prod(self.shapes[0])] *= spread
         start[-self.value_dim :] = 0.5
         return start
 
-    def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
+    def condition(self, latent: Float[Tensor, "B K"]) -> SineLayers:
         layers = []
         pieces = iter(latent.split(self.tensors, dim=1))
         for number, (rows, columns) in enumerate(self.shapes):
             scale = self.w0 if number < len(self.shapes) - 1 else 1.0
             matrix = scale * next(pieces).unflatten(1, (rows, columns))  # B I O
             layers.append(Layer(matrix, scale * next(pieces).unsqueeze(1)))
-        return layers
+        return SineLayers(tuple(layers))

@@ -6,15 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inrc.fields.field import Layer
+from inrc.fields.field import SineLayers
 from inrc.fields.siren import Siren
 
 
 class ShiftSiren(Siren):
     """COIN++ (arXiv:2201.12904), eq. 5 and sec. 2.2: the latent shifts every sine layer.
 
-    h' = sin(w0 (W h + b + beta)), beta = A z: one linear map to all shifts. Its bias is absorbed
-    in b.
+    h' = sin(w0 (W h + b + beta)), beta = A z: one linear map to all shifts. Its bias is part of b.
     """
 
     def __init__(
@@ -24,11 +23,5 @@ class ShiftSiren(Siren):
         bound = 1.0 / math.sqrt(latent_dim)  # torch's default for a linear map, as in COIN++
         self.shift = nn.Parameter(torch.empty(latent_dim, depth * width).uniform_(-bound, bound))
 
-    def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
-        layers = self.straight()
-        shifts = torch.mm(latent, self.w0 * self.shift).unsqueeze(1)  # B 1 depth*width
-        shifted = [
-            Layer(layer.weight, layer.bias + shift)
-            for layer, shift in zip(layers, shifts.split(self.hidden, dim=-1), strict=False)
-        ]
-        return [*shifted, layers[-1]]
+    def condition(self, latent: Float[Tensor, "B K"]) -> SineLayers:
+        return self.shifted(torch.mm(latent, self.w0 * self.shift))

@@ -1,12 +1,18 @@
-"""The plain SIREN, shared by fields that bend it."""
+"""The plain SIREN, base of the fields that modulate it."""
 
 import math
 from itertools import pairwise
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
-from inrc.fields.field import Field, Layer
+from inrc.fields.field import Field, Layer, SineLayers
+
+
+def initial_bound(layer: int, inputs: int, w0: float) -> float:
+    """Bound of the uniform initial weights of a layer (SIREN, arXiv:2006.09661, sec. 3.2)."""
+    return 1.0 / inputs if layer == 0 else math.sqrt(6.0 / inputs) / w0
 
 
 class Siren(Field):
@@ -27,7 +33,7 @@ class Siren(Field):
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
         for i, (rows, columns) in enumerate(pairwise(sizes)):
-            bound = 1.0 / rows if i == 0 else math.sqrt(6.0 / rows) / w0
+            bound = initial_bound(i, rows, w0)
             self.weights.append(nn.Parameter(torch.empty(rows, columns).uniform_(-bound, bound)))
             self.biases.append(nn.Parameter(torch.empty(columns).uniform_(-bound, bound)))
         with torch.no_grad():  # features lie in [0, 1]
@@ -37,10 +43,20 @@ class Siren(Field):
     def width(self) -> int:
         return self.hidden
 
-    def straight(self) -> list[Layer]:
-        """The layers that no latent has bent."""
+    def shared_layers(self) -> list[Layer]:
+        """The layers without modulation, one row each."""
         scale = [self.w0] * self.depth + [1.0]
         return [
             Layer((s * w).unsqueeze(0), (s * b).expand(1, 1, -1))
             for s, w, b in zip(scale, self.weights, self.biases, strict=True)
         ]
+
+    def shifted(self, shifts: Float[Tensor, "B L"]) -> SineLayers:
+        """The layers with these shifts added to the biases of the sine layers, w0 included."""
+        *hidden, last = self.shared_layers()
+        rows = shifts.unsqueeze(1).split(self.hidden, dim=-1)
+        shifted = [
+            Layer(layer.weight, layer.bias + shift)
+            for layer, shift in zip(hidden, rows, strict=True)
+        ]
+        return SineLayers((*shifted, last))

@@ -1,4 +1,4 @@
-"""Sparse modulation: every number that is sent has a gate that may shut it off."""
+"""Sparse modulation: every modulation has a gate that can be closed."""
 
 import math
 
@@ -6,23 +6,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inrc.fields.field import Layer
+from inrc.fields.field import Layer, SineLayers
 from inrc.fields.siren import Siren
 
 TEMPERATURE, STRETCH = 2.0 / 3.0, (-0.1, 1.1)
-"""Of the hard-concrete distribution: Louizos et al. (arXiv:1712.01312), sec. 4."""
-LEAST, MOST = math.log(1e-2), math.log(1e2)
-"""Where log alpha is held, as in that paper's code."""
+"""Parameters of the hard-concrete distribution: Louizos et al. (arXiv:1712.01312), sec. 4."""
+MIN_LOG_ALPHA, MAX_LOG_ALPHA = math.log(1e-2), math.log(1e2)
+"""Range to which log alpha is clamped, as in that paper's code."""
 
 
 def hard_concrete(
     log_alpha: Float[Tensor, "..."], noise: Float[Tensor, "..."] | None = None
 ) -> Float[Tensor, "..."]:
-    """Gates in [0, 1] (arXiv:1712.01312, eq. 10-13): sampled with noise ~ U(0, 1), else the mode.
+    """Gates in [0, 1] (arXiv:1712.01312, eq. 10-13): sampled with noise ~ U(0, 1), or the mode.
 
     s = sigmoid((log u - log(1 - u) + log alpha) / temperature), stretched and clipped.
     """
-    logit = log_alpha.clamp(LEAST, MOST)
+    logit = log_alpha.clamp(MIN_LOG_ALPHA, MAX_LOG_ALPHA)
     if noise is not None:
         u = noise.clamp(1e-6, 1 - 1e-6)
         logit = (torch.log(u) - torch.log1p(-u) + logit) / TEMPERATURE
@@ -31,16 +31,17 @@ def hard_concrete(
 
 
 def open_share(log_alpha: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Probability that a gate is not shut (arXiv:1712.01312, eq. 12): the expected L0 norm."""
+    """Probability that a gate is open (arXiv:1712.01312, eq. 12): the expected L0 norm."""
     low, high = STRETCH
-    return torch.sigmoid(log_alpha.clamp(LEAST, MOST) - TEMPERATURE * math.log(-low / high))
+    logit = log_alpha.clamp(MIN_LOG_ALPHA, MAX_LOG_ALPHA)
+    return torch.sigmoid(logit - TEMPERATURE * math.log(-low / high))
 
 
 class SparseSiren(Siren):
-    """A SIREN that is changed by numbers behind hard-concrete gates: MSCN (arXiv:2205.08957).
+    """A SIREN with modulations behind hard-concrete gates: MSCN (arXiv:2205.08957).
 
-    The latent holds U changes and then U values of log alpha. In training, where gradients are
-    asked for, gates are sampled; otherwise each is at its mode.
+    The latent holds U modulations and then U values of log alpha. Gates are sampled in training
+    mode if gradients are enabled; otherwise each takes its mode.
 
     Args:
         point_dim: D.
@@ -48,7 +49,7 @@ class SparseSiren(Siren):
         width: units of a layer.
         depth: sine layers.
         w0: frequency of the sines.
-        price: of one gate that is surely open, in mean squared error, shared out over all U.
+        price: penalty of one open gate in mean squared error, divided by U.
     """
 
     def __init__(
@@ -60,38 +61,32 @@ class SparseSiren(Siren):
         self.latent_dim = 2 * self.changes
 
     def count(self) -> int:
-        """U, how many numbers may change: one shift for every unit (the structured form)."""
+        """U, the number of modulations: one shift for every unit (the structured form)."""
         return self.depth * self.hidden
 
     def gated(self, latent: Float[Tensor, "B K"]) -> Float[Tensor, "B U"]:
-        """The changes after their gates."""
+        """The modulations, each multiplied by its gate."""
         change, log_alpha = latent.split(self.changes, dim=1)
         noisy = self.training and torch.is_grad_enabled()
         noise = torch.rand_like(log_alpha) if noisy else None
         return change * hard_concrete(log_alpha, noise)
 
     def penalty(self, latent: Float[Tensor, "B K"]) -> Float[Tensor, "B"]:
-        """The price of the gates that are expected to be open (MSCN, eq. 8)."""
+        """The expected number of open gates, times its price (MSCN, eq. 8)."""
         return self.price * open_share(latent[:, self.changes :]).mean(1)
 
-    def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
-        layers = self.straight()
-        shifts = (self.w0 * self.gated(latent)).unsqueeze(1)  # B 1 depth*width
-        shifted = [
-            Layer(layer.weight, layer.bias + shift)
-            for layer, shift in zip(layers, shifts.split(self.hidden, dim=-1), strict=False)
-        ]
-        return [*shifted, layers[-1]]
+    def condition(self, latent: Float[Tensor, "B K"]) -> SineLayers:
+        return self.shifted(self.w0 * self.gated(latent))
 
 
 class SparseWeightSiren(SparseSiren):
-    """The unstructured form: every weight and bias may change, theta = theta_0 + z o delta."""
+    """The unstructured form: every weight and bias is modulated, theta = theta_0 + z o delta."""
 
     def count(self) -> int:
-        """U, all weights and biases."""
+        """U, the number of weights and biases."""
         return sum(p.numel() for p in (*self.weights, *self.biases))
 
-    def bend(self, latent: Float[Tensor, "B K"]) -> list[Layer]:
+    def condition(self, latent: Float[Tensor, "B K"]) -> SineLayers:
         changes = self.gated(latent)
         scale = [self.w0] * self.depth + [1.0]
         layers, at = [], 0
@@ -101,10 +96,10 @@ class SparseWeightSiren(SparseSiren):
             shift = changes[:, at : at + bias.numel()].unsqueeze(1)
             at += bias.numel()
             layers.append(Layer(s * (weight + more), s * (bias + shift)))
-        return layers
+        return SineLayers(tuple(layers))
 
 
 def gates_and_changes(changes: int, lr: float, gate_lr: float) -> nn.Parameter:
-    """First step sizes of a latent of `changes` numbers and as many gates."""
+    """Initial step sizes of a latent of `changes` modulations and as many gates."""
     lrs = torch.cat([torch.full((changes,), lr), torch.full((changes,), gate_lr)])
     return nn.Parameter(lrs)

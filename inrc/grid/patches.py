@@ -30,6 +30,11 @@ def counts(shape: tuple[int, ...], patch: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(-(-n // p) for n, p in zip(shape, patch, strict=True))
 
 
+def padded(shape: tuple[int, ...], patch: tuple[int, ...]) -> int:
+    """Number of cells of all patches, with those beyond the grid."""
+    return prod(counts(shape, patch)) * prod(patch)
+
+
 def split(array: Float[Tensor, "*shape C"], patch: tuple[int, ...]) -> Float[Tensor, "P M C"]:
     """Cut a grid into patches, row-major; what is missing at the far ends is reflected."""
     shape = tuple(array.shape[:-1])

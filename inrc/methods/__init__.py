@@ -1,6 +1,6 @@
-"""The methods as rows of one table: which field, which adapter, which bottlenecks.
+"""The methods: each combines a field, an adapter and bottlenecks.
 
-A method is known by its import here.
+Methods that are imported here can be used by their name.
 """
 
 from inrc.methods.basis import Basis

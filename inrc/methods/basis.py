@@ -11,10 +11,10 @@ from inrc.methods.network import Network, Observer
 
 @dataclass
 class Basis(Method):
-    """A continuous basis: closed-form start, Gauss-Newton encoding, learned bottleneck. Ours.
+    """A continuous basis: closed-form start, Gauss-Newton encoding, learned bottleneck.
 
-    The linear part is the Karhunen-Loeve transform of the training signals as functions; a
-    network bends it. Only that network is trained.
+    The linear part is the Karhunen-Loeve transform of the training signals as functions. A
+    residual network makes it nonlinear; only that network is trained.
 
     Args:
         latent_dim: number of latents of a signal.
@@ -45,7 +45,7 @@ class Basis(Method):
     residual_table: int = 0
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         return Network(
             BasisField(
                 point_dim,

@@ -13,8 +13,8 @@ from inrc.methods.network import Network, Observer
 class COINPP(Method):
     """COIN++ (arXiv:2201.12904): shift modulation, CAVIA steps, uniform bins with histograms.
 
-    The defaults keep the paper's structure with what trains fast: Meta-SGD from 0.1 instead of a
-    fixed 1e-2, and tables per latent dimension instead of one for all.
+    The defaults have the structure of the paper and train faster: Meta-SGD from 0.1 instead of a
+    fixed 1e-2, and a table per latent dimension instead of one for all.
 
     Args:
         latent_dim: number of latents of a signal.
@@ -49,7 +49,7 @@ class COINPP(Method):
     per_dim: bool = True
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         return Network(
             ShiftSiren(point_dim, value_dim, self.latent_dim, self.width, self.depth, self.w0),
             MetaSGD(

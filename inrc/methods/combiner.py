@@ -1,10 +1,11 @@
-"""COMBINER: a Gaussian over the weights, and one of 2^16 candidates for every block of them."""
+"""COMBINER: a Gaussian over the weights, coded as one of 2^16 candidates per block."""
 
 from dataclasses import dataclass, field
 
-from inrc.adapt import Prior, Variational
-from inrc.entropy import Candidates, RelativeBottleneck
+from inrc.adapt import Variational
+from inrc.entropy import Candidates, RelativeBottleneck, Schedule
 from inrc.fields import BayesianSiren
+from inrc.gaussian import Prior
 from inrc.methods.method import Method
 from inrc.methods.network import Network, Observer
 
@@ -15,15 +16,15 @@ class COMBINER(Method):
 
     As in the paper: a factorised posterior over all weights of a small SIREN, a shared prior by
     coordinate descent, blocks of 16 bits, a price per block, relative entropy coding among 2^16
-    candidates, refinement of the weights that are still open. As in RECOMBINER: posteriors start at
-    the prior's mean, a draw of the weights instead of a draw per point and unit, blocks that the
-    parts of a signal share, every weight in an order of its own, and with `mixed` a learned linear
-    map between what is coded and the weights. Ours: one model has a prior per beta;
-    weights are in units of their initial size, so that one learning rate fits all layers;
-    candidates come from a counter and not from a Sobol sequence; encoding takes hundreds of steps
-    and not tens of thousands.
+    candidates, refinement of the weights that are not coded yet. As in RECOMBINER: posteriors start
+    at the prior's mean, a draw of the weights instead of a draw per point and unit, blocks that the
+    parts of a signal share by a permutation of every weight, and with `mixed` a learned linear map
+    between coded numbers and weights. Different: one model has a prior per beta; weights are in
+    units of their initial size, so that one learning rate fits all layers; candidates come from a
+    counter-based generator instead of a Sobol sequence; encoding takes hundreds of steps instead of
+    tens of thousands.
 
-    `betas` are ordered from the lowest rate, that is the largest beta, to the highest.
+    `betas` are ordered from the lowest rate, which has the largest beta, to the highest.
 
     Args:
         width: units of a layer.
@@ -31,7 +32,7 @@ class COMBINER(Method):
         embedding: number of Fourier features of a coordinate.
         finest: highest frequency of the Fourier features.
         w0: frequency of the sines, in radians per unit.
-        mixed: learn a linear map between what is coded and the weights, as RECOMBINER does.
+        mixed: learn a linear map between coded numbers and weights, as RECOMBINER does.
         betas: for each quality level, the mean squared error that a nat is worth, from the lowest
             rate to the highest.
         sigma: standard deviation of the prior at the start.
@@ -66,7 +67,7 @@ class COMBINER(Method):
     refine: int = 800
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         siren = BayesianSiren(
             point_dim, value_dim, 2 * len(self.betas), self.width, self.depth, self.embedding,
             self.finest, self.w0, self.mixed,
@@ -79,9 +80,8 @@ class COMBINER(Method):
         candidates = Candidates()
         bottlenecks = [
             RelativeBottleneck(
-                siren.weight_count, quality, len(priors), priors[quality], beta, self.limit, self.fit,
-                self.refine, self.encode_lr,
-                candidates=candidates,
+                siren.weight_count, quality, len(priors), priors[quality], beta, self.limit,
+                Schedule(self.fit, self.refine, self.encode_lr), candidates=candidates,
             )
             for quality, beta in enumerate(self.betas)
         ]  # fmt: skip

@@ -11,11 +11,11 @@ from inrc.methods.network import Network, Observer
 
 @dataclass
 class Functa(Method):
-    """Functa (arXiv:2201.12204): shifts from a latent, a learned step size for each of them.
+    """Functa (arXiv:2201.12204): shifts from a latent, a learned step size for each latent.
 
-    What its users want are the latents: `inrc encode --latents`. The paper has no quantiser; the
-    quality levels is that of VC-INR. Step sizes start at one value and not at random, and sizes are those
-    of a CPU: the paper's are in recipes/papers.
+    Functa provides latents, not files: `inrc encode --latents`. The paper has no quantiser; the
+    bottlenecks are those of VC-INR. Step sizes start at one value instead of random values. Sizes
+    are those of a CPU; recipes/papers has those of the paper.
 
     Args:
         latent_dim: number of latents of a signal.
@@ -45,7 +45,7 @@ class Functa(Method):
     bottleneck_hidden: int = 128
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         return Network(
             ShiftSiren(point_dim, value_dim, self.latent_dim, self.width, self.depth, self.w0),
             MetaSGD(

@@ -12,27 +12,27 @@ from inrc.methods.network import Network, Observer
 
 @dataclass
 class MSCN(Method):
-    """Meta-learned sparse compression networks (arXiv:2205.08957): gates choose what is sent.
+    """Meta-learned sparse compression networks (arXiv:2205.08957): gates select modulations.
 
-    The changes, their gates' log alpha, the start of both and step sizes for each are meta-learned
-    (eq. 8); the price of open gates is part of the inner and the outer loss. A file holds the
-    `keep` largest changes, one quality level for each number, positions and values both counted.
+    Initial modulations, initial log alpha of their gates, and step sizes of both are meta-learned
+    (eq. 8); the price of open gates is part of the inner and the outer loss. A file holds positions
+    and values of the `keep` largest modulations, one quality level for each number.
 
-    Unlike the paper as far as it is known: the number of open gates of a file is exact; values that
-    are kept make up for the others in `refine` steps.
+    Different from the published description: the number of open gates of a file is exact, and
+    `refine` steps adapt their values to the modulations that are left out.
 
     Args:
         width: units of a layer.
         depth: sine layers.
         w0: frequency of the sines.
-        structured: one shift for every unit; False changes every weight and bias.
-        steps: of the inner loop.
-        lr: first step size of the changes.
+        structured: modulate by one shift for every unit; False modulates every weight and bias.
+        steps: gradient steps of the inner loop.
+        lr: first step size of the modulations.
         gate_lr: first step size of log alpha.
-        price: of one gate that is surely open, in mean squared error, shared out over all.
-        keep: gates that stay open, a quality level for each.
-        bits: levels of a value, as a power of two.
-        refine: steps that make up for what is left out.
+        price: penalty of one open gate in mean squared error, divided by the number of gates.
+        keep: for each quality level, the number of open gates.
+        bits: base-2 logarithm of the levels of a value.
+        refine: gradient steps that adapt the values to the modulations left out.
     """
 
     name = "mscn"
@@ -49,7 +49,7 @@ class MSCN(Method):
     refine: int = 3
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         kind = SparseSiren if self.structured else SparseWeightSiren
         sparse = kind(point_dim, value_dim, self.width, self.depth, self.w0, self.price)
         adapter = MetaSGD(sparse.latent_dim, self.steps, self.lr, penalty=sparse.penalty)

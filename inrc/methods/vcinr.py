@@ -13,10 +13,10 @@ from inrc.methods.network import Network, Observer
 class VCINR(Method):
     """VC-INR (arXiv:2301.09479): low-rank soft gates, Meta-SGD, learned transform and density.
 
-    Unlike the paper: the hypernetwork's U rows start 16 times larger and Meta-SGD's steps at 30,
-    without which gates stay shut for thousands of steps; g_a and g_s start at the Karhunen-Loeve
-    transform in the signal's metric and not at the identity, with steps in closed form; symbols
-    are rounded by their cost; one model has a lambda for every quality level; sizes are those of a CPU.
+    Different from the paper: the rows of the hypernetwork for U start 16 times larger, and step
+    sizes at 30, without which gates do not open for thousands of steps; g_a and g_s start at the
+    Karhunen-Loeve transform in the metric of the signal, with steps in closed form; symbols are
+    rounded by their cost; one model has a lambda for every quality level; sizes are those of a CPU.
 
     Args:
         latent_dim: number of latents of a signal.
@@ -50,7 +50,7 @@ class VCINR(Method):
     bottleneck_hidden: int = 128
 
     def build(self, point_dim: int, value_dim: int, observer: Observer) -> Network:
-        """See the table."""
+        """The network of these settings."""
         return Network(
             GatedSiren(
                 point_dim, value_dim, self.latent_dim, self.width, self.depth, self.w0, self.rank,

@@ -1,5 +1,6 @@
 """The model file: weights, integer tables and the card, in one safetensors file."""
 
-from inrc.model.model import SEARCH, VERSION, Model, search
+from inrc.model.header import VERSION
+from inrc.model.model import SEARCH, Expected, Model, search
 
-__all__ = ["SEARCH", "VERSION", "Model", "search"]
+__all__ = ["SEARCH", "VERSION", "Expected", "Model", "search"]

@@ -1,4 +1,6 @@
-"""How tensors lie in a model file: equal ones once, tables without what pads them."""
+"""How tensors lie in a model file: equal ones once, probability tables without padding."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -6,13 +8,16 @@ from torch import Tensor
 
 from inrc.errors import ModelError
 
-_TABLES = "_extra_state."
+TABLES = "_extra_state."
+MAX_PADDING = 64
+"""Entries of padded tables for each that is stored; those of real codecs have up to 10."""
+FREE_ENTRIES = 1 << 20
 
 
-def deduplicate(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors to store, and which names stand for another's tensor.
+def deduplicate(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors to store, and the names that stand for another name's tensor.
 
-    The quality levels of all quality levels start from the same transform, which is most of a closed-form model; rows
+    The quality levels start from the same transform, which is most of a model in closed form; rows
     of counts are as long as the longest of them, and their entries are below 2^16.
     """
     kept: dict[str, Tensor] = {}
@@ -24,7 +29,7 @@ def deduplicate(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str
             same[name] = seen[key]
             continue
         seen[key] = name
-        if name.endswith(f"{_TABLES}counts"):
+        if name.endswith(f"{TABLES}counts"):
             lengths = tensors[name.removesuffix("counts") + "lengths"].numpy()
             inside = np.arange(tensor.shape[1]) < lengths[:, None]
             tensor = torch.from_numpy(tensor.numpy()[inside].astype(np.uint16))
@@ -32,23 +37,38 @@ def deduplicate(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str
     return kept, same
 
 
-def restore_duplicates(kept: dict[str, Tensor], same: dict[str, str]) -> dict[str, Tensor]:
-    """What `compress` was given; tensors of the first version come back as they are.
+def restore_duplicates(kept: Mapping[str, Tensor], same: Mapping[str, str]) -> dict[str, Tensor]:
+    """The tensors that `compress` was given; equal ones share their memory.
 
-    Raises ModelError for names that nothing is stored under.
+    Raises:
+        ModelError: a name that nothing is stored under, or malformed tables.
     """
     tensors = dict(kept)
     for name, tensor in kept.items():
-        if name.endswith(f"{_TABLES}counts") and tensor.dim() == 1:
-            name_of_lengths = name.removesuffix("counts") + "lengths"
-            lengths = kept.get(name_of_lengths, kept.get(same.get(name_of_lengths, "")))
-            if lengths is None or int(lengths.sum()) != len(tensor):
-                raise ModelError("probability tables of another size than it says")
-            rows = np.zeros((len(lengths), int(lengths.max())), np.int32)
-            rows[np.arange(rows.shape[1]) < lengths.numpy()[:, None]] = tensor.numpy()
-            tensors[name] = torch.from_numpy(rows)
-    for name, other in dict(same).items():
-        if other not in tensors:
-            raise ModelError(f"{name} stands for {other}, which is missing")
-        tensors[name] = tensors[other].clone()
+        if name.endswith(f"{TABLES}counts"):
+            of_lengths = name.removesuffix("counts") + "lengths"
+            lengths = kept.get(of_lengths, kept.get(same.get(of_lengths, "")))
+            tensors[name] = _padded(name, tensor, lengths)
+    for name, other in same.items():
+        if other not in tensors or name in kept:
+            raise ModelError(f"{name:.80} stands for {other:.80}, which is not stored")
+        tensors[name] = tensors[other]
     return tensors
+
+
+def _padded(name: str, counts: Tensor, lengths: Tensor | None) -> Tensor:
+    if (
+        lengths is None
+        or lengths.dim() != 1
+        or counts.dim() != 1
+        or counts.dtype != torch.uint16
+        or lengths.dtype != torch.int32
+        or len(lengths) == 0
+        or int(lengths.min()) < 1
+        or int(lengths.long().sum()) != len(counts)
+        or len(lengths) * int(lengths.max()) > MAX_PADDING * len(counts) + FREE_ENTRIES
+    ):
+        raise ModelError(f"{name:.80}: malformed probability tables")
+    rows = np.zeros((len(lengths), int(lengths.max())), np.int32)
+    rows[np.arange(rows.shape[1]) < lengths.numpy()[:, None]] = counts.numpy()
+    return torch.from_numpy(rows)

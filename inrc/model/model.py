@@ -1,43 +1,57 @@
-"""The model file: weights, integer tables and the card, in one safetensors file."""
+"""A trained codec, and its file: weights, integer tables and the card."""
 
 import hashlib
 import json
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from inrc import registry
-from inrc.container import ID_BYTES, OWN, Card, Item, Peek, plain
-from inrc.errors import ContainerError, InrcError, ModelError
+from inrc.container import ID_BYTES, OWN, Card, Item, Peek, packed, parse_item, plain
+from inrc.errors import ContainerError, InrcError, ModelError, one_line
+from inrc.memory import check_memory, memory_limit
 from inrc.methods import Method, Network
+from inrc.model import building
+from inrc.model.header import VERSION, Header, read_header
 from inrc.model.layout import deduplicate, restore_duplicates
 from inrc.signal import Modality
 
 SEARCH = "INRC_MODELS"
 """Environment variable: folders, separated as in PATH, where models are looked up by their id."""
-VERSION = 5
-"""Version of a model file. 1: every tensor as it is, tables padded; 2: no contexts; 3: no
-parts that share blocks; 4: no relief."""
-_STATE = "_extra_state"
 _DEFAULT = "card.default"
+_START_COPIES = 8  # of a network's weights, while those of an untrained one are drawn
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the files of the training data took and lost at a quality level.
+
+    Attributes:
+        rate: payload bits per unit, the mean over files.
+        max_rate: the highest of a file.
+        psnr: dB, the mean over files.
+    """
+
+    rate: float
+    max_rate: float
+    psnr: float
 
 
 @dataclass
 class Model:
-    """A trained codec: what both sides of a file must have.
+    """A trained codec, which both encoding and decoding need.
 
     `card` is what a reader of the model may want to know: modality and method with their settings,
-    versions, training data, and `results`, the measured rate-distortion rows. `default` is the
-    item that a file is described by its difference to.
+    versions, training data, `results` (the measured rate-distortion rows) and `expected` (see
+    `Expected`, a list over quality levels). `default` is the item that files are described by their
+    difference to.
     """
 
     network: Network
@@ -49,71 +63,90 @@ class Model:
 
     @property
     def num_qualities(self) -> int:
-        """Rate points, 0 the one with the lowest rate."""
+        """Number of quality levels, 0 the one with the lowest rate."""
         return len(self.network.bottlenecks)
 
     @property
     def own(self) -> Card | None:
-        """What a file says that needs no model; None if it needs this one."""
+        """The card of a file that needs no model; None if its files need this one."""
         if self.id != OWN:
             return None
         modality, method = self.card["modality"], self.card["method"]
         return Card(modality["name"], modality["settings"], method["name"], method["settings"])
 
+    def expected(self, quality: int) -> Expected | None:
+        """What files like those of the training take at a quality level, if the card says so."""
+        try:
+            row = self.card["expected"][quality]
+            return Expected(float(row["rate"]), float(row["max_rate"]), float(row["psnr"]))
+        except (LookupError, TypeError, ValueError):
+            return None
+
     @staticmethod
+    @torch.inference_mode(False)  # its parameters take part in the gradients of an encoder
     def untrained(method: Method, modality: Modality) -> "Model":
         """A codec of a method that learns nothing; its files need no model."""
         network = method.build(modality.point_dim, modality.value_dim, modality)
         network.eval().requires_grad_(False)
-        card = {
-            "version": VERSION,
-            "modality": {"name": modality.name, "settings": modality.settings()},
-            "method": {"name": method.name, "settings": method.decoding()},
-        }
-        card = json.loads(json.dumps(card))
+        card = _card(modality, method.name, method.decoding(), {})
         return Model(network, modality, card, Item("", {}, 1), OWN, 0)
 
     @staticmethod
-    def of(seen: Peek) -> "Model":
+    def of(seen: Peek, max_memory: int | None = None) -> "Model":
         """The model of a file: from its own card, or by its id from the folders of INRC_MODELS.
 
-        Raises ModelError if it is nowhere to be found, ContainerError for a card that nothing can
-        be built from.
+        Raises:
+            ModelError: it is in none of the folders.
+            ContainerError: a card that no network can be built from.
+            MemoryLimitError: its network takes more than `max_memory` bytes.
         """
         if seen.card is None:
             return search(seen.model_id)
         card = seen.card
         try:
-            modality: Modality = registry.find(card.modality)(**card.modality_settings)
-            method = Method.named(card.method, dict(card.method_settings))
+            modality = building.modality_of(card.modality, dict(card.modality_settings))
+            method = building.method_of(card.method, dict(card.method_settings))
             if method.learns:
-                raise ContainerError(f"its card names {method.name}, which needs a model")
+                raise ContainerError(
+                    f"its card names the method {method.name}, which needs a model"
+                )
+            needed = _START_COPIES * building.size(building.outline(method, modality, 100))
+            check_memory(needed, memory_limit(max_memory), "building its network")
             return Model.untrained(method, modality)
+        except ModelError as error:
+            raise ContainerError(f"corrupt .inrc file: its card: {error}") from error
         except (
-            KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError,
+            ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
         ) as error:  # fmt: skip
-            reason = " ".join(str(error).split())
-            raise ContainerError(f"its card does not make sense ({reason:.100})") from error
+            reason = one_line(error)
+            raise ContainerError(f"corrupt .inrc file: its card ({reason:.100})") from error
 
     @staticmethod
     def make(
         network: Network, method: Method, modality: Modality, default: Item, about: dict[str, Any]
     ) -> "Model":
-        """A model of trained parts; `about` goes to the card."""
-        card = {
-            "version": VERSION,
-            "modality": {"name": modality.name, "settings": modality.settings()},
-            "method": {"name": method.name, "settings": method.settings()},
-            **about,
-        }
-        card = json.loads(json.dumps(card))
+        """A model of trained parts; `about` is added to the card."""
+        card = _card(modality, method.name, method.settings(), about)
         return Model(network, modality, card, default, _identity(network, card, default), 0)
+
+    def renamed(self, names: Mapping[str, str]) -> "Model":
+        """The same model for files whose variables have other names; see `Modality.renamed`.
+
+        Raises:
+            UsageError: data without named variables.
+            SignalError: a name that the model does not have.
+        """
+        return replace(self, modality=self.modality.renamed(names))
 
     def save(self, path: Path) -> None:
         """Write the model file."""
         tensors, same = deduplicate(_tensors(self.network, self.default))
-        about = {"card": json.dumps(self.card, sort_keys=True), "same": json.dumps(same)}
-        data = save(tensors, about)
+        about = {
+            "card": json.dumps(self.card, sort_keys=True),
+            "same": json.dumps(same),
+            "id": self.id.hex(),
+        }
+        data = save({name: tensor.clone() for name, tensor in tensors.items()}, about)
         path.write_bytes(data)
         self.size = len(data)
 
@@ -121,68 +154,92 @@ class Model:
     def load(path: Path) -> "Model":
         """Read a model file.
 
-        Raises ModelError if it is missing, damaged, of a newer version, or something else, such as
-        a checkpoint of a training run.
+        Raises:
+            ModelError: the file is missing, corrupt, of another version, or not a model, such as a
+                checkpoint of a training run.
         """
-        if not path.is_file():
-            raise ModelError(f"{path}: no such model file")
-        if path.suffix in (".ckpt", ".pt", ".pth"):
-            raise ModelError(
-                f"{path}: this is a training checkpoint; give the codec.safetensors that the end "
-                "of training writes"
-            )
+        header = read_header(path)
         try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
-            card = json.loads(metadata["card"])
-            version = card["version"]
-            same = json.loads(metadata.get("same", "{}"))
+            return _assemble(path, header)
         except (SafetensorError, OSError) as error:
-            raise ModelError(f"{path}: not a codec model, or damaged ({error})") from error
-        except (KeyError, ValueError, TypeError) as error:
-            raise ModelError(f"{path}: a safetensors file, but without a codec's card") from error
-        if version > VERSION:
-            raise ModelError(f"{path}: model version {version} is newer than {VERSION}: update")
-        try:
-            return _assemble(card, restore_duplicates(tensors, same), path.stat().st_size)
+            raise ModelError(f"{path}: corrupt ({one_line(error):.100}); get it again") from error
         except InrcError as error:
             raise ModelError(f"{path}: {error}") from error
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(f"{path}: the card and the weights do not fit ({reason})") from error
+        except (
+            ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, RuntimeError,
+            TypeError, ValueError,
+        ) as error:  # fmt: skip
+            reason = one_line(error)
+            raise ModelError(
+                f"{path}: its card and its tensors do not match ({reason:.100}); get it again"
+            ) from error
 
 
-def _assemble(card: dict[str, Any], tensors: dict[str, Tensor], size: int) -> Model:
-    modality: Modality = registry.find(card["modality"]["name"])(**card["modality"]["settings"])
-    method = Method.named(card["method"]["name"], card["method"]["settings"])
-    network = method.build(modality.point_dim, modality.value_dim, modality)
-    name, meta, parts = msgpack.unpackb(tensors.pop(_DEFAULT).numpy().tobytes())
-    state: dict[str, Any] = {}
-    for key, tensor in tensors.items():
-        prefix, found, part = key.partition(_STATE + ".")
-        if found:
-            state.setdefault(prefix + _STATE, {})[part] = tensor
-        else:
-            state[key] = tensor
-    for key in network.state_dict():
-        if key.endswith(_STATE):
-            state.setdefault(key, {})
-    network.load_state_dict(state)
+def search(model_id: bytes) -> Model:
+    """The model of this id from the folders of INRC_MODELS; a file that is corrupt is a warning.
+
+    Only the headers of files are read until one has the id.
+
+    Raises:
+        ModelError: no model has it.
+    """
+    folders = [Path(folder) for folder in os.environ.get(SEARCH, "").split(os.pathsep) if folder]
+    for candidate in (file for folder in folders for file in sorted(folder.rglob("*.safetensors"))):
+        try:
+            if read_header(candidate).id != model_id.hex():
+                continue
+            return Model.load(candidate)
+        except (InrcError, OSError) as error:
+            warnings.warn(one_line(error), stacklevel=2)
+    raise ModelError(
+        f"model {model_id.hex()} is needed; name its file with -m, or put its folder in {SEARCH}"
+    )
+
+
+def _card(
+    modality: Modality, method: str, settings: Mapping[str, Any], about: Mapping[str, Any]
+) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads(
+        json.dumps(
+            {
+                "version": VERSION,
+                "modality": {"name": modality.name, "settings": modality.settings()},
+                "method": {"name": method, "settings": settings},
+                **about,
+            }
+        )
+    )
+    return card
+
+
+@torch.inference_mode(False)  # its parameters take part in the gradients of an encoder
+def _assemble(path: Path, header: Header) -> Model:
+    card = header.card
+    modality = building.modality_of(card["modality"]["name"], card["modality"]["settings"])
+    method = building.method_of(card["method"]["name"], card["method"]["settings"])
+    network = building.outline(method, modality, len(header.names) + len(header.same))
+    with safe_open(path, "pt") as file:
+        tensors = restore_duplicates(
+            {name: file.get_tensor(name) for name in header.names}, header.same
+        )
+    default = parse_item(tensors.pop(_DEFAULT).numpy().tobytes())
+    building.fill(network, tensors)
     network.eval().requires_grad_(False)
-    default = Item(name, meta, parts)
-    return Model(network, modality, card, default, _identity(network, card, default), size)
+    identity = _identity(network, card, default)
+    if header.id != identity.hex():
+        raise ModelError(f"calls itself {header.id:.12}, and is {identity.hex()}; get it again")
+    return Model(network, modality, card, default, identity, path.stat().st_size)
 
 
 def _tensors(network: Network, default: Item) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for key, value in network.state_dict().items():
-        parts = value.items() if key.endswith(_STATE) else [(None, value)]
+        parts = value.items() if key.endswith(building.STATE) else [(None, value)]
         for part, tensor in parts:
             name = key if part is None else f"{key}.{part}"
-            tensors[name] = tensor.detach().cpu().contiguous().clone()
-    packed = msgpack.packb([default.name, plain(default.meta, "default meta"), default.parts])
-    tensors[_DEFAULT] = torch.frombuffer(bytearray(packed), dtype=torch.uint8)
+            tensors[name] = tensor.detach().cpu().contiguous()
+    row = packed([default.name, plain(default.meta, "default meta"), default.parts])
+    tensors[_DEFAULT] = torch.frombuffer(bytearray(row), dtype=torch.uint8)
     return tensors
 
 
@@ -195,20 +252,3 @@ def _identity(network: Network, card: Mapping[str, Any], default: Item) -> bytes
         hasher.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
         hasher.update(tensor.numpy().tobytes())
     return hasher.digest()[:ID_BYTES]
-
-
-def search(model_id: bytes) -> Model:
-    """The model of this id from the folders of INRC_MODELS; what is broken there is passed over.
-
-    Raises ModelError if it is nowhere to be found.
-    """
-    folders = [Path(folder) for folder in os.environ.get(SEARCH, "").split(os.pathsep) if folder]
-    for candidate in (file for folder in folders for file in sorted(folder.rglob("*.safetensors"))):
-        try:
-            model = Model.load(candidate)
-        except ModelError as error:
-            warnings.warn(str(error), stacklevel=2)
-            continue
-        if model.id == model_id:
-            return model
-    raise ModelError(f"model {model_id.hex()} is needed: name it, or put its folder in {SEARCH}")

@@ -1,9 +1,11 @@
 """The three stages of training, told apart by the number of steps done."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import nn
@@ -87,12 +89,13 @@ class Schedule:
 
         Parameters that need no gradient are left out.
         """
-        options, factors = [], []
+        options: list[dict[str, Any]] = []
+        factors: list[Callable[[int], float]] = []
         for parameters, lr, active in groups:
             params = [p for p in parameters if p.requires_grad]
             if params:
                 options.append({"params": params, "lr": lr})
-                factors.append(lambda step, active=active: self.factor(step, active))
+                factors.append(partial(self.factor, active=active))
         optimizer = Adam(options)
         schedule = LambdaLR(optimizer, factors)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

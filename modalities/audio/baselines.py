@@ -1,4 +1,4 @@
-"""MP3 and Opus, what people pick for sound, through FFmpeg's libraries (PyAV)."""
+"""MP3 and Opus, the usual codecs for sound, through FFmpeg's libraries (PyAV)."""
 
 import io
 from collections.abc import Iterator
@@ -9,42 +9,42 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc.signal import Baseline
 from inrc_modalities.audio.formats import Header
-from inrc_modalities.audio.reading import load, look
+from inrc_modalities.audio.reading import load, read_header
 from inrc_modalities.audio.writing import save
 
 LAME_SCALE = 0.95
-"""What LAME 3.100 multiplies samples by at up to 160 kbit/s a file (presets.c): it would hide what
-the codec can do (no PSNR above 55 dB, say), so it gets what is to come out, over this."""
+"""Factor by which LAME 3.100 scales samples at up to 160 kbit/s (presets.c). It would limit PSNR to
+about 55 dB, so the samples are divided by it before."""
 LAYOUTS = ("mono", "stereo", "2.1", "quad", "5.0", "5.1", "6.1", "7.1")
-"""FFmpeg's names of one to eight channels."""
+"""FFmpeg's names of the layouts of one to eight channels."""
 
 
 @dataclass(frozen=True)
 class Lossy:
-    """One of FFmpeg's encoders in the container that it usually comes in."""
+    """One of FFmpeg's encoders in its usual container."""
 
     encoder: str
     container: str
     rates: tuple[int, ...]
-    """Samples per second that it takes, ascending; others are converted to the next higher."""
+    """Sampling rates that it accepts, ascending; others are converted to the next higher."""
     channels: int
     scale: float = 1.0
-    """What the encoder multiplies samples by of its own accord."""
+    """Factor by which the encoder scales samples by default."""
 
     def encode(self, original: Path, quality: float) -> bytes:
-        """A whole file, container included; `quality` is the nominal bit rate in kbit/s.
+        """Encode a file, container included; `quality` is the nominal bit rate in kbit/s.
 
         Raises:
-            SignalError: more channels than the format has, or a bit rate that it refuses.
+            SignalError: more channels than the format allows, or a bit rate that it refuses.
         """
         header, samples = load(original)
         if header.channels > self.channels:
             raise SignalError(
-                f"{original}: {self.encoder} has at most {self.channels} channels, "
-                f"not {header.channels}"
+                f"{original}: {header.channels} channels, {self.encoder} has {self.channels}; "
+                "remix it"
             )
         rate = next((r for r in self.rates if r >= header.rate), self.rates[-1])
         buffer = io.BytesIO()
@@ -60,13 +60,13 @@ class Lossy:
                     output.mux(stream.encode(frame))
                 output.mux(stream.encode(None))
         except (av.FFmpegError, ValueError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise SignalError(f"{original}: {self.encoder} at {quality:g}: {reason}") from None
         return buffer.getvalue()
 
     def decode(self, data: bytes, original: Path, decoded: Path) -> None:
-        """Back to a file of the rate, length and format of the original."""
-        header = look(original)
+        """Decode to a file with the rate, length and format of the original."""
+        header = read_header(original)
         with av.open(io.BytesIO(data), "r") as source:
             planes = [
                 frame.to_ndarray()
@@ -91,7 +91,7 @@ def codecs() -> list[Baseline]:
 
 
 def _frames(header: Header, samples: NDArray[np.float32]) -> Iterator[av.AudioFrame]:
-    """Samples as FFmpeg takes them, a second at a time."""
+    """Samples as frames of FFmpeg, one second each."""
     for at in range(0, header.frames, header.rate):
         block = np.ascontiguousarray(samples[:, at : at + header.rate])
         frame = av.AudioFrame.from_ndarray(block, "fltp", LAYOUTS[header.channels - 1])
@@ -101,7 +101,7 @@ def _frames(header: Header, samples: NDArray[np.float32]) -> Iterator[av.AudioFr
 
 
 def _converted(frames: Iterator[av.AudioFrame], form: str, rate: int) -> Iterator[av.AudioFrame]:
-    """Frames in another format and rate; the filter's own delay is taken out."""
+    """Frames in another format and rate, without the delay of the filter."""
     resampler = av.AudioResampler(form, None, rate)
     for frame in frames:
         yield from resampler.resample(frame)

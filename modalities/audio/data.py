@@ -9,13 +9,13 @@ from inrc.data import PatchDataset, SignalDataModule, read_rows
 from inrc.errors import SignalError
 from inrc_modalities.audio import views
 from inrc_modalities.audio.modality import Audio
-from inrc_modalities.audio.rows import TurnedRows
+from inrc_modalities.audio.rows import AugmentedRows
 
 
 class AudioDataModule(SignalDataModule):
     """Any folder of sounds, searched recursively, of any lengths, rates and channels.
 
-    Training rows are turned upside down and back to front at random.
+    Training rows are negated and reversed in time at random.
 
     `train_paths` and `val_paths` are the files of the two splits, known after `setup`.
 
@@ -23,20 +23,20 @@ class AudioDataModule(SignalDataModule):
         root: folder of sounds, or one file; None makes a small sample.
         val_root: folder of validation sounds; None keeps a random part of `root`.
         patch: samples of a row.
-        normalise: scale every file to a like level.
-        rows: train on so many patches, drawn at random from all (each as likely), so that a
-            large folder fits into memory; None takes all.
+        normalise: scale every file to a similar level.
+        rows: train on this many patches, drawn uniformly from all, so that a large folder fits
+            into memory; None takes all.
         batch_size: rows per step and process.
         val_fraction: share of the files of `root` kept for validation, drawn with `seed`.
-        sample_folder: where the sample goes.
-        sample_count: sounds of the sample.
-        seed: of the sample, of the split and of the rows.
+        sample_folder: where the sample is written.
+        sample_count: number of sounds of the sample.
+        seed: seed of the sample, the split and the rows.
         workers: processes that read ahead.
         skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
             the first.
 
     Raises:
-        SignalError: a folder that is missing or holds no sound.
+        SignalError: a folder that is missing or holds no sound, or a file that cannot be read.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class AudioDataModule(SignalDataModule):
             skip_bad=skip_bad,
         )
         if rows is not None and rows < 1:
-            raise SignalError(f"sounds: {rows} rows; give 1 or more, or none for all")
+            raise SignalError(f"data.rows: {rows}; give 1 or more, or null for all")
         self.val_root = val_root
         self.patch = patch
         self.rows = rows
@@ -75,11 +75,11 @@ class AudioDataModule(SignalDataModule):
     def files(self) -> tuple[list[Path], list[Path]]:
         """Training files and validation files, in order of their names."""
         if self.val_root is not None and self.root is not None:
-            return self._found(self.root), self._found(self.val_root)
+            return self._files_in(self.root), self._files_in(self.val_root)
         paths = (
             self.modality.sample(self.sample_folder, self.seed, self.sample_count)
             if self.root is None
-            else self._found(self.root)
+            else self._files_in(self.root)
         )
         if len(paths) == 1:
             return paths, paths
@@ -97,20 +97,22 @@ class AudioDataModule(SignalDataModule):
                 kept = read_rows(self.modality, self.train_paths)
             else:
                 kept = draw(self.sound, self.train_paths, self.rows, self.seed)
-            self.train_rows = TurnedRows(kept.queries, kept.features)
+            self.train_rows = AugmentedRows(kept.queries, kept.features)
 
-    def _found(self, root: Path) -> list[Path]:
+    def _files_in(self, root: Path) -> list[Path]:
         if root.is_file():
             return [root]
-        suffixes = self.modality.suffixes
-        paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+        if not root.is_dir():
+            raise SignalError(f"{root}: no such file or folder")
+        paths = sorted(p for p in root.rglob("*") if self.modality.accepts(p) and p.is_file())
         if not paths:
-            raise SignalError(f"{root}: no sounds here (looked for {', '.join(suffixes)})")
+            wanted = ", ".join(self.modality.suffixes)
+            raise SignalError(f"{root}: no sounds here (looked for {wanted})")
         return paths
 
 
 def draw(modality: Audio, paths: Sequence[Path], count: int, seed: int) -> PatchDataset:
-    """Patches of files, each as likely, in one pass and never more than `count` in memory.
+    """Draw patches of files uniformly, in one pass, with at most `count` in memory.
 
     Reservoir sampling (Vitter 1985, algorithm R): patch n takes the place of a kept one with
     probability count / n.

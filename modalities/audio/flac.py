@@ -14,6 +14,7 @@ _TAIL = 1 << 24  # bytes of a frame at most: STREAMINFO has 24 bits for it
 _HEADER = 16  # bytes of the header of a frame at most
 _LOSSES = {2: "application data", 5: "cue sheet", 6: "pictures"}  # by the kind of metadata block
 _COMMENTS = 4
+_ID3, _ID3_V1 = 10, 128  # bytes of the header of an ID3 tag, and of a tag of version 1
 _SOFTWARE = (b"ENCODER=", b"SOFTWARE=")  # tags that programs write by themselves
 _CANDIDATES = 8  # headers from the end on that are tried; in 250 frames one false one occurs
 
@@ -26,26 +27,31 @@ def patches(file: BinaryIO, size: int) -> Mapping[int, bytes]:
     Raises:
         SignalError: a file of unknown length whose last frame is damaged or not whole.
     """
-    file.seek(0)
+    start, end = _bounds(file, size)
+    file.seek(start)
     head = file.read(_INFO + 8)
     if head[:4] != MAGIC or len(head) < _INFO + 8:
         return {}
     packed = int.from_bytes(head[_INFO:], "big")
     if packed & _SAMPLES:
         return {}
-    file.seek(max(0, size - _TAIL))
-    samples = _samples(file.read(), int.from_bytes(head[10:12], "big"))
+    tail = max(start, end - _TAIL)
+    file.seek(tail)
+    samples = _samples(file.read(end - tail), int.from_bytes(head[10:12], "big"))
     if not 0 < samples <= _SAMPLES:
-        raise SignalError("cut short or damaged; its last frame is not whole")
-    return {_INFO: (packed | samples).to_bytes(8, "big")}
+        raise SignalError(
+            "cut short or damaged, its last frame is not whole; fetch or make it again"
+        )
+    return {start + _INFO: (packed | samples).to_bytes(8, "big")}
 
 
-def losses(file: BinaryIO) -> list[str]:
+def losses(file: BinaryIO, size: int) -> list[str]:
     """What is not kept of a file, in short phrases."""
-    file.seek(0)
+    start, end = _bounds(file, size)
+    file.seek(start)
     if file.read(4) != MAGIC:
         return []
-    lost, last = [], False
+    lost, last = ["tags"] if (start, end) != (0, size) else [], False
     while not last:
         head = file.read(4)
         if len(head) < 4:
@@ -57,6 +63,19 @@ def losses(file: BinaryIO) -> list[str]:
         elif kind in _LOSSES:
             lost.append(_LOSSES[kind])
     return lost
+
+
+def _bounds(file: BinaryIO, size: int) -> tuple[int, int]:
+    """First byte and end of the FLAC stream, between ID3 tags of versions 2 and 1."""
+    file.seek(0)
+    head = file.read(_ID3)
+    start = 0
+    if head[:3] == b"ID3" and len(head) == _ID3:
+        for byte in head[6:]:  # seven bits each (id3.org, ID3v2.4.0, section 6.2)
+            start = start << 7 | byte & 0x7F
+        start += _ID3
+    file.seek(max(0, size - _ID3_V1))
+    return start, size - _ID3_V1 if file.read(3) == b"TAG" else size
 
 
 def has_comments(content: bytes) -> bool:

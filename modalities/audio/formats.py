@@ -1,4 +1,4 @@
-"""What kinds of sound files there are, and what a header of one may say."""
+"""Kinds of sound files, and the headers that they may have."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from typing import Any
 
 from inrc.errors import SignalError
 
-CHANNELS = 8
-"""Channels of a file at most: 7.1, and what FLAC can hold."""
-RATE = 655_350
-"""Samples per second at most: the highest that the FLAC format can state."""
-SAMPLES = 1 << 31
-"""Samples of all channels at most, 8 GiB in float32: six hours of stereo at 48 kHz."""
+MAX_CHANNELS = 8
+"""Largest number of channels: 7.1, and the limit of FLAC."""
+MAX_RATE = 655_350
+"""Highest sampling rate: that which a FLAC header can state."""
+MAX_SAMPLES = 1 << 31
+"""Largest number of samples of all channels, 8 GiB in float32: six hours of stereo at 48 kHz."""
 
 BITS: Mapping[str, int] = {
     "PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32,
-    # G.711: 8 bits that stand for levels of 14 and 13 bits; as integers of 16 to software
+    # G.711: 8 bits for levels of 14 and 13 bits, which software reads as integers of 16
     "ULAW": 16, "ALAW": 16,
 }  # fmt: skip
-"""Bits of the integers that samples of a kind are; the other kinds are floating point."""
+"""Bits of the integers of a sample format; other sample formats are floating point."""
 FLOATS = ("FLOAT", "DOUBLE", "VORBIS", "OPUS")
 
 _WAV = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")
@@ -29,20 +29,20 @@ STORED: Mapping[str, tuple[str, ...]] = {
     "FLAC": ("PCM_S8", "PCM_16", "PCM_24"),
     "OGG": ("VORBIS", "OPUS"),
 }
-"""Kinds of samples that each kind of file can hold, in soundfile's words."""
+"""Sample formats of each file format, by their names in soundfile."""
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     ".wav": ("WAV", "WAVEX", "RF64"),
     ".flac": ("FLAC",),
     ".ogg": ("OGG",),
 }
-"""Kinds of files by suffix, the usual one first."""
+"""File formats by suffix, the usual one first."""
 READ_ONLY = (".oga", ".opus", ".wave")
-"""Other suffixes of the same kinds of files, which are read but not written."""
+"""Other suffixes of the same file formats, which are read but not written."""
 
 _INSTEAD = {
     "FLAC": {"PCM_U8": "PCM_S8", "ULAW": "PCM_16", "ALAW": "PCM_16", "VORBIS": "PCM_16",
              "OPUS": "PCM_16", "PCM_32": "PCM_24", "FLOAT": "PCM_24", "DOUBLE": "PCM_24"},
-    # what a lossy decoder gives may exceed full scale
+    # decoded samples of lossy formats may exceed full scale
     "WAV": {"PCM_S8": "PCM_U8", "VORBIS": "FLOAT", "OPUS": "FLOAT"},
     "OGG": {},
 }  # fmt: skip
@@ -52,7 +52,7 @@ _RIFF_LIMIT = (1 << 32) - (1 << 16)  # bytes of samples; sizes in RIFF are 32-bi
 
 @dataclass(frozen=True)
 class Header:
-    """What is said of the samples of a file: how many, how fast, how stored."""
+    """Number, rate and format of the samples of a file."""
 
     frames: int
     channels: int
@@ -62,10 +62,10 @@ class Header:
 
     @staticmethod
     def of(meta: Mapping[str, Any]) -> "Header":
-        """The header in a signal's meta, after checking all of it.
+        """The header in the meta of a signal, checked.
 
         Raises:
-            SignalError: a meta that no sound can have.
+            SignalError: an invalid meta, or too many samples.
         """
         numbers: list[Any] = [meta.get(key) for key in ("frames", "channels", "rate")]
         words: list[Any] = [meta.get(key) for key in ("format", "subtype")]
@@ -73,23 +73,23 @@ class Header:
             not all(type(n) is int and n > 0 for n in numbers)
             or not all(isinstance(word, str) for word in words)
             or words[1] not in STORED.get(words[0], ())
-            or numbers[1] > CHANNELS
-            or numbers[2] > RATE
+            or numbers[1] > MAX_CHANNELS
+            or numbers[2] > MAX_RATE
         ):
-            raise SignalError(f"audio: a header that no sound can have ({dict(meta)!r:.120})")
+            raise SignalError(f"audio: invalid header ({dict(meta)!r:.120})")
         header = Header(*numbers, *words)
-        if header.frames * header.channels > SAMPLES:
+        if header.frames * header.channels > MAX_SAMPLES:
             raise SignalError(
-                f"audio: {header.frames * header.channels} samples are more than {SAMPLES}, "
-                "the limit; cut it in pieces"
+                f"audio: {header.frames * header.channels} samples are more than {MAX_SAMPLES}, "
+                "the limit; cut it into pieces"
             )
         return header
 
     def stored_as(self, suffix: str) -> "Header":
-        """The same sound in a file of this suffix, with the nearest samples that it can hold.
+        """The header of a file with this suffix, in the nearest sample format that it can hold.
 
         Raises:
-            SignalError: a suffix of no known kind.
+            SignalError: an unknown suffix.
         """
         kinds = SUFFIXES.get(suffix.lower())
         if kinds is None:

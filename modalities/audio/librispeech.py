@@ -12,17 +12,17 @@ from typing import Any, ClassVar
 import numpy as np
 from torch.hub import download_url_to_file
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.audio.data import AudioDataModule
-from inrc_modalities.audio.reading import blocks, look
+from inrc_modalities.audio.reading import blocks, read_header
 from inrc_modalities.audio.writing import save
 
 
 class LibriSpeech(AudioDataModule):
     """LibriSpeech: read English speech, 16 kHz, one channel; trains and validates on its splits.
 
-    As the papers do, the first seconds of every recording are taken; they are written as FLAC
-    files into `root`/LibriSpeech-clips, because codecs are judged on files.
+    As in the papers, the first seconds of every recording are used. They are written as FLAC files
+    to `root`/LibriSpeech-clips, because codecs are measured on files.
 
     Licence: CC BY 4.0. V. Panayotov, G. Chen, D. Povey and S. Khudanpur, "LibriSpeech: an ASR
     corpus based on public domain audio books", ICASSP 2015.
@@ -30,17 +30,17 @@ class LibriSpeech(AudioDataModule):
     Args:
         root: folder with the archives (train-clean-100.tar.gz ...), or with the folder LibriSpeech
             that they unpack to.
-        download: fetch the archives that are not there (6.3 GB and 0.3 GB by default).
+        download: fetch missing archives (6.3 GB and 0.3 GB by default).
         train: split to train on.
         val: split to validate on.
         seconds: of the beginning of a recording (COIN++ and RECOMBINER: 3); None takes all of it.
-        train_files: recordings to train on, spread evenly over the names; None takes all.
-        val_files: recordings that are validated on and judged, likewise.
+        train_files: number of recordings to train on, spread evenly over the names; None takes all.
+        val_files: number of recordings to validate on, likewise.
         patch: samples of a row.
-        normalise: scale every file to a like level.
-        rows: train on so many patches, drawn at random; None takes all.
+        normalise: scale every file to a similar level.
+        rows: train on this many patches, drawn at random; None takes all.
         batch_size: rows per step and process.
-        seed: of the rows.
+        seed: seed of the rows.
         workers: processes that read ahead.
 
     Raises:
@@ -71,7 +71,7 @@ class LibriSpeech(AudioDataModule):
             seed=seed, workers=workers,
         )  # fmt: skip
         if seconds is not None and not seconds > 0:
-            raise SignalError(f"LibriSpeech: {seconds} seconds; give more than 0, or none for all")
+            raise SignalError(f"data.seconds: {seconds}; give more than 0, or null for all")
         self.speech_root = root
         self.download = download
         self.train_split, self.val_split = train, val
@@ -79,7 +79,7 @@ class LibriSpeech(AudioDataModule):
         self.train_files, self.val_files = train_files, val_files
 
     def prepare_data(self) -> None:
-        """Fetch (if that was asked for) and unpack the archives, and write the clips."""
+        """Fetch (if `download` is true) and unpack the archives, and write the clips."""
         for split in dict.fromkeys((self.train_split, self.val_split)):
             self._unpack(split)
         self.files()
@@ -92,7 +92,7 @@ class LibriSpeech(AudioDataModule):
         )
 
     def _unpack(self, split: str) -> None:
-        """Have a split in `root`, its archive's sum checked before it is unpacked."""
+        """Unpack a split in `root`, if it is not there, after checking the sum of its archive."""
         if (self.speech_root / "LibriSpeech" / split).is_dir():
             return
         url = f"{self.address}/{split}.tar.gz"
@@ -105,7 +105,7 @@ class LibriSpeech(AudioDataModule):
         if not tar.is_file():
             if not self.download:
                 raise SignalError(
-                    f"{tar}: LibriSpeech is not here; put {tar.name} from {url} into "
+                    f"{tar}: no such file; put {tar.name} from {url} into "
                     f"{self.speech_root}, or set download: true"
                 )
             try:
@@ -133,7 +133,7 @@ class LibriSpeech(AudioDataModule):
 
     @staticmethod
     def fetch(url: str, path: str, sha256: str) -> None:
-        """Download a file with a progress bar; it appears when it is whole and its sum is right."""
+        """Download a file with a progress bar; it appears once its sum is right."""
         download_url_to_file(url, path, hash_prefix=sha256)
 
     def _clips(self, split: str, count: int | None) -> list[Path]:
@@ -142,7 +142,9 @@ class LibriSpeech(AudioDataModule):
         recordings = _torchaudio().LIBRISPEECH(str(self.speech_root), split)
         ids = _spread(range(len(recordings)), count)
         if not ids:
-            raise SignalError(f"{self.speech_root}/LibriSpeech/{split}: holds no recordings")
+            raise SignalError(
+                f"{self.speech_root}/LibriSpeech/{split}: no recordings; unpack it again"
+            )
         folder = self.speech_root / "LibriSpeech"
         paths = [folder / recordings.get_metadata(number)[0] for number in ids]
         if self.seconds is None:
@@ -167,18 +169,17 @@ def _torchaudio() -> Any:
     try:
         return import_module("torchaudio.datasets")
     except (ImportError, OSError) as error:
-        reason = " ".join(str(error).split())
         raise SignalError(
-            f"LibriSpeech: torchaudio cannot be imported ({reason:.200}); "
+            f"LibriSpeech: torchaudio cannot be imported ({one_line(error):.200}); "
             "install the version that fits the installed torch"
         ) from None
 
 
 def cut(path: Path, clip: Path, seconds: float) -> None:
-    """Write the first seconds of a file, sample by sample as they are; whole, or not at all."""
-    header = look(path)
+    """Write the first seconds of a file, unchanged; the output appears whole or not at all."""
+    header = read_header(path)
     frames = min(header.frames, max(1, round(seconds * header.rate)))
-    # blocks of this size: the first one is the clip
+    # in blocks of this size, the first is the clip
     start = next(blocks(path, frames)).astype(np.float64)
     # several processes may write the same
     part = clip.with_name(f"{clip.stem}.{os.getpid()}{clip.suffix}")
@@ -187,7 +188,7 @@ def cut(path: Path, clip: Path, seconds: float) -> None:
 
 
 def _spread(numbers: Sequence[int], count: int | None) -> list[int]:
-    """So many of these, evenly spread."""
+    """`count` of these numbers, evenly spread."""
     if count is None or count >= len(numbers):
         return list(numbers)
     return [numbers[i * len(numbers) // count] for i in range(count)]

@@ -1,4 +1,4 @@
-"""The audio plugin: samples as answers in time, patch by patch."""
+"""The audio plugin: samples as a function of time, patch by patch."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -15,29 +15,29 @@ from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
 from inrc_modalities.audio import baselines, quality, sample, stereo, views
-from inrc_modalities.audio.formats import BITS, RATE, READ_ONLY, SUFFIXES, Header
-from inrc_modalities.audio.reading import BLOCK, load, look, losses
+from inrc_modalities.audio.formats import BITS, READ_ONLY, SUFFIXES, Header
+from inrc_modalities.audio.reading import BLOCK, load, losses
 from inrc_modalities.audio.writing import save
 
-LOUDEST = 2.0
-"""Samples beyond this are scaled by a power of two; up to it, features stay near [0, 1]."""
-_GAINS = (-32, 128)  # powers of two that float32 samples can have
-_OVERSHOOT = 10.0 ** (1 / 20)
-"""What a decoded sound may exceed full scale by and still be written as integers, clipped: 1 dB."""
+MAX_PEAK = 2.0
+"""Files with samples beyond this are scaled by a power of two; features stay near [0, 1]."""
+_GAINS = (-32, 128)  # exponents of two of float32 samples
+_MAX_OVERSHOOT = 10.0 ** (1 / 20)
+"""Peak of a decoded sound that is still written as integers, clipped: 1 dB over full scale."""
 
 
 class Audio(Modality):
     """A sound; features are samples mapped from [-1, 1] to [0, 1].
 
-    Every channel is cut into patches by itself, and a patch knows nothing of channels: a model of
-    any kind codes files of one to eight. Two channels are coded as middle and side where that is
-    cheaper. A sample is one value of one channel.
+    Every channel is cut into patches of its own, so that one model codes files of one to eight
+    channels. Two channels are coded as middle and side where that is cheaper. A sample is one value
+    of one channel.
 
     Args:
         patch: samples that are encoded as one part, at local coordinates in [-5, 5].
         normalise: scale every file by a power of two so that its peak is in (1/2, 1]. All files
-            then have a like signal-to-noise ratio; without, a like error, and quiet files cost
-            less. Files beyond twice full scale are always scaled.
+            then have a similar signal-to-noise ratio; without, a similar error, and quiet files
+            cost less. Files beyond twice full scale are always scaled.
     """
 
     name: ClassVar[str] = "audio"
@@ -47,7 +47,7 @@ class Audio(Modality):
 
     def __init__(self, patch: int = 128, normalise: bool = False) -> None:
         if patch < 1:
-            raise SignalError(f"audio: a patch of {patch} samples; give 1 or more")
+            raise SignalError(f"audio: patch {patch}; give 1 sample or more")
         self.patch = patch
         self.normalise = normalise
         self.query_dim = self.point_dim = self.value_dim = self.feature_dim = 1
@@ -66,9 +66,9 @@ class Audio(Modality):
         gain = self._gain(max(float(samples.max()), -float(samples.min())))
         if gain:
             np.ldexp(samples, -gain, out=samples)
-        sides = header.channels == 2 and stereo.pays(samples)
+        sides = header.channels == 2 and stereo.is_cheaper(samples)
         if sides:
-            stereo.turn(samples)
+            stereo.rotate(samples)
         samples *= 0.5
         samples += 0.5
         meta = {
@@ -83,7 +83,7 @@ class Audio(Modality):
         return self._whole(torch.from_numpy(samples), meta)
 
     def suffix(self, meta: Mapping[str, Any]) -> str:
-        """That of the kind of file it was."""
+        """The suffix of the format of the original."""
         kind = meta.get("format")
         return next((suffix for suffix, kinds in SUFFIXES.items() if kind in kinds), ".wav")
 
@@ -105,11 +105,11 @@ class Audio(Modality):
         return losses(path)
 
     def write(self, signal: Signal, path: Path) -> None:
-        """Write a joined signal; the format is that of the meta if the suffix allows it.
+        """Write a joined signal, in the format of the original if the suffix allows it.
 
         Raises:
-            SignalError: unknown suffix, floating-point samples that integers would clip, or what
-                `save` refuses.
+            SignalError: an unknown suffix, floating-point samples that integers would clip, or
+                an error of `save`.
         """
         frames = self.shape(signal.meta)[1]
         header = Header.of(signal.meta)
@@ -124,7 +124,7 @@ class Audio(Modality):
             raise SignalError(f"{path}: {error}") from None
         if header.subtype not in BITS and target.subtype in BITS:
             loudest = max(float(np.abs(block).max()) for block in self._samples(signal))
-            if loudest > _OVERSHOOT:
+            if loudest > _MAX_OVERSHOOT:
                 raise SignalError(
                     f"{path}: {target.subtype} would clip samples of {loudest:.3g} times full "
                     "scale; write .wav"
@@ -148,7 +148,7 @@ class Audio(Modality):
         """Channels and samples of each, after checking everything that the meta declares.
 
         Raises:
-            SignalError: a meta that no sound can have.
+            SignalError: an invalid meta.
         """
         header = Header.of(meta)
         gain, sides = meta.get("gain"), meta.get("sides")
@@ -158,18 +158,24 @@ class Audio(Modality):
             or type(sides) is not bool
             or (sides and header.channels != 2)
         ):
-            raise SignalError(f"audio: a header that no sound can have ({dict(meta)!r:.120})")
+            raise SignalError(f"audio: invalid header ({dict(meta)!r:.120})")
         return header.channels, header.frames
 
-    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
-        """Where to ask: the parts of `split`, or what a view needs of them.
+    def memory(self, meta: Mapping[str, Any], view: View) -> int:
+        """Bytes that decoding takes: the last patch may reach beyond the sound."""
+        channels, frames = self.shape(meta)
+        padded = channels * -(-frames // self.patch) * self.patch
+        return max(super().memory(meta, view), self.query_memory(padded))
 
-        `View.scale` multiplies the samples per second, `View.at` takes those of another file, and
-        `View.region` cuts `t` in seconds; only the patches that it touches are asked.
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
+        """Queries of the parts of `split`, or of those that a view needs.
+
+        `View.scale` multiplies the sampling rate, `View.at` takes the rate of another file, and
+        `View.region` cuts `t` in seconds; only the patches that it touches are decoded.
 
         Raises:
-            SignalError: a scale that is not positive, a rate too high, both scale and at, an
-                unknown axis, an empty region.
+            SignalError: a scale that is not positive, a rate that is too high, both scale and at,
+                an unknown axis, or an empty region.
         """
         channels, frames = self.shape(meta)
         many = -(-frames // self.patch)
@@ -194,7 +200,7 @@ class Audio(Modality):
         return quality.measure(original, decoded)
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
-        """Write `count` seeded sounds of 16 kHz, speech-like and music-like by turns."""
+        """Write `count` seeded sounds of 16 kHz, alternately like speech and like music."""
         return sample.write(folder, seed, count)
 
     def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -207,8 +213,8 @@ class Audio(Modality):
         return baselines.codecs()
 
     def _gain(self, peak: float) -> int:
-        """The power of two that a file is divided by."""
-        if not self.normalise and peak <= LOUDEST:
+        """Exponent of the power of two by which a file is divided."""
+        if not self.normalise and peak <= MAX_PEAK:
             return 0
         return max(math.frexp(peak)[1], _GAINS[0]) if peak > 0 else 0
 
@@ -220,38 +226,25 @@ class Audio(Modality):
         return Signal(times, features[..., None], (channels, frames), meta)
 
     def _samples(self, signal: Signal) -> Iterator[NDArray[np.float64]]:
-        """What a file of this signal holds, block by block: frames by channels."""
+        """Samples of a file of this signal, block by block: frames by channels."""
         features, meta = signal.features[..., 0], signal.meta
         for at in range(0, features.shape[1], BLOCK):
             block = features[:, at : at + BLOCK].detach().cpu().double().nan_to_num(0.5).numpy()
             block = block * 2.0 - 1.0
             if meta["sides"]:
-                stereo.turn(block)
+                stereo.rotate(block)
             yield np.ldexp(block, meta["gain"]).T
 
     def _excerpt(self, meta: Mapping[str, Any], view: View) -> views.Excerpt:
         region = None
         for name, low, high in view.region:
             if name not in self.axes or region is not None:
-                raise SignalError(f"region: {name!r} twice or unknown; a sound has t, in seconds")
+                raise SignalError(
+                    f"region: axis {name!r} is unknown or given twice; use t, in seconds"
+                )
             region = (low, high)
-        rate = self._rate(meta["rate"], view)
+        rate = views.target_rate(meta["rate"], view)
         frames = self.shape(meta)[1]
-        found = views.excerpt(frames, meta["rate"], self.patch, rate, region)
-        Header.of({**meta, "frames": found.last - found.first, "rate": rate})  # not too long
-        return found
-
-    @staticmethod
-    def _rate(rate: int, view: View) -> int:
-        """Samples per second in this view."""
-        if view.at is not None:
-            if view.scale is not None:
-                raise SignalError("ask for a scale or for the rate of another file, not for both")
-            return look(view.at).rate
-        scale = 1.0 if view.scale is None else view.scale
-        if not (math.isfinite(scale) and scale > 0):
-            raise SignalError(f"scale {scale}: give a number above 0")
-        target = round(rate * min(scale, 2.0 * RATE))
-        if not 1 <= target <= RATE:
-            raise SignalError(f"scale {scale}: {target} samples per second are not 1 to {RATE}")
-        return target
+        excerpt = views.excerpt(frames, meta["rate"], self.patch, rate, region)
+        Header.of({**meta, "frames": excerpt.last - excerpt.first, "rate": rate})  # checks its size
+        return excerpt

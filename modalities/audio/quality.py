@@ -1,4 +1,4 @@
-"""How good a decoded sound file is beside its original, and how it looks."""
+"""Quality of a decoded sound file compared with its original, and spectrograms."""
 
 import math
 from itertools import islice
@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
-from inrc_modalities.audio.reading import blocks, look
+from inrc_modalities.audio.reading import blocks, read_header
 
 WINDOW = 512
-"""Samples under the window of a spectrogram: 32 ms at 16 kHz."""
+"""Samples of the window of a spectrogram: 32 ms at 16 kHz."""
 COLUMNS = 600
-"""Columns of a spectrogram at most."""
+"""Largest number of columns of a spectrogram."""
 FLOOR = -100.0
-"""dB below full scale that are shown as silence."""
+"""Level in dB, relative to full scale, that is shown as silence."""
 LIMIT = 150.0
 """Largest SNR and SI-SDR in dB; samples of 24 bits have 146 dB (6.02 dB a bit, and 1.76)."""
-_SHOWN = 1 << 22  # samples at most that a picture is made of
+_SHOWN = 1 << 22  # largest number of samples in a picture
 _BLOCK = 1 << 16
 
 
@@ -40,7 +40,7 @@ def measure(original: Path, decoded: Path) -> dict[str, float]:
     Raises:
         SignalError: a file that cannot be read, or two sizes or rates.
     """
-    a, b = look(original), look(decoded)
+    a, b = read_header(original), read_header(decoded)
     for what, one, two in [
         ("samples", a.frames, b.frames),
         ("channels", a.channels, b.channels),
@@ -95,11 +95,11 @@ def _limited(signal: float, noise: float) -> float:
 
 
 def spectrogram(path: Path) -> NDArray[np.float64]:
-    """Level in dB, H W, over frequency (low at the bottom) and time, all channels averaged.
+    """Level in dB, H W, over frequency (low at the bottom) and time, averaged over the channels.
 
-    A sine at full scale has 0 dB. Of a long file the beginning is shown.
+    A sine at full scale has 0 dB. Only the beginning of a long file is shown.
     """
-    header = look(path)
+    header = read_header(path)
     many = -(-min(header.frames, _SHOWN) // _BLOCK)
     sound = np.concatenate([block.mean(1) for block in islice(blocks(path, _BLOCK), many)])
     window = np.hanning(WINDOW)

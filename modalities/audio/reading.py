@@ -10,20 +10,20 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.audio import flac, ogg, riff
-from inrc_modalities.audio.formats import CHANNELS, RATE, SAMPLES, STORED, Header
+from inrc_modalities.audio.formats import MAX_CHANNELS, MAX_RATE, MAX_SAMPLES, STORED, Header
 
 BLOCK = 1 << 18
-"""Frames that are held at once beside the result."""
+"""Frames that are read at once."""
 
 
-def look(path: Path) -> Header:
-    """The header of a file, checked; its samples are not read.
+def read_header(path: Path) -> Header:
+    """Read and check the header of a file; its samples are not read.
 
     Raises:
-        SignalError: missing, not a file, empty, of no known kind, cut short, or of an
-            impossible header.
+        SignalError: a file that is missing, empty, of an unknown format, cut short, or has an
+            invalid header.
     """
     with _opened(path) as file:
         return _header(path, file)
@@ -35,7 +35,7 @@ def blocks(path: Path, block: int = BLOCK) -> Iterator[NDArray[np.float32]]:
     Floating-point files may go beyond.
 
     Raises:
-        SignalError: as `look`, and for damage, missing ends and samples that are not finite.
+        SignalError: as `read_header`, and for damage, missing ends and samples that are not finite.
     """
     with _opened(path) as file:
         header = _header(path, file)
@@ -45,11 +45,14 @@ def blocks(path: Path, block: int = BLOCK) -> Iterator[NDArray[np.float32]]:
             if not len(part):
                 break
             if not np.isfinite(part).all():
-                raise SignalError(f"{path}: samples that are NaN or infinite; repair them first")
+                raise SignalError(f"{path}: samples that are NaN or infinite; replace them first")
             done += len(part)
             yield part
     if done != header.frames:
-        raise SignalError(f"{path}: damaged or cut short ({done} of {header.frames} samples)")
+        raise SignalError(
+            f"{path}: damaged or cut short ({done} of {header.frames} samples); "
+            "fetch or make it again"
+        )
 
 
 def load(path: Path) -> tuple[Header, NDArray[np.float32]]:
@@ -58,8 +61,8 @@ def load(path: Path) -> tuple[Header, NDArray[np.float32]]:
     Raises:
         SignalError: as `blocks`.
     """
-    header = look(path)
-    # memory grows with what is there, not with what the header promises
+    header = read_header(path)
+    # memory grows with the samples that are there, not with those that the header declares
     parts = list(blocks(path))
     samples = np.empty((header.channels, header.frames), np.float32)
     parts.reverse()
@@ -75,13 +78,16 @@ def losses(path: Path) -> list[str]:
     """What is not kept of a file, in short phrases: tags, cue points, speaker positions.
 
     Raises:
-        SignalError: as `look`.
+        SignalError: as `read_header`.
     """
-    look(path)
+    read_header(path)
     with path.open("rb") as file:
-        chunks = riff.read(file, path.stat().st_size)
+        size = path.stat().st_size
+        chunks = riff.read(file, size)
         lost = (
-            chunks.losses(file) if chunks is not None else [*flac.losses(file), *ogg.losses(file)]
+            chunks.losses(file)
+            if chunks is not None
+            else [*flac.losses(file, size), *ogg.losses(file)]
         )
     return list(dict.fromkeys(lost))
 
@@ -90,21 +96,21 @@ def _header(path: Path, file: soundfile.SoundFile) -> Header:
     header = Header(file.frames, file.channels, file.samplerate, file.format, file.subtype)
     if header.subtype not in STORED.get(header.format, ()):
         raise SignalError(
-            f"{path}: {header.format} with samples of kind {header.subtype} is not supported; "
+            f"{path}: {header.format} with {header.subtype} samples is not supported; "
             "convert it to WAV or FLAC first"
         )
-    if header.channels > CHANNELS:
-        raise SignalError(
-            f"{path}: {header.channels} channels, at most {CHANNELS} are supported; split it"
-        )
+    if header.channels > MAX_CHANNELS:
+        raise SignalError(f"{path}: {header.channels} channels, more than {MAX_CHANNELS}; split it")
     if header.frames < 1:
-        raise SignalError(f"{path}: holds no samples")
-    if not 1 <= header.rate <= RATE:
-        raise SignalError(f"{path}: {header.rate} samples per second are not 1 to {RATE}")
-    if header.frames * header.channels > SAMPLES:
+        raise SignalError(f"{path}: holds no samples; check how it was written")
+    if not 1 <= header.rate <= MAX_RATE:
         raise SignalError(
-            f"{path}: {header.frames * header.channels} samples are more than {SAMPLES}, "
-            "the limit; cut it in pieces"
+            f"{path}: {header.rate} samples per second, not 1 to {MAX_RATE}; resample it"
+        )
+    if header.frames * header.channels > MAX_SAMPLES:
+        raise SignalError(
+            f"{path}: {header.frames * header.channels} samples are more than {MAX_SAMPLES}, "
+            "the limit; cut it into pieces"
         )
     return header
 
@@ -113,11 +119,11 @@ def _header(path: Path, file: soundfile.SoundFile) -> Header:
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """A file to read; errors of libsndfile become one line."""
     if path.is_dir():
-        raise SignalError(f"{path}: a folder, not a sound file")
+        raise SignalError(f"{path}: a folder; name a sound file")
     try:
         with path.open("rb") as file:
             if not file.read(1):
-                raise SignalError(f"{path}: an empty file, not a sound")
+                raise SignalError(f"{path}: an empty file; make it again")
             patches = _patches(path, file)
     except FileNotFoundError:
         raise SignalError(f"{path}: no such file") from None
@@ -130,9 +136,10 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         ):
             yield sound
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(getattr(error, "error_string", error)).split())
+        reason = one_line(getattr(error, "error_string", error))
         raise SignalError(
-            f"{path}: not a WAV, FLAC or Ogg file, or damaged ({reason or 'no reason given'})"
+            f"{path}: not a WAV, FLAC or Ogg file, or damaged ({reason or 'no reason given'}); "
+            "convert or fetch it again"
         ) from None
 
 
@@ -164,10 +171,11 @@ def _patches(path: Path, file: BinaryIO) -> Mapping[int, bytes]:
     chunks = riff.read(file, size)
     if chunks is not None:
         if chunks.cut:
-            raise SignalError(f"{path}: cut short; its end is missing")
+            raise SignalError(f"{path}: cut short, its end is missing; fetch or make it again")
         return chunks.patches
-    if not ogg.whole(file, size):
-        raise SignalError(f"{path}: cut short; its end is missing")
+    reason = ogg.unsupported(file, size)
+    if reason is not None:
+        raise SignalError(f"{path}: {reason}")
     try:
         return flac.patches(file, size)
     except SignalError as error:

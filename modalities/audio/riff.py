@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 MAGICS = (b"RIFF", b"RIFX", b"RF64")
-# FFmpeg writes 0xFFFFFFFF as the size of a stream of unknown length, SoX 0x7FFFF000 and above
-_STREAMED = 0x7FFFF000
+# Sizes of streams of unknown length: 0xFFFFFFFF (FFmpeg), 0x7FFFF000 (SoX), 0x80000000 (arecord)
+# and the like, rounded down to whole samples
+_STREAMED = 0x7FFF0000
+_ARECORD = 0x80000000
 _STREAMED_64 = 1 << 62  # the same for the 64-bit sizes of RF64
 _UNKNOWN = 0xFFFFFFFF
 _EXTENSIBLE = 0xFFFE
@@ -116,7 +118,7 @@ def read(file: BinaryIO, size: int) -> Riff | None:
                 if unknown:
                     patches[sizes[0]] = struct.pack("<QQ", size - 8, there)
             else:
-                unknown = length >= _STREAMED
+                unknown = length & 0x7FFFFFFF >= _STREAMED or length == _ARECORD
                 if length == 0 and not _filled(file, order, chunk.start, size):
                     unknown = True
                     patches[chunk.start - 4] = struct.pack(f"{order}I", _UNKNOWN)

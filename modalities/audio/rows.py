@@ -1,4 +1,4 @@
-"""Training rows of sounds, with what is true of all sounds."""
+"""Training rows of sounds, augmented by the symmetries of all sounds."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from inrc.data import Batch, PatchDataset
 
 
-class TurnedRows(PatchDataset):
+class AugmentedRows(PatchDataset):
     """Patches that are as likely upside down and back to front.
 
     Which way a microphone is wired is chance, and the spectrum of a sound is that of its reverse.

@@ -1,4 +1,4 @@
-"""Small sounds that have the structure of speech and of music, made from a seed."""
+"""Small synthetic sounds with the structure of speech and of music."""
 
 import json
 from pathlib import Path

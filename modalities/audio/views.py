@@ -1,9 +1,9 @@
-"""Which patches a decoder asks for another rate or a part of a sound, and how they are joined.
+"""Patches that another sampling rate or a part of a sound needs, and how they are joined.
 
-The field is asked where it was learned, and what lies between is found by band-limited
-interpolation across patches: sampled sound says nothing above half its rate, but a field asked
-between samples does, most of all where patches meet. Sample i of a sound at rate r is the cell from
-i / r to (i + 1) / r seconds, with its value in the middle, whatever r is.
+The field is evaluated where it was trained, and samples in between come from band-limited
+interpolation across patches: sampled sound has no content above half its rate, but a field that is
+evaluated between samples has, above all where patches meet. Sample i of a sound at rate r is the
+cell from i / r to (i + 1) / r seconds, with its value in the middle, for any r.
 """
 
 import math
@@ -17,6 +17,9 @@ from torch import Tensor
 
 from inrc import grid
 from inrc.errors import SignalError
+from inrc.signal import View
+from inrc_modalities.audio.formats import MAX_RATE
+from inrc_modalities.audio.reading import read_header
 
 REACH = 5.0
 """Local coordinates of a patch go from -5 to 5, as in COIN++ (arXiv:2201.12904, appendix)."""
@@ -24,18 +27,18 @@ CROSSINGS = 32
 """Zero crossings of the interpolating sinc on either side."""
 ROLLOFF = 0.95
 """Where the low-pass begins, as a share of half the lower rate."""
-_CHUNK = 1 << 14  # samples that are interpolated at once
-_PHASES = 1 << 12  # positions between samples whose weights are kept
+_CHUNK = 1 << 14  # samples interpolated at once
+_PHASES = 1 << 12  # largest number of positions whose weights are tabulated
 
 
 def local(patch: int) -> Float[Tensor, "1 M 1"]:
-    """Where the samples of one patch are asked."""
+    """Queries of the samples of one patch."""
     return grid.coordinates((patch,), -REACH, REACH)[None]
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Samples `first` to `last` (half-open) of a sound of `frames` at `rate`, shown at `target`.
+    """Samples `first` to `last` (half-open) of `frames` at `rate`, resampled to `target`.
 
     `patch` is in samples of the original.
     """
@@ -49,7 +52,7 @@ class Excerpt:
 
     @property
     def patches(self) -> range:
-        """Patches that are asked: those of the excerpt, and what its interpolation sees."""
+        """Patches that are decoded: those of the excerpt and of its interpolation."""
         margin = 0 if self.rate == self.target else math.ceil(_half(self.rate, self.target)) + 1
         begin = self.first * self.rate // self.target - margin
         end = -(-self.last * self.rate // self.target) + margin
@@ -57,7 +60,7 @@ class Excerpt:
         return range(min(max(begin // self.patch, 0), last - 1), min(-(-end // self.patch), last))
 
     def join(self, features: Float[Tensor, "P M 1"], channels: int) -> Float[Tensor, "channels n"]:
-        """The samples of the excerpt, from all patches that were asked, channel by channel."""
+        """The samples of the excerpt, from all decoded patches, channel by channel."""
         whole = features.reshape(channels, -1)
         start = self.patches.start * self.patch
         if self.rate == self.target:
@@ -71,7 +74,7 @@ def excerpt(
     """Lay out a part of a sound; `region` is half-open, in seconds.
 
     Raises:
-        SignalError: a region in which no sample has its middle.
+        SignalError: a region without the middle of a sample.
     """
     size = max(1, round(frames * target / rate))
     low, high = region or (0.0, size / target)
@@ -89,14 +92,33 @@ def excerpt(
     return Excerpt(frames, rate, patch, target, first, last)
 
 
+def target_rate(rate: int, view: View) -> int:
+    """Sampling rate of a view of a sound at `rate`.
+
+    Raises:
+        SignalError: both scale and at, or a rate out of range.
+    """
+    if view.at is not None:
+        if view.scale is not None:
+            raise SignalError("scale and at: give one of them, not both")
+        return read_header(view.at).rate
+    scale = 1.0 if view.scale is None else view.scale
+    if not (math.isfinite(scale) and scale > 0):
+        raise SignalError(f"scale {scale}: give a number above 0")
+    target = round(rate * min(scale, 2.0 * MAX_RATE))
+    if not 1 <= target <= MAX_RATE:
+        raise SignalError(f"scale {scale}: gives {target} Hz; choose one of 1 to {MAX_RATE} Hz")
+    return target
+
+
 def interpolate(
     samples: Float[Tensor, "channels n"], rate: int, target: int, first: int, last: int, start: int
 ) -> Float[Tensor, "channels m"]:
     """Samples `first` to `last` of a sound at rate `target`, from those at `rate`.
 
-    `samples` begin with number `start`. A sinc under a Hann window, cut off below half of the
-    lower rate; its weights sum to 1, so that silence stays silence. Beyond both ends the outermost
-    sample goes on.
+    `samples` begin with number `start`. The filter is a sinc with a Hann window and a cutoff below
+    half of the lower rate. Its weights sum to 1, so that silence stays silence. Beyond both ends
+    the outermost sample is repeated.
     """
     common = math.gcd(rate, target)
     up, down = target // common, rate // common
@@ -111,8 +133,8 @@ def interpolate(
         weights = table[j % up] if table is not None else _weights(j, up, down, taps)
         index = np.clip(nearest[:, None] + taps - start, 0, samples.shape[1] - 1)
         seen = samples[:, torch.from_numpy(index)]  # channels m taps
-        found = torch.einsum("cmt,mt->cm", seen, torch.from_numpy(weights).to(samples))
-        out[:, at - first : at - first + len(j)] = found
+        block = torch.einsum("cmt,mt->cm", seen, torch.from_numpy(weights).to(samples))
+        out[:, at - first : at - first + len(j)] = block
     return out
 
 

@@ -8,22 +8,22 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.audio.formats import BITS, Header
 
 
 def save(header: Header, blocks: Iterable[NDArray[np.float64]], path: Path) -> None:
     """Write a file of exactly this header, from blocks of frames by channels.
 
-    What is stored as integers is rounded to the nearest and clipped.
+    Integers are rounded to the nearest level and clipped.
 
     Raises:
-        SignalError: a format that refuses such samples, or a failing disk. Nothing is left then.
+        SignalError: samples that the format does not support, or a failing disk. No file remains.
     """
     try:
         with soundfile.SoundFile(
             str(path), "w", header.rate, header.channels, header.subtype, None, header.format,
-            # 0 is the best that a lossy format has, and no matter of quality to FLAC
+            # 0 is the best quality of a lossy format; FLAC is lossless at any level
             compression_level=0.0 if header.format == "OGG" else None,
         ) as file:  # fmt: skip
             for block in blocks:
@@ -31,18 +31,20 @@ def save(header: Header, blocks: Iterable[NDArray[np.float64]], path: Path) -> N
     except (soundfile.SoundFileError, OSError, RuntimeError, AssertionError, ValueError) as error:
         if path.is_file():
             path.unlink()
-        reason = " ".join(str(getattr(error, "error_string", error)).split())
-        raise SignalError(f"{path}: cannot be written ({reason})") from None
+        reason = one_line(getattr(error, "error_string", error))
+        raise SignalError(
+            f"{path}: cannot be written ({reason}); check the folder and the disk"
+        ) from None
     except BaseException:
         path.unlink(missing_ok=True)
         raise
 
 
 def stored(samples: NDArray[np.float64], subtype: str) -> NDArray[Any]:
-    """Samples as libsndfile takes them without a change, frames by channels.
+    """Samples that libsndfile writes unchanged, frames by channels.
 
-    It reads an integer of b bits as i / 2^(b-1), but would write x as x (2^(b-1) - 1): integers,
-    left-aligned in 32 bits, come back as they were.
+    It reads an integer i of b bits as i / 2^(b-1), but writes x as x (2^(b-1) - 1). Integers,
+    left-aligned in 32 bits, are written as they are.
     """
     bits = BITS.get(subtype)
     if bits is None:

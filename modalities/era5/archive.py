@@ -14,8 +14,8 @@ from inrc_modalities.era5.slicing import Choice, slices
 class Reanalysis(ERA5DataModule):
     """Part of an archive, cut into NetCDF files that the codec can compress.
 
-    The archive is opened lazily: of a store of terabytes only what is chosen is read, once, and
-    stays in `folder`. The last files, which are the last in time, are kept for validation.
+    The archive is opened lazily: only the chosen part is read, once, and stays in `folder`. The
+    last files, which are the last in time, are kept for validation.
 
     ERA5 is free for any use with attribution (Copernicus licence: "Contains modified Copernicus
     Climate Change Service information"); cite H. Hersbach et al., "The ERA5 global reanalysis",
@@ -29,21 +29,22 @@ class Reanalysis(ERA5DataModule):
         select: for some dimensions the coordinates to keep, {level: [500, 850]}.
         start: first time: 1979, 2016-01-01T06.
         stop: last time, itself included.
-        every: take one time of so many.
-        thin: take one row and one column of so many.
+        every: stride in time.
+        thin: stride in rows and columns.
         keys: of a GRIB file, the messages to take: {typeOfLevel: surface}.
         download: allow reading from a URL.
         folder: where the files go.
         steps: times per file.
         levels_as_channels: one row has all levels; False makes a row of every level.
-        area_weights: errors count by area; a preset decides it for itself.
+        area_weights: errors count by area; a preset sets it.
+        exclude_outliers: treat values far outside all others as missing, instead of an error.
         batch_size: rows per step and process.
         val_fraction: share of the files kept for validation.
         workers: processes that read ahead.
 
     Raises:
         UsageError: a URL without `download`, an unknown preset, or a preset and `thin`.
-        SignalError: a source that cannot be opened or has not what is chosen.
+        SignalError: a source that cannot be opened or lacks what is chosen.
     """
 
     def __init__(
@@ -62,14 +63,15 @@ class Reanalysis(ERA5DataModule):
         steps: int = 8,
         levels_as_channels: bool = True,
         area_weights: bool = True,
+        exclude_outliers: bool = False,
         batch_size: int = 16,
         val_fraction: float = 0.2,
         workers: int = 0,
     ) -> None:
         if sources.remote(source) and not download:
             raise UsageError(
-                f"{source}: is elsewhere; set download: true to read what is chosen from there, or "
-                "name a copy of it here"
+                f"{source}: is remote; set download: true to read the chosen part of it, or name a "
+                "local copy"
             )
         chosen = None if preset is None else presets.preset(preset)
         if chosen is not None and thin != 1:
@@ -84,11 +86,11 @@ class Reanalysis(ERA5DataModule):
             self.slices[0].parent,
             levels_as_channels=levels_as_channels,
             area_weights=area_weights if chosen is None else chosen.area_weights,
+            exclude_outliers=exclude_outliers,
             batch_size=batch_size,
             val_fraction=val_fraction,
             workers=workers,
         )
-        # by itself the modality takes the variables of most dimensions; here all were chosen
         if chosen is not None:
             pinned = self.modality.settings() | {"ranges": [list(chosen.range)]}
             self.modality = ERA5(**pinned)

@@ -2,7 +2,7 @@
 
 One slice is one variable at one time on one level. The bytes are, for each variable in the order
 of the model: what is missing (one byte 0 if nothing is), and for each slice its length as a varint
-and its stream. A slice of which nothing is known has length 0. Coordinates, attributes and names
+and its stream. A slice without any known value has length 0. Coordinates, attributes and names
 are not counted and come from the original, as nothing else does: none of these codecs keeps them.
 """
 
@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc.signal import Baseline
+from inrc.varint import read_varint, write_varint
 from inrc_modalities.era5 import masks, reading, sphere, storage
 from inrc_modalities.era5.copying import copy
 from inrc_modalities.era5.header import LIMIT
+from inrc_modalities.era5.reading import Options
 from inrc_modalities.era5.slices import CODECS, SliceCodec
 from inrc_modalities.era5.survey import survey
 from inrc_modalities.era5.values import Packing
@@ -38,12 +40,12 @@ class Sliced:
     Args:
         codec: of one slice.
         variables: names of the fields; None takes those of most dimensions.
-        vertical: levels are told apart from other dimensions.
+        options: how files are read.
     """
 
     codec: SliceCodec
     variables: tuple[str, ...] | None
-    vertical: bool
+    options: Options
 
     def encode(self, original: Path, share: float) -> bytes:
         """All fields of a file, with errors up to a share of their range.
@@ -51,11 +53,11 @@ class Sliced:
         Raises:
             SignalError: a file that the model could not read either.
         """
-        with storage.opened(original) as dataset:
-            name = survey(dataset, original, self.vertical).lon
+        with storage.opened(original, groups=True) as dataset:
+            name = survey(dataset, original).lon
             around = sphere.wraps(storage.raw(dataset[name]).astype(np.float64))
         out = []
-        for layer in reading.layers(original, self._names(), self.vertical):
+        for layer in reading.layers(original, self._names(), self.options):
             parts, levels = layer.values.shape[:2]
             out.append(_masked(layer))
             known = np.where(layer.unknown, np.nan, layer.values)
@@ -67,7 +69,7 @@ class Sliced:
                     field = np.ascontiguousarray(filled[part, level], np.float32)
                     empty = layer.unknown[part, level].all()
                     data = b"" if empty else self.codec.encode(field, share * (width or 1.0))
-                    out.append(_varint(len(data)) + data)
+                    out.append(write_varint(len(data)) + data)
         return b"".join(out)
 
     def decode(self, data: bytes, original: Path, decoded: Path) -> None:
@@ -82,16 +84,16 @@ class Sliced:
             raise
         except Exception as error:
             # decoders raise almost anything on damaged bytes
-            reason = storage.one_line(error)
+            reason = one_line(error)
             raise SignalError(f"{decoded}: the bytes are damaged ({reason:.80})") from None
         copy(original, decoded, fields)
 
     def _decoded(self, data: "_Bytes", original: Path) -> dict[str, NDArray[Any]]:
         fields = {}
-        with storage.opened(original) as dataset:
-            found = survey(dataset, original, self.vertical)
-            chosen = reading.chosen(found, self._names(), original)
-            grid = [dataset[name].dimensions[0] for name in (found.lat, found.lon)]
+        with storage.opened(original, groups=True) as dataset:
+            surveyed = survey(dataset, original, self.options.vertical)
+            chosen = reading.chosen(surveyed, self._names(), original, self.options)
+            grid = [dataset[name].dimensions[0] for name in (surveyed.lat, surveyed.lon)]
             for field in chosen:
                 variable = dataset[field.name]
                 level = [] if field.level is None else [field.level]
@@ -120,7 +122,7 @@ class Sliced:
         values = np.zeros(shape)
         for level in range(levels):
             for part in range(parts):
-                stream = data.take(data.number())
+                stream = data.read(data.number())
                 if stream:
                     values[part, level] = self.codec.decode(stream, (height, width))
         stored = packing.pack(values).reshape(size)
@@ -133,15 +135,15 @@ class Sliced:
         return None if self.variables is None else list(self.variables)
 
 
-def baselines(variables: Sequence[str] | None, vertical: bool) -> list[Baseline]:
+def baselines(variables: Sequence[str] | None, options: Options) -> list[Baseline]:
     """JPEG 2000, zfp, SZ3 and SPERR.
 
     Args:
         variables: names of the fields of the model; None takes those of most dimensions.
-        vertical: levels are told apart from other dimensions, as the model does.
+        options: how the model reads files.
     """
     names = None if variables is None else tuple(variables)
-    made = [Sliced(codec, names, vertical) for codec in CODECS]
+    made = [Sliced(codec, names, options) for codec in CODECS]
     return [
         Baseline(
             each.codec.name, "of the range", COARSE.get(each.codec.name, ()) + SHARES,
@@ -160,56 +162,42 @@ def _masked(layer: reading.Layer) -> bytes:
     shared = packed["shared"]
     head = struct.pack("<BB", len(layer.kinds), shared[0] + 2 * shared[1])
     rows = bytes(packed["rows"])
-    return head + b"".join(layer.kinds) + _varint(len(rows)) + rows
+    return head + b"".join(layer.kinds) + write_varint(len(rows)) + rows
 
 
 def _missing(
     data: "_Bytes", size: tuple[int, int, int], itemsize: int
 ) -> tuple[list[bytes], NDArray[np.uint8]] | None:
-    count = data.take(1)[0]
+    count = data.read(1)[0]
     if not count:
         return None
-    flags = data.take(1)[0]
-    kinds = [data.take(itemsize) for _ in range(count)]
+    flags = data.read(1)[0]
+    kinds = [data.read(itemsize) for _ in range(count)]
     packed = {
         "kinds": kinds,
         "shared": [bool(flags & 1), bool(flags & 2)],
-        "rows": data.take(data.number()),
+        "rows": data.read(data.number()),
     }
     return masks.unpack(packed, size, itemsize)
 
 
-def _varint(number: int) -> bytes:
-    """LEB128: seven bits a byte, the lowest first."""
-    out = bytearray()
-    while number >= 128:
-        out.append(number % 128 + 128)
-        number //= 128
-    return bytes([*out, number])
-
-
 class _Bytes:
-    """Bytes that are taken from the front; running out of them is a ValueError."""
+    """Bytes that are read from the front; ValueError if they end too early."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
-    def take(self, count: int) -> bytes:
-        taken = self.data[self.at : self.at + count]
-        if len(taken) < count:
+    def read(self, count: int) -> bytes:
+        part = self.data[self.at : self.at + count]
+        if len(part) < count:
             raise ValueError("they end too early")
         self.at += count
-        return taken
+        return part
 
     def number(self) -> int:
         """A varint of up to 35 bits."""
-        found = 0
-        for shift in range(0, 35, 7):
-            byte = self.take(1)[0]
-            found |= (byte % 128) << shift
-            if byte < 128:
-                return found
-        raise ValueError("a length beyond all bounds")
+        number, self.at = read_varint(self.data, self.at)
+        return number
 
     def end(self) -> None:
         if self.at != len(self.data):

@@ -9,27 +9,60 @@ from numpy.typing import NDArray
 from inrc.errors import SignalError
 from inrc_modalities.era5 import masks
 from inrc_modalities.era5.reading import Layer
+from inrc_modalities.era5.units import conversion
+
+Channel = tuple[NDArray[np.float64], NDArray[np.bool_]]
+"""Values in the model's unit, and where they are missing; P H W each."""
 
 
 def channels(
-    read: Sequence[Layer], levels: list[list[float]], units: list[str], path: Path
-) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
-    """Values and what is unknown of them, P H W each, in the order of the model's channels.
+    read: Sequence[Layer],
+    names: Sequence[str],
+    levels: list[list[float]],
+    units: list[str],
+    path: Path,
+) -> list[Channel]:
+    """The channels of the model, in its order.
+
+    Args:
+        read: one variable of the file for each of the model.
+        names: what the model calls them.
+        levels: for each variable, the model's levels.
+        units: for each variable, the model's unit.
+        path: of the file, for messages.
 
     Raises:
-        SignalError: a file of other levels or units.
+        SignalError: other levels, or a unit that cannot be converted into the model's.
     """
-    found = []
-    for each, wanted, unit in zip(read, levels, units, strict=True):
-        name = f"{path}: {each.field.name}"
-        if each.field.unit != unit:
-            raise SignalError(
-                f"{name} is in {each.field.unit or 'no units'}, but the model's is in "
-                f"{unit or 'no units'}; convert it"
-            )
-        for number in order(each.field.levels, wanted, name):
-            found.append((each.values[:, number], each.unknown[:, number]))
-    return found
+    made = []
+    for layer, name, wanted, unit in zip(read, names, levels, units, strict=True):
+        field = layer.field
+        factor, offset = converted(
+            field.unit, unit, field.difference, f"{path}: {field.name}", f"the model's {name}"
+        )
+        for number in order(field.levels, wanted, f"{path}: {field.name}"):
+            values = layer.values[:, number]
+            if (factor, offset) != (1.0, 0.0):
+                values = factor * values + offset
+            made.append((values, layer.unknown[:, number]))
+    return made
+
+
+def converted(
+    source: str, target: str, difference: bool, where: str, there: str
+) -> tuple[float, float]:
+    """The factor and the offset that convert one unit into another.
+
+    Raises:
+        SignalError: they cannot be converted.
+    """
+    pair = conversion(source, target, difference)
+    if pair is None:
+        raise SignalError(
+            f"{where} is in {source or 'no units'}, which cannot be converted to "
+            f"{target or 'no units'} of {there}; correct its units attribute, or convert it"
+        )
+    return pair
 
 
 def order(given: Sequence[float], wanted: Sequence[float], where: str) -> list[int]:
@@ -66,16 +99,16 @@ class Ranges:
         self.low = np.full(count, np.inf)
         self.high = np.full(count, -np.inf)
 
-    def add(self, found: list[tuple[NDArray[np.float64], NDArray[np.bool_]]]) -> None:
+    def add(self, channels: Sequence[Channel]) -> None:
         """Take the channels of one more file into account."""
-        for number, (values, unknown) in enumerate(found):
+        for number, (values, unknown) in enumerate(channels):
             low = np.min(values, where=~unknown, initial=np.inf)
             high = np.max(values, where=~unknown, initial=-np.inf)
             self.low[number] = min(self.low[number], low)
             self.high[number] = max(self.high[number], high)
 
     def unknown(self) -> list[int]:
-        """Channels of which nothing is known."""
+        """Channels without any known value."""
         return [int(number) for number in np.flatnonzero(~np.isfinite(self.low))]
 
     def pairs(self) -> list[list[float]]:
@@ -87,15 +120,13 @@ class Ranges:
 
 
 def scale(
-    found: list[tuple[NDArray[np.float64], NDArray[np.bool_]]],
-    ranges: list[list[float]],
-    wraps: bool,
+    channels: Sequence[Channel], ranges: list[list[float]], wraps: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Features P M C in [0, 1], holes filled, and where no channel P M is known."""
-    parts, height, width = found[0][0].shape
-    features = np.empty((parts, height * width, len(found)), np.float32)
+    """Features P M C in [0, 1], holes filled, and where all channels are missing P M."""
+    parts, height, width = channels[0][0].shape
+    features = np.empty((parts, height * width, len(channels)), np.float32)
     unknown = np.ones((parts, height * width), bool)
-    for number, ((values, mask), (low, high)) in enumerate(zip(found, ranges, strict=True)):
+    for number, ((values, mask), (low, high)) in enumerate(zip(channels, ranges, strict=True)):
         filled = masks.fill(values, mask, wraps, (low + high) / 2)
         features[..., number] = ((filled - low) / (high - low)).reshape(parts, -1)
         unknown &= mask.reshape(parts, -1)

@@ -7,17 +7,17 @@ from typing import Any
 import netCDF4
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.era5 import storage
 
 
 def copy(original: Path, target: Path, replaced: Mapping[str, NDArray[Any]]) -> None:
     """Write `target`: all of `original`, but the stored values of the variables `replaced`.
 
-    Those are not read from the original. Whatever goes wrong, no half of a file is left.
+    Those are not read from the original. If copying fails, no incomplete file is left.
 
     Raises:
-        SignalError: unknown suffix, an original that is none, or a failing disk.
+        SignalError: unknown suffix, an original that is not NetCDF, or a failing disk.
     """
     storage.check_suffix(target)
     try:
@@ -28,7 +28,7 @@ def copy(original: Path, target: Path, replaced: Mapping[str, NDArray[Any]]) -> 
         raise
     except (OSError, RuntimeError) as error:
         target.unlink(missing_ok=True)
-        reason = storage.one_line(error)
+        reason = one_line(error)
         raise SignalError(f"{target}: cannot be written ({reason})") from None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from inrc.data import SignalDataModule, read_rows
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.era5 import storage
-from inrc_modalities.era5.modality import ERA5
+from inrc_modalities.era5.modality import ERA5, MAX_CARRIED
 
 
 class ERA5DataModule(SignalDataModule):
@@ -21,10 +21,13 @@ class ERA5DataModule(SignalDataModule):
 
     Args:
         root: folder of files, searched recursively, or one file; None makes up a small planet.
-        variables: names of the variables to learn; None takes those of most dimensions.
+        variables: names of the variables to learn; None takes the quantities of most dimensions.
         levels_as_channels: one row has all levels; False makes a row of every level.
         area_weights: errors count by area; False counts every grid point alike, as COIN++ does.
-        drop: leave large variables out that are not learnt, instead of refusing their file.
+        drop: leave out large variables, groups and user-defined types, instead of an error.
+        exclude_outliers: treat values far outside all others as missing, instead of an error.
+        max_carried: packed size in bytes up to which a variable that is not learned is kept.
+        rename: for names in files, the names of the model: {t2m: TS}.
         hold_dim: of one file, keep the end of this dimension for validation (an ensemble's
             members, the last years); both parts are written as files to `sample_folder`.
         hold_last: how much of `hold_dim` is kept.
@@ -50,6 +53,9 @@ class ERA5DataModule(SignalDataModule):
         levels_as_channels: bool = True,
         area_weights: bool = True,
         drop: bool = False,
+        exclude_outliers: bool = False,
+        max_carried: int = MAX_CARRIED,
+        rename: dict[str, str] | None = None,
         hold_dim: str | None = None,
         hold_last: int = 1,
         batch_size: int = 16,
@@ -65,6 +71,9 @@ class ERA5DataModule(SignalDataModule):
             levels_as_channels=levels_as_channels,
             area_weights=area_weights,
             drop=drop,
+            exclude_outliers=exclude_outliers,
+            max_carried=max_carried,
+            rename=rename,
         )
         super().__init__(
             modality,
@@ -126,9 +135,9 @@ def hold(path: Path, dim: str, last: int, folder: Path) -> tuple[Path, Path]:
         for target, part in ((train, slice(0, size - last)), (held, slice(size - last, size))):
             if not target.is_file():
                 # other processes may write the same
-                lent = target.with_name(f"{target.name}.{os.getpid()}.part")
-                _copy(dataset, lent, dim, part)
-                os.replace(lent, target)
+                part_path = target.with_name(f"{target.name}.{os.getpid()}.part")
+                _copy(dataset, part_path, dim, part)
+                os.replace(part_path, target)
     return train, held
 
 

@@ -3,7 +3,8 @@
 A meta describes the NetCDF file that will be written: `format`, `suffix`, `dims` (name: size),
 `unlimited`, `attrs`, and `variables` by name, in order, each with `dtype`, `dims`, `attrs`,
 `store`, and either its values (`data`) or, for a field that the model decodes, its `level`
-dimension and `mask` (None, packed, or the name of a variable that has the same). `lat` and `lon`
+dimension, its `mask` (None, packed, or the name of a variable that has the same), and `of`, what
+the model calls it, if that is another name. `lat` and `lon`
 name the coordinates, `lead` the other dimensions, whose every combination is a part.
 """
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
-from inrc_modalities.era5 import masks, packing, sphere
+from inrc_modalities.era5 import layout, masks, packing, sphere, units
 from inrc_modalities.era5.storage import FORMATS, SUFFIXES
 from inrc_modalities.era5.survey import check_axis
 
@@ -38,12 +39,14 @@ class Header:
         """Check a meta.
 
         Raises:
-            SignalError: it is none of a NetCDF file, or larger than LIMIT.
+            SignalError: it does not describe a NetCDF file, or one larger than LIMIT.
         """
         try:
             return cls._of(meta)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise SignalError(f"era5: a header that no grid can have ({error!r:.120})") from None
+            raise SignalError(
+                f"era5: a header that does not describe a grid ({error!r:.120})"
+            ) from None
 
     @classmethod
     def _of(cls, meta: Mapping[str, Any]) -> "Header":
@@ -57,6 +60,7 @@ class Header:
         if not fields or 0 in lead:
             raise ValueError("no fields")
         for entry in variables.values():
+            layout.check(entry, dims)
             size = prod(dims[dim] for dim in entry["dims"])
             if size > LIMIT:
                 raise SignalError(f"era5: a variable of {size} values; {LIMIT} at most")
@@ -98,7 +102,7 @@ class Header:
         """The description of a field.
 
         Raises:
-            SignalError: the file has none of this name.
+            SignalError: the file has no field of this name.
         """
         entry = self.meta["variables"].get(name)
         if entry is None or "data" in entry:
@@ -106,6 +110,19 @@ class Header:
                 f"era5: the header has no field {name!r}; the file is another model's"
             )
         return dict(entry)
+
+    def called(self, variable: str) -> str:
+        """The name in the file of a variable of the model."""
+        for name, entry in self.meta["variables"].items():
+            if entry.get("of") == variable and "data" not in entry:
+                return str(name)
+        return variable
+
+    def unit(self, name: str) -> tuple[str, bool]:
+        """The unit of a field in the file, and whether its values are differences."""
+        attrs = self.entry(name)["attrs"]
+        difference = units.is_difference(str(attrs.get("units_metadata", "")))
+        return str(attrs.get("units", "")), difference
 
     def levels(self, name: str) -> int:
         """Number of levels of a field, 1 without."""
@@ -136,7 +153,7 @@ class Header:
         return [*self.meta["lead"], *([] if level is None else [level]), *self.grid]
 
     def mask(self, name: str) -> tuple[list[bytes], NDArray[np.uint8]] | None:
-        """Kinds of missing values and codes P L M of a field; None where all is known.
+        """Kinds of missing values and codes P L M of a field; None without missing values.
 
         Raises:
             SignalError: it cannot be read.
@@ -149,10 +166,10 @@ class Header:
             return None
         size = (self.parts, self.levels(name), len(self.lat) * len(self.lon))
         try:
-            kinds, found = masks.unpack(packed, size, np.dtype(entry["dtype"]).itemsize)
+            kinds, codes = masks.unpack(packed, size, np.dtype(entry["dtype"]).itemsize)
         except (KeyError, TypeError, ValueError) as error:
             raise SignalError(f"era5: a mask that cannot be read ({error!r:.80})") from None
-        return kinds, np.broadcast_to(found, size)
+        return kinds, np.broadcast_to(codes, size)
 
 
 def coordinate(entry: Mapping[str, Any], dims: Mapping[str, int]) -> NDArray[Any]:

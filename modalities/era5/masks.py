@@ -1,6 +1,6 @@
-"""Where nothing is known, and which of the stored numbers said so; and what to show a field there.
+"""Masks of missing values: which stored number marks each, and what a field learns there.
 
-A code is 0 where a value is known, and k where the k-th kind of missing value stands.
+A code is 0 where a value is known, and k where the k-th kind of missing value is stored.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from scipy.ndimage import distance_transform_edt
 from inrc.errors import SignalError
 from inrc_modalities.era5.packing import squeeze, unsqueeze
 
-_MOST = 255  # kinds of missing values that a byte can tell apart
+_MAX_KINDS = 255  # of missing values, which a byte tells apart
 
 
-def codes(
+def encode(
     stored: NDArray[Any], unknown: NDArray[np.bool_], where: str
 ) -> tuple[list[bytes], NDArray[np.uint8]]:
     """The kinds of missing values, bit by bit, and a code for every value.
@@ -26,26 +26,48 @@ def codes(
     """
     bits = stored.view(f"u{stored.dtype.itemsize}")
     kinds, number = np.unique(bits[unknown], return_inverse=True)
-    if len(kinds) > _MOST:
-        raise SignalError(f"{where}: {len(kinds)} different missing values; {_MOST} at most")
-    found = np.zeros(stored.shape, np.uint8)
-    found[unknown] = number + 1
-    return [each.astype(each.dtype.newbyteorder("<")).tobytes() for each in kinds], found
+    if len(kinds) > _MAX_KINDS:
+        raise SignalError(f"{where}: {len(kinds)} different missing values; {_MAX_KINDS} at most")
+    codes = np.zeros(stored.shape, np.uint8)
+    codes[unknown] = number + 1
+    return [each.astype(each.dtype.newbyteorder("<")).tobytes() for each in kinds], codes
 
 
-def restore(stored: NDArray[Any], kinds: list[bytes], found: NDArray[np.uint8]) -> NDArray[Any]:
+def merge(
+    stored: NDArray[Any], outside: NDArray[np.bool_], unknown: NDArray[np.bool_]
+) -> tuple[NDArray[Any], int]:
+    """Give all numbers outside the valid range the most frequent of them, if they are too many.
+
+    Args:
+        stored: numbers as they are stored.
+        outside: where they lie outside the valid range, and mark nothing else.
+        unknown: where values are missing, those outside included.
+
+    Returns:
+        The stored numbers, and how many have changed.
+    """
+    bits = stored.view(f"u{stored.dtype.itemsize}")
+    if not outside.any() or len(np.unique(bits[unknown])) <= _MAX_KINDS:
+        return stored, 0
+    kinds, counts = np.unique(bits[outside], return_counts=True)
+    merged = bits.copy()
+    merged[outside] = kinds[counts.argmax()]
+    return merged.view(stored.dtype), int(counts.sum() - counts.max())
+
+
+def restore(stored: NDArray[Any], kinds: list[bytes], codes: NDArray[np.uint8]) -> NDArray[Any]:
     """Put the missing values back, bit by bit."""
     bits = stored.copy().view(f"u{stored.dtype.itemsize}")
     for number, kind in enumerate(kinds, start=1):
-        bits[found == number] = np.frombuffer(kind, bits.dtype.newbyteorder("<"))[0]
+        bits[codes == number] = np.frombuffer(kind, bits.dtype.newbyteorder("<"))[0]
     return bits.view(stored.dtype)
 
 
-def pack(kinds: list[bytes], found: NDArray[np.uint8]) -> dict[str, Any]:
+def pack(kinds: list[bytes], codes: NDArray[np.uint8]) -> dict[str, Any]:
     """Codes P L M as a plain value; one row where all parts, or all levels, have the same."""
-    parts = bool((found == found[:1]).all())
-    levels = bool((found == found[:, :1]).all())
-    rows = found[: 1 if parts else None, : 1 if levels else None]
+    parts = bool((codes == codes[:1]).all())
+    levels = bool((codes == codes[:, :1]).all())
+    rows = codes[: 1 if parts else None, : 1 if levels else None]
     rows = np.concatenate([rows[:1], rows[1:] ^ rows[:-1]])  # what changes from part to part
     raw = np.packbits(rows.astype(bool)) if len(kinds) == 1 else rows
     return {
@@ -61,10 +83,10 @@ def unpack(
     """The kinds and the codes #P #L M that `pack` was given.
 
     Raises:
-        ValueError: it is none, or does not fit the shape.
+        ValueError: damaged, or of another shape.
     """
     kinds, (parts, levels) = list(plain["kinds"]), plain["shared"]
-    if not 1 <= len(kinds) <= _MOST or any(len(kind) != itemsize for kind in kinds):
+    if not 1 <= len(kinds) <= _MAX_KINDS or any(len(kind) != itemsize for kind in kinds):
         raise ValueError("missing values of another type")
     size = (1 if parts else shape[0], 1 if levels else shape[1], shape[2])
     count = size[0] * size[1] * size[2]
@@ -79,7 +101,7 @@ def unpack(
 def fill(
     values: NDArray[np.float64], unknown: NDArray[np.bool_], wraps: bool, middle: float
 ) -> NDArray[np.float64]:
-    """Values ... H W with the nearest known one (in grid steps) where nothing is known.
+    """Values ... H W with the nearest known one (in grid steps) where one is missing.
 
     `wraps`: the last column is beside the first. A grid without any known value gets `middle`.
     """

@@ -13,46 +13,45 @@ from torch import Tensor
 
 from inrc.errors import SignalError
 from inrc.signal import Baseline, Modality, QueryPlan, Signal, View, flat
-from inrc_modalities.era5 import (
-    baselines,
-    quality,
-    reading,
-    sample,
-    sphere,
-    storage,
-    views,
-    writing,
-)
-from inrc_modalities.era5.channels import Ranges, channels, label, order, scale
+from inrc_modalities.era5 import baselines, quality, regridding, sample, sphere, storage
+from inrc_modalities.era5.channels import scale
+from inrc_modalities.era5.describing import Carrying, File, read_file
 from inrc_modalities.era5.header import Header
-from inrc_modalities.era5.reading import Layer, layers
-from inrc_modalities.era5.survey import survey
+from inrc_modalities.era5.pinned import Pinned, check
+from inrc_modalities.era5.reading import Options, layers
+from inrc_modalities.era5.views import axes
+from inrc_modalities.era5.writing import write
+
+MAX_CARRIED = 64 * 1024  # bytes: a few times what the fields of a file take
 
 
 class ERA5(Modality):
     """Fields on a latitude/longitude grid of a NetCDF file; a globe at one time is one part.
 
     A channel is a variable on a level, scaled so that its range over the training files is [0, 1].
-    Every combination of the other dimensions (time, member, ...) is a part. The file comes back
-    with its coordinates, attributes, packing and missing values as they were; variables that are
-    no field of the model are carried along unchanged, up to 64 KiB each.
+    Every combination of the other dimensions (time, member, ...) is a part. A file comes back with
+    its coordinates, attributes, packing and missing values as they were. Variables that are not
+    fields of the model, categorical ones among them, are carried along unchanged.
 
     One grid point, the unit of a rate, is one location at one time: its channels are not counted.
     `values` counts them.
 
     A model must read every file alike, so what `resolve` finds in training files (`variables`,
-    `levels`, `units`, `ranges`) is a setting; an ERA5 without them cannot read yet.
+    `levels`, `units`, `ranges`) is a setting; an ERA5 without them cannot read yet. Files may use
+    other units of the same quantity: values are converted, and come back in the file's unit.
 
     Args:
-        variables: names of the fields of the model, in the order of their channels; None takes
-            those that have most dimensions.
+        variables: names of the fields of the model, in the order of their channels; None takes the
+            quantities of most dimensions.
         levels: for each variable, the values of its vertical coordinate; empty without one.
         units: for each variable, its `units` attribute.
         ranges: for each channel, the values that become 0 and 1.
         levels_as_channels: one part has all levels; False makes a part of every level.
         area_weights: errors count by area; False counts every grid point alike, as COIN++ does.
-        drop: leave variables out that are neither fields of the model nor small, instead of
-            refusing the file.
+        drop: leave out large variables, groups and user-defined types, instead of an error.
+        exclude_outliers: treat values far outside all others as missing, instead of an error.
+        max_carried: packed size in bytes up to which a variable that is not a field is kept.
+        rename: for names in files, the names of the model: {"t2m": "TS"}.
     """
 
     name: ClassVar[str] = "era5"
@@ -69,22 +68,13 @@ class ERA5(Modality):
         levels_as_channels: bool = True,
         area_weights: bool = True,
         drop: bool = False,
+        exclude_outliers: bool = False,
+        max_carried: int = MAX_CARRIED,
+        rename: dict[str, str] | None = None,
     ) -> None:
-        if variables is not None and (not variables or len(set(variables)) < len(variables)):
-            raise SignalError(f"era5: variables {variables}: name each once, or give none")
-        width = 1 if variables is None else len(variables)
-        if levels is not None:
-            width = sum(max(1, len(each)) for each in levels)
-        if ranges is not None and (
-            not (variables and levels and units)
-            or not len(variables) == len(levels) == len(units)
-            or len(ranges) != width
-            or not all(len(r) == 2 and -np.inf < r[0] < r[1] < np.inf for r in ranges)
-        ):
-            raise SignalError(
-                "era5: ranges need variables, levels and units beside them, and a low and a "
-                "higher end for every channel"
-            )
+        width = check(variables, levels, units, ranges)
+        if rename and len(set(rename.values())) < len(rename):
+            raise SignalError(f"era5: rename {rename}: give each variable one name")
         self.variables = variables
         self.levels = levels
         self.units = units
@@ -92,12 +82,16 @@ class ERA5(Modality):
         self.levels_as_channels = levels_as_channels
         self.area_weights = area_weights
         self.drop = drop
+        self.exclude_outliers = exclude_outliers
+        self.max_carried = max_carried
+        self.rename = rename or None
         self.query_dim = self.point_dim = 3
         self.value_dim = self.feature_dim = width
+        self._options = Options(levels_as_channels, exclude_outliers, rename)
 
     def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality."""
-        return {
+        """The arguments that make an equal modality, without rare ones that are the default."""
+        settings = {
             "variables": self.variables,
             "levels": self.levels,
             "units": self.units,
@@ -106,56 +100,50 @@ class ERA5(Modality):
             "area_weights": self.area_weights,
             "drop": self.drop,
         }
+        rare = {"exclude_outliers": False, "max_carried": MAX_CARRIED, "rename": None}
+        own = {key: getattr(self, key) for key in rare}
+        return settings | {key: each for key, each in own.items() if each != rare[key]}
 
     def resolve(self, paths: Sequence[Path]) -> "ERA5":
         """The modality whose settings are pinned to these (training) files; reads all of them.
 
         Raises:
-            SignalError: a file that cannot be read, or differs from the first in its levels or
-                units, or a channel of which nothing is known.
+            SignalError: a file that cannot be read, or differs from the first in its levels or in
+                what its units measure, or a channel without any known value.
         """
-        if not paths:
-            raise SignalError("era5: no files to find the ranges of variables in")
-        names, levels, units = self.variables, self.levels or [], self.units or []
-        ranges: Ranges | None = None
-        for path in paths:
-            read = layers(path, names, self.levels_as_channels)
-            if ranges is None:
-                fields = [each.field for each in read]
-                names = [field.name for field in fields]
-                levels = [list(field.levels) for field in fields]
-                units = [field.unit for field in fields]
-                ranges = Ranges(sum(max(1, len(each)) for each in levels))
-            ranges.add(channels(read, levels, units, path))
-        assert names is not None and ranges is not None
-        for number in ranges.unknown():
-            raise SignalError(
-                f"{paths[0]}: nothing is known of {label(number, names, levels)}, here or in any "
-                "other training file; leave it out"
-            )
-        pinned = {"variables": names, "levels": levels, "units": units, "ranges": ranges.pairs()}
-        return ERA5(**{**self.settings(), **pinned})
+        pinned = Pinned.of(paths, self.variables, self.levels, self.units, self._options)
+        return ERA5(**{**self.settings(), **vars(pinned)})
+
+    def renamed(self, names: Mapping[str, str]) -> "ERA5":
+        """The modality that also reads files whose variables have these names.
+
+        Args:
+            names: for names in files, the names of the model.
+
+        Raises:
+            SignalError: a name that the model does not have.
+        """
+        self._pinned().check_names(names)
+        return ERA5(**{**self.settings(), "rename": {**(self.rename or {}), **names}})
 
     def read(self, path: Path) -> Signal:
         """Read a file as one part per globe.
 
-        Weights are areas, and 0 where no channel is known; where only some are, the others show
-        the nearest value that is.
+        Weights are areas, and 0 where all channels are missing; where only some are, the others
+        show the nearest value.
 
         Raises:
-            SignalError: no NetCDF, no grid, other variables, levels or units than the model's,
-                infinite values, or nothing known at all.
+            SignalError: not NetCDF, no grid, other variables, levels or units than the model's,
+                outliers, something that cannot be kept, or no known value at all.
         """
-        variables, ranges = self._pinned()
-        with storage.opened(path) as dataset:
-            found = survey(dataset, path, self.levels_as_channels)
-            fields = reading.chosen(found, variables, path)
-            lead = fields[0].lead
-            read = [reading.layer(dataset, found, field, lead, path) for field in fields]
-            header = Header.of(reading.describe(dataset, found, read, path, self.drop))
-        features, unknown = scale(self._channels(read, path), ranges, header.wraps)
+        pinned = self._pinned()
+        file = self._file(path)
+        header = Header.of(file.meta)
+        features, unknown = scale(pinned.channels(file.layers, path), pinned.ranges, header.wraps)
         if unknown.all():
-            raise SignalError(f"{path}: nothing but missing values in {', '.join(variables)}")
+            raise SignalError(
+                f"{path}: nothing but missing values in {', '.join(pinned.variables)}"
+            )
         return Signal(
             sphere.vectors(header.lat, header.lon)[None],
             torch.from_numpy(features),
@@ -164,54 +152,34 @@ class ERA5(Modality):
             sphere.weights(header.lat, len(header.lon), unknown, self.area_weights),
         )
 
+    def losses(self, path: Path) -> list[str]:
+        """What a file loses beside the precision of its fields, as short phrases."""
+        return self._file(path).losses
+
     def write(self, signal: Signal, path: Path) -> None:
         """Write a joined signal as NetCDF; packed variables are rounded to what they can hold.
 
         Raises:
             SignalError: unknown suffix, features that do not fit, or a failing disk.
         """
-        writing.write(Header.of(signal.meta), self.physical(signal), path)
+        write(Header.of(signal.meta), self.physical(signal), path)
+
+    def outline(self, meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+        """Write a NetCDF file without the values of the fields, and return their names.
+
+        Raises:
+            SignalError: unknown suffix, or a failing disk.
+        """
+        write(Header.of(meta), None, path)
+        return tuple(name for name, entry in meta["variables"].items() if "data" not in entry)
 
     def physical(self, signal: Signal) -> dict[str, NDArray[np.float64]]:
-        """The values P L M of every variable in its own units, where missing too.
+        """The values P L M of every variable, by its name and in its unit in the file.
 
         Raises:
             SignalError: features that do not fit the file's header, or are not finite.
         """
-        variables, ranges = self._pinned()
-        header = Header.of(signal.meta)
-        size = (header.parts, len(header.lat) * len(header.lon), self.feature_dim)
-        if signal.features.numel() != prod(size):
-            raise SignalError(f"era5: {tuple(signal.features.shape)} features, not {size}")
-        features = signal.features.detach().cpu().double().reshape(size).numpy()
-        if not np.isfinite(features).all():
-            raise SignalError("era5: decoded values that are not finite; the model is broken")
-        ends = np.asarray(ranges)
-        values = ends[:, 0] + features * (ends[:, 1] - ends[:, 0])
-        counts = [max(1, len(each)) for each in self.levels or []]
-        fields = {}
-        for name, own in zip(variables, np.split(values, np.cumsum(counts)[:-1], 2), strict=True):
-            given = self._given(header, name)
-            if header.levels(name) != len(given):
-                raise SignalError(f"era5: the header has {header.levels(name)} levels of {name}")
-            fields[name] = own.transpose(0, 2, 1)[:, given]
-        return fields
-
-    def scaled(self, read: list[Layer], path: Path) -> NDArray[np.float64]:
-        """Channels C P H W in the model's ranges, NaN where nothing is known.
-
-        Raises:
-            SignalError: other levels or units than the model's.
-        """
-        _, ranges = self._pinned()
-        return np.stack(
-            [
-                np.where(unknown, np.nan, (values - low) / (high - low))
-                for (values, unknown), (low, high) in zip(
-                    self._channels(read, path), ranges, strict=True
-                )
-            ]
-        )
+        return self._pinned().physical(Header.of(signal.meta), signal.features)
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
         """Leading dimensions, latitudes, longitudes, after checking what the meta declares.
@@ -234,28 +202,28 @@ class ERA5(Modality):
         header = Header.of(meta)
         lat, lon = header.lat, header.lon
         if view:
-            lat, lon = (axis.values.astype(np.float64) for axis in views.axes(header, view))
+            lat, lon = (axis.values.astype(np.float64) for axis in axes(header, view))
         return QueryPlan(sphere.vectors(lat, lon)[None], tuple(range(header.parts)))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The signal of the features decoded at `plan_queries(meta, view)`; its meta is the result's."""
+        """The signal of the features decoded at `plan_queries(meta, view)`, with its own meta."""
         header = Header.of(meta)
         if view:
-            header = Header.of(views.regrid(header, *views.axes(header, view)))
+            header = Header.of(regridding.regrid(header, *axes(header, view)))
         queries = sphere.vectors(header.lat, header.lon)[None]
         return Signal(queries, flat(features), header.shape, header.meta)
 
     def measure(self, original: Path, decoded: Path) -> dict[str, float]:
         """Errors in native units, and PSNR in the model's ranges; see `quality.measure`."""
-        self._pinned()
+        pinned = self._pinned()
         first, second = (
-            layers(path, self.variables, self.levels_as_channels) for path in (original, decoded)
+            layers(path, pinned.variables, self._options) for path in (original, decoded)
         )
-        return quality.measure(self.scaled, first, second, original, decoded)
+        return quality.measure(pinned.scaled, first, second, original, decoded)
 
     def baselines(self, model: Path | None = None) -> list[Baseline]:
         """JPEG 2000, zfp, SZ3, SPERR: every 2-D slice on its own, within an error."""
-        return baselines.baselines(self.variables, self.levels_as_channels)
+        return baselines.baselines(self.variables, self._options)
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
         """Write `count` files of a made-up planet's t2m and z500, six time steps each."""
@@ -264,24 +232,16 @@ class ERA5(Modality):
     def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         """The first level and part of the first variable of both files, north up."""
         names = None if self.variables is None else self.variables[:1]
-        first, second = (quality.picture(path, names) for path in (original, decoded))
-        return first, second
+        return quality.pictures(original, decoded, names, self._options)
 
-    def _pinned(self) -> tuple[list[str], list[list[float]]]:
+    def _pinned(self) -> Pinned:
         if self.variables is None or self.ranges is None:
             raise SignalError(
-                "era5: nobody has said yet which variables and ranges there are; train a model, "
-                "or use ERA5().resolve(training files)"
+                "era5: variables and ranges are not known yet; train a model, or use "
+                "ERA5().resolve(training files)"
             )
-        return self.variables, self.ranges
+        return Pinned(self.variables, self.levels or [], self.units or [], self.ranges)
 
-    def _channels(
-        self, read: list[Layer], path: Path
-    ) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
-        return channels(read, self.levels or [], self.units or [], path)
-
-    def _given(self, header: Header, name: str) -> list[int]:
-        """For every level of the file, its number among the model's."""
-        assert self.variables is not None and self.levels is not None
-        own = self.levels[self.variables.index(name)]
-        return order(own, header.heights(name), f"era5: the header's {name}")
+    def _file(self, path: Path) -> File:
+        carrying = Carrying(self.max_carried, self.drop)
+        return read_file(path, self.variables, self._options, carrying)

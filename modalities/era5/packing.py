@@ -27,7 +27,7 @@ def squeeze(raw: bytes) -> bytes:
 
 
 def unsqueeze(data: bytes, size: int) -> bytes:
-    """The raw bytes, of which there must be `size`; no more are ever unpacked.
+    """The raw bytes, exactly `size` of them; decompression stops there.
 
     Raises:
         ValueError: damaged, or of another size.
@@ -80,13 +80,13 @@ def unpack(plain: dict[str, Any], dtype: str, shape: tuple[int, ...]) -> NDArray
     """The array that `pack` was given.
 
     Raises:
-        ValueError: it is none, or does not fit dtype and shape.
+        ValueError: damaged, or of another dtype or shape.
     """
     count = int(np.prod(shape, dtype=object)) if shape else 1
     if dtype == "str":
         text = plain["text"]
         if len(text) != count or not all(isinstance(each, str) for each in text):
-            raise ValueError(f"no {count} texts")
+            raise ValueError(f"not {count} strings")
         array = np.empty(count, object)
         array[:] = text
         return array.reshape(shape)
@@ -114,7 +114,7 @@ def pack_attribute(value: Any) -> Any:
         return list(value)
     array = np.asarray(value)
     if array.dtype.str[1:] not in DTYPES:
-        raise ValueError(f"of type {array.dtype}")
+        raise ValueError(f"of type {array.dtype}, which is not kept")
     return {array.dtype.str[1:]: array.tolist()}
 
 
@@ -122,7 +122,7 @@ def unpack_attribute(plain: Any) -> Any:
     """The attribute that `pack_attribute` was given.
 
     Raises:
-        ValueError: it is none.
+        ValueError: damaged.
     """
     if isinstance(plain, str):
         return plain
@@ -149,7 +149,7 @@ def _steps(array: NDArray[Any]) -> list[int] | list[float]:
     if not np.isfinite(array).all():
         return []
     mean = (last - first) / (array.size - 1)
-    return [second - first, mean, float(f"{mean:.7g}")]  # as somebody may have typed it
+    return [second - first, mean, float(f"{mean:.7g}")]  # as a person may have typed it
 
 
 def _progression(start: float, step: float, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -157,7 +157,7 @@ def _progression(start: float, step: float, count: int, dtype: np.dtype[Any]) ->
     if dtype.kind == "f":
         return (np.float64(start) + np.float64(step) * np.arange(count)).astype(dtype)
     if not (isinstance(start, int) and isinstance(step, int)):
-        raise ValueError("no whole numbers")
+        raise ValueError("not integers")
     last = start + step * (count - 1)
     info = np.iinfo(dtype)
     if not (info.min <= min(start, last) and max(start, last) <= info.max):

@@ -14,7 +14,7 @@ class Preset:
     Args:
         names: of the variable, in several archives; the first that is there is taken.
         unit: that it must have.
-        grid: rows and columns that are left; rows reach from pole to pole.
+        grid: rows and columns of the result; rows reach from pole to pole.
         range: values that become 0 and 1.
         area_weights: whether errors count by area.
     """
@@ -31,20 +31,20 @@ class Preset:
         Raises:
             SignalError: it is not there, or in other units.
         """
-        found = [name for name in self.names if name in data]
-        if not found:
+        names = [name for name in self.names if name in data]
+        if not names:
             known = ", ".join(str(name) for name in data.data_vars)
             raise SignalError(f"{where}: has {known}; this preset wants one of {self.names}")
-        unit = str(data[found[0]].attrs.get("units", ""))
+        unit = str(data[names[0]].attrs.get("units", ""))
         if unit != self.unit:
-            raise SignalError(f"{where}: {found[0]} is in {unit or 'no units'}, not {self.unit}")
-        return found[0]
+            raise SignalError(f"{where}: {names[0]} is in {unit or 'no units'}, not {self.unit}")
+        return names[0]
 
     def steps(self, rows: int, columns: int, where: str) -> tuple[int, int]:
         """Every how many rows and columns are taken.
 
         Raises:
-            SignalError: a grid of which none are evenly left.
+            SignalError: a grid that no stride thins to this one.
         """
         height, width = self.grid
         if (rows - 1) % (height - 1) or columns % width or rows < height:
@@ -58,7 +58,7 @@ class Preset:
 PRESETS = {
     # Dupont et al. 2022, COIN++, 4.3 and A.3: 721 by 1440 points, every 16th; the range is that of
     # the authors' code. Their 12,096 globes of 1979 to 2020 are as many as monthly means by hour of
-    # the day (42 x 12 x 24); which of them they trained on has not been published.
+    # the day (42 x 12 x 24); which of them they trained on is not published.
     "coinpp": Preset(
         ("t2m", "2m_temperature", "2t", "VAR_2T", "t", "temperature"),
         "K", (46, 90), (202.66, 320.93), area_weights=False,
@@ -70,7 +70,7 @@ def preset(name: str) -> Preset:
     """A preset by its name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: it is unknown.
     """
     if name not in PRESETS:
         raise UsageError(f"preset {name}: unknown; there are {', '.join(PRESETS)}")

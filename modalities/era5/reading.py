@@ -1,22 +1,38 @@
-"""NetCDF files to physical values and to the meta that writes them again."""
+"""NetCDF files to physical values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
-from inrc_modalities.era5 import masks, packing, storage
+from inrc_modalities.era5 import masks, outliers, storage
 from inrc_modalities.era5.header import LIMIT
 from inrc_modalities.era5.survey import Field, Survey, survey
 from inrc_modalities.era5.values import Packing
 
-CARRIED = 64 * 1024
-"""Most bytes that a variable which is no field of the model may cost in a header."""
+
+@dataclass(frozen=True)
+class Options:
+    """How files are read, whatever the model.
+
+    Args:
+        vertical: levels are told apart from other dimensions.
+        exclude_outliers: values far outside all others are missing, instead of an error.
+        rename: names in the file and the names that the model has for them.
+    """
+
+    vertical: bool = True
+    exclude_outliers: bool = False
+    rename: Mapping[str, str] | None = None
+
+    def model_name(self, name: str) -> str:
+        """What the model calls a variable of a file."""
+        return (self.rename or {}).get(name, name)
 
 
 @dataclass(frozen=True)
@@ -25,52 +41,77 @@ class Layer:
 
     field: Field
     values: NDArray[np.float64]
-    """P L H W; anything where unknown."""
+    """P L H W; arbitrary where missing."""
     unknown: NDArray[np.bool_]
     kinds: list[bytes]
     codes: NDArray[np.uint8]
+    merged: int
+    """Values outside the valid range that do not come back as they were."""
 
     @property
     def known(self) -> NDArray[np.float64]:
-        """Values with NaN where nothing is known."""
+        """Values with NaN where they are missing."""
         return np.where(self.unknown, np.nan, self.values)
 
 
-def chosen(found: Survey, wanted: list[str] | None, path: Path) -> list[Field]:
-    """The fields of a model, in its order; without a wish, those with most parts.
+def chosen(grid: Survey, wanted: list[str] | None, path: Path, options: Options) -> list[Field]:
+    """The fields of a model, in its order; without names, the quantities of most dimensions.
 
     Raises:
-        SignalError: one is missing, or they do not share their leading dimensions.
+        SignalError: one is absent or categorical, or they differ in their leading dimensions.
     """
-    fields = found.fields
+    fields = grid.fields
     if not fields:
-        raise SignalError(f"{path}: no variable on the grid of {found.lat} and {found.lon}")
+        raise SignalError(f"{path}: no variable on the grid of {grid.lat} and {grid.lon}")
     if wanted is None:
-        most = max(fields.values(), key=lambda field: len(field.lead)).lead
-        return [field for field in fields.values() if set(field.lead) == set(most)]
+        quantities = [field for field in fields.values() if field.learnable]
+        if not quantities:
+            raise SignalError(
+                f"{path}: {', '.join(fields)}: categories or measures of cells only, which are "
+                "kept as they are; name the variables to learn"
+            )
+        most = max(quantities, key=lambda field: len(field.lead)).lead
+        return [field for field in quantities if set(field.lead) == set(most)]
+    names = {options.model_name(name): name for name in fields}
+    # a file may have the model's name beside a renamed one, which goes first
+    names |= {options.model_name(name): name for name in options.rename or () if name in fields}
+    selected = []
     for name in wanted:
-        if name not in fields:
+        if name not in names:
             raise SignalError(
-                f"{path}: has {', '.join(fields)}; asked for {name}: rename it, or use a model of "
-                "these variables"
+                f"{path}: has {', '.join(fields)}; the model needs {name}: if one of them is the "
+                f"same quantity, rename it (--rename NAME={name}), or use another model"
             )
-    first = fields[wanted[0]]
-    for name in wanted[1:]:
-        if set(fields[name].lead) != set(first.lead):
+        field = fields[names[name]]
+        if field.category is not None:
             raise SignalError(
-                f"{path}: {first.name} has dimensions {first.lead} beside the grid and {name} has "
-                f"{fields[name].lead}; one model needs the same"
+                f"{path}: {field.name} is categorical ({field.category}), and a model would blur "
+                "it; leave it out of the variables: it is then kept exactly (max_carried bytes)"
             )
-    return [fields[name] for name in wanted]
+        selected.append(field)
+    first = selected[0]
+    for field in selected[1:]:
+        if set(field.lead) != set(first.lead):
+            raise SignalError(
+                f"{path}: {first.name} has dimensions {first.lead} beside the grid and "
+                f"{field.name} has {field.lead}; the variables of one model need the same"
+            )
+    return selected
 
 
 def layer(
-    dataset: netCDF4.Dataset, found: Survey, field: Field, lead: tuple[str, ...], path: Path
+    dataset: netCDF4.Dataset,
+    grid: Survey,
+    field: Field,
+    lead: tuple[str, ...],
+    path: Path,
+    options: Options,
 ) -> Layer:
     """Read one variable.
 
     Raises:
-        SignalError: no time steps, too large, infinite values, or attributes that make no sense.
+        SignalError: no time steps, too large, infinite values or outliers, or attributes that make
+            no sense.
     """
     variable = dataset[field.name]
     where = f"{path}: {field.name}"
@@ -79,99 +120,72 @@ def layer(
             raise SignalError(f"{where}: dimension {dim} is empty; there is nothing to compress")
     if prod(variable.shape) > LIMIT:
         raise SignalError(f"{where}: {prod(variable.shape)} values; {LIMIT} at most, cut the file")
-    grid = [dataset[name].dimensions[0] for name in (found.lat, found.lon)]
-    order = [*lead, *([] if field.level is None else [field.level]), *grid]
+    axes = [dataset[name].dimensions[0] for name in (grid.lat, grid.lon)]
+    order = [*lead, *([] if field.level is None else [field.level]), *axes]
     stored = storage.raw(variable).transpose([variable.dimensions.index(dim) for dim in order])
-    height, width = stored.shape[-2:]
+    sizes = stored.shape
     levels = len(field.levels) if field.level is not None else 1
-    stored = np.ascontiguousarray(stored).reshape(-1, levels, height, width)
+    stored = np.ascontiguousarray(stored).reshape(-1, levels, *sizes[-2:])
     try:
-        packed = Packing.of(storage.describe(variable, str(path)))
+        packing = Packing.of(storage.describe(variable, str(path)))
     except (TypeError, ValueError) as error:
         raise SignalError(f"{where}: attributes that make no sense ({error})") from None
-    unknown = packed.unknown(stored)
-    kinds, codes = masks.codes(stored, unknown, where)
-    values = packed.unpack(stored)
-    infinite = int((np.isinf(values) & ~unknown).sum())
-    if infinite:
-        raise SignalError(f"{where}: {infinite} infinite values; mark them as missing first")
-    return Layer(field, values, unknown, kinds, codes)
+    disputed = packing.disputed(stored)
+    if disputed:
+        raise SignalError(
+            f"{where}: its valid range is in the units of unpacked values, and netCDF4 masks "
+            f"{disputed} valid values; give it in packed numbers of the variable's type, or remove "
+            f"it with `ncatted -a valid_range,{field.name},d,,`"
+        )
+    unknown = packing.unknown(stored)
+    values = packing.unpack(stored)
+    strange, ends = outliers.find(values, unknown)
+    if strange is not None:
+        if not options.exclude_outliers:
+            raise SignalError(
+                f"{where}: {_outliers(dataset, order, sizes, values, strange, ends)}; declare them "
+                "missing (`ncatted -a missing_value`), or set exclude_outliers: true"
+            )
+        unknown |= strange
+    stored, merged = masks.merge(stored, packing.outside(stored) & ~packing.marked(stored), unknown)
+    kinds, codes = masks.encode(stored, unknown, where)
+    return Layer(field, values, unknown, kinds, codes, merged)
 
 
-def layers(path: Path, wanted: list[str] | None, vertical: bool) -> list[Layer]:
+def layers(path: Path, wanted: list[str] | None, options: Options) -> list[Layer]:
     """Read the wanted variables of a file.
 
     Raises:
         SignalError: what `survey`, `chosen` and `layer` refuse.
     """
-    with storage.opened(path) as dataset:
-        found = survey(dataset, path, vertical)
-        fields = chosen(found, wanted, path)
-        return [layer(dataset, found, field, fields[0].lead, path) for field in fields]
+    with storage.opened(path, groups=True) as dataset:
+        grid = survey(dataset, path, options.vertical)
+        fields = chosen(grid, wanted, path, options)
+        return [layer(dataset, grid, field, fields[0].lead, path, options) for field in fields]
 
 
-def describe(
-    dataset: netCDF4.Dataset, found: Survey, read: list[Layer], path: Path, drop: bool
-) -> dict[str, Any]:
-    """The meta of a file; see `inrc_modalities.era5.header`.
-
-    Raises:
-        SignalError: a variable that is no field of the model and too large to carry along.
-    """
-    fields = {each.field.name: each for each in read}
-    variables: dict[str, Any] = {}
-    for name, variable in dataset.variables.items():
-        entry = storage.describe(variable, str(path))
-        if name in fields:
-            variables[name] = entry | _masked(fields[name], variables)
-            continue
-        axis = name in dataset.dimensions or name in (found.lat, found.lon)
-        data = _carried(variable, f"{path}: {name}", axis, drop)
-        if data is not None:
-            variables[name] = entry | {"data": data}
-    return {
-        "suffix": path.suffix.lower() if path.suffix.lower() in storage.SUFFIXES else ".nc",
-        "format": dataset.data_model,
-        "dims": {name: len(dim) for name, dim in dataset.dimensions.items()},
-        "unlimited": [name for name, dim in dataset.dimensions.items() if dim.isunlimited()],
-        "attrs": storage.attributes(dataset, str(path)),
-        "lat": found.lat,
-        "lon": found.lon,
-        "lead": list(read[0].field.lead),
-        "variables": variables,
-    }
-
-
-def _masked(layer: Layer, before: dict[str, Any]) -> dict[str, Any]:
-    mask: Any = None
-    if layer.kinds:
-        parts, levels = layer.codes.shape[:2]
-        mask = masks.pack(layer.kinds, layer.codes.reshape(parts, levels, -1))
-        same = [name for name, entry in before.items() if entry.get("mask") == mask]
-        mask = same[0] if same else mask
-    return {"level": layer.field.level, "mask": mask}
-
-
-def _carried(
-    variable: storage.Variable, where: str, axis: bool, drop: bool
-) -> dict[str, Any] | None:
-    """Values of a variable that is no field, to keep as they are; None to leave it out."""
-    too_large = (
-        f"{where}: no field of the model, and too large to carry along; remove it "
-        "(`ncks -x -v NAME`), train a model that has it, or set drop: true to leave it out"
+def _outliers(
+    dataset: netCDF4.Dataset,
+    order: list[str],
+    sizes: tuple[int, ...],
+    values: NDArray[np.float64],
+    strange: NDArray[np.bool_],
+    ends: tuple[float, float],
+) -> str:
+    """What and where outliers are, for a message."""
+    first = int(strange.reshape(-1).argmax())
+    value = values.reshape(-1)[first]
+    places = []
+    for dim, index in zip(order, np.unravel_index(first, sizes), strict=True):
+        axis = dataset.variables.get(dim)
+        at = float(index)
+        if axis is not None and axis.dimensions == (dim,) and not storage.is_text(axis):
+            at = float(storage.raw(axis)[index])
+        places.append(f"{dim} {at:.7g}")
+    count = int(strange.sum())
+    if np.isinf(value):
+        return f"{count} infinite values or outliers, the first at {', '.join(places)}"
+    return (
+        f"{value:g} at {', '.join(places)} is an outlier ({count} in all) beside values of "
+        f"{ends[0]:g} to {ends[1]:g}"
     )
-    if prod(variable.shape) > LIMIT:
-        if drop:
-            return None
-        raise SignalError(too_large)
-    data = packing.pack(storage.raw(variable))
-    size = sum(
-        len(each) if isinstance(each, bytes) else sum(len(text) for text in each)
-        for each in data.values()
-        if isinstance(each, bytes | list)
-    )
-    if size <= CARRIED or axis:
-        return data
-    if drop:
-        return None
-    raise SignalError(too_large)

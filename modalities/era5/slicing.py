@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from inrc.errors import SignalError
-from inrc_modalities.era5 import sources, storage
+from inrc.errors import SignalError, one_line
+from inrc_modalities.era5 import sources
+from inrc_modalities.era5.axes import NAMES
 from inrc_modalities.era5.presets import Preset
-from inrc_modalities.era5.survey import NAMES
 
 TIMES = ("time", "valid_time", "forecast_reference_time")
 """What archives call the dimension along which they are cut, the first that is there."""
-READ = 1 << 28
+MAX_VALUES = 1 << 28
 """Values that are in memory at once, at most, before the grid is thinned: 1 GiB of float32."""
 
 
@@ -31,8 +31,8 @@ class Choice:
         select: for some dimensions the coordinates to keep, {"level": [500, 850]}.
         start: first time, as text that xarray understands: 1979, 2016-01-01T06.
         stop: last time, itself included: 2020 ends with that year.
-        every: take one time of so many.
-        thin: take one row and one column of so many.
+        every: stride in time.
+        thin: stride in rows and columns.
         keys: of a GRIB file, the messages to take.
         steps: times per file.
     """
@@ -54,7 +54,7 @@ def slices(source: str, choice: Choice, folder: Path, preset: Preset | None = No
     are read only where a file is still missing.
 
     Raises:
-        SignalError: a source that cannot be opened, or of which nothing is chosen.
+        SignalError: a source that cannot be opened, or a choice that selects nothing.
     """
     if min(choice.every, choice.thin, choice.steps) < 1:
         raise SignalError(f"{source}: every, thin and steps are 1 or more")
@@ -78,7 +78,7 @@ def slices(source: str, choice: Choice, folder: Path, preset: Preset | None = No
             raise
         except Exception as error:
             # a store may be cut short, a connection may break, a disk may be full
-            reason = storage.one_line(error)
+            reason = one_line(error)
             raise SignalError(f"{source}: cannot be read or copied ({reason:.120})") from None
     return paths
 
@@ -105,7 +105,7 @@ def _chosen(data: xr.Dataset, choice: Choice, preset: Preset | None, where: str)
                 {time: slice(None, None, choice.every)}
             )
     except (KeyError, ValueError, TypeError) as error:
-        reason = storage.one_line(error)
+        reason = one_line(error)
         raise SignalError(f"{where}: cannot select that ({reason:.120})") from None
     rows, columns = choice.thin, choice.thin
     if preset is not None:
@@ -138,9 +138,9 @@ def _write(data: xr.Dataset, time: str | None, missing: list[tuple[int, Path]], 
                 held = (first, data.isel({time: slice(first, first + block)}).load())
             part = held[1].isel({time: slice(start - first, start - first + steps)})
         # other processes may write the same
-        lent = path.with_name(f"{path.name}.{os.getpid()}.part")
-        _plain(part).to_netcdf(lent, engine="netcdf4")
-        os.replace(lent, path)
+        part_path = path.with_name(f"{path.name}.{os.getpid()}.part")
+        _plain(part).to_netcdf(part_path, engine="netcdf4")
+        os.replace(part_path, path)
 
 
 def _block(data: xr.Dataset, time: str | None, steps: int) -> int:
@@ -151,7 +151,7 @@ def _block(data: xr.Dataset, time: str | None, steps: int) -> int:
             chunks = each.encoding.get("preferred_chunks", {})
             sizes.append(int(chunks.get(time, 1)))
     each_time = max(1, sum(each.size for each in data.data_vars.values()) // _length(data, time))
-    most = max(steps, READ // each_time)
+    most = max(steps, MAX_VALUES // each_time)
     return max(steps, min(max(sizes), most) // steps * steps)
 
 

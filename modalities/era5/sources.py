@@ -10,8 +10,7 @@ from typing import Any
 
 import xarray as xr
 
-from inrc.errors import SignalError
-from inrc_modalities.era5.storage import one_line
+from inrc.errors import SignalError, one_line
 
 GRIB = (".grib", ".grib1", ".grib2", ".grb", ".grb1", ".grb2")
 _STORES = ("zarr.json", ".zmetadata", ".zgroup")
@@ -34,13 +33,13 @@ _ZARR = Kind("Zarr", "zarr", ("zarr",), "zarr", {})
 _REMOTE = Kind("Zarr", "zarr", ("zarr", "fsspec", "aiohttp"), "zarr", {})
 _GRIB = Kind(
     "GRIB", "cfgrib", ("cfgrib", "eccodes"), "grib",
-    # no index beside a file that is not ours; messages that do not fit are not left out silently
+    # no index beside the user's file; an error for messages that do not fit
     {"indexpath": "", "errors": "raise"},
 )  # fmt: skip
 
 
 def remote(source: str) -> bool:
-    """Whether a source is elsewhere, an URL."""
+    """Whether a source is a URL."""
     return "://" in source
 
 
@@ -48,7 +47,7 @@ def kind(source: str) -> Kind:
     """The sort of an archive, by its name and, for a folder, by what is in it.
 
     Raises:
-        SignalError: nothing there, or a folder that is no Zarr store.
+        SignalError: a missing path, or a folder that is not a Zarr store.
     """
     if remote(source):
         return _REMOTE
@@ -57,7 +56,7 @@ def kind(source: str) -> Kind:
         raise SignalError(f"{path}: no such file or Zarr store")
     if path.is_dir():
         if not any((path / name).exists() for name in _STORES):
-            raise SignalError(f"{path}: a folder, but no Zarr store; name a file or a store")
+            raise SignalError(f"{path}: a folder, but not a Zarr store; name a file or a store")
         return _ZARR
     return _GRIB if path.suffix.lower() in GRIB else _NETCDF
 
@@ -73,33 +72,33 @@ def opened(source: str, keys: Mapping[str, Any] | None = None) -> Iterator[xr.Da
     Raises:
         SignalError: missing, damaged, of several grids, or a package is not installed.
     """
-    found = kind(source)
-    missing = [name for name in found.packages if find_spec(name) is None]
+    sort = kind(source)
+    missing = [name for name in sort.packages if find_spec(name) is None]
     if missing:
         raise SignalError(
-            f"{source}: {found.name} needs {', '.join(missing)}: pip install 'inrc[{found.extra}]'"
+            f"{source}: {sort.name} needs {', '.join(missing)}: pip install 'inrc[{sort.extra}]'"
         )
-    options = dict(found.options)
+    options = dict(sort.options)
     if keys:
-        if found is not _GRIB:
+        if sort is not _GRIB:
             raise SignalError(f"{source}: keys {dict(keys)} select messages of GRIB files only")
         options["filter_by_keys"] = dict(keys)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # advice to those who wrote the archive
-            dataset = xr.open_dataset(source, engine=found.engine, chunks=None, **options)
+            dataset = xr.open_dataset(source, engine=sort.engine, chunks=None, **options)
     except Exception as error:
-        # libraries raise almost anything for what is no file of theirs
-        raise SignalError(f"{source}: {_reason(error, found)}") from None
+        # libraries raise almost anything for a file of another format
+        raise SignalError(f"{source}: {_reason(error, sort)}") from None
     with dataset:
         yield dataset
 
 
-def _reason(error: Exception, found: Kind) -> str:
+def _reason(error: Exception, sort: Kind) -> str:
     line = one_line(error)
     if type(error).__name__ == "DatasetBuildError":  # cfgrib's, which may not be installed
         return (
             "its messages do not make one data set; select some with keys, "
             f"{{typeOfLevel: surface}} or {{shortName: 2t}}, say ({line[:80]})"
         )
-    return f"cannot be opened as {found.name}, or is damaged ({line[:120]})"
+    return f"cannot be opened as {sort.name}, or is damaged ({line[:120]})"

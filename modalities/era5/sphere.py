@@ -11,11 +11,11 @@ def vectors(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> Float[Tensor,
     """Unit vectors (cos φ cos λ, cos φ sin λ, sin φ) of a grid, latitude by latitude."""
     phi, lam = np.deg2rad(lat)[:, None], np.deg2rad(lon)[None]
     full = (len(lat), len(lon))
-    found = np.empty((*full, 3), np.float32)
-    found[..., 0] = np.cos(phi) * np.cos(lam)
-    found[..., 1] = np.cos(phi) * np.sin(lam)
-    found[..., 2] = np.sin(phi)
-    return torch.from_numpy(found.reshape(-1, 3))
+    points = np.empty((*full, 3), np.float32)
+    points[..., 0] = np.cos(phi) * np.cos(lam)
+    points[..., 1] = np.cos(phi) * np.sin(lam)
+    points[..., 2] = np.sin(phi)
+    return torch.from_numpy(points.reshape(-1, 3))
 
 
 def areas(lat: NDArray[np.float64], columns: int) -> Float[Tensor, " M"]:
@@ -35,12 +35,12 @@ def areas(lat: NDArray[np.float64], columns: int) -> Float[Tensor, " M"]:
 def weights(
     lat: NDArray[np.float64], columns: int, unknown: NDArray[np.bool_], by_area: bool
 ) -> Float[Tensor, "#P M"] | None:
-    """Area, or 1, of every point, and 0 where nothing is known (P M); None if all are 1."""
+    """Area, or 1, of every point, and 0 where all is missing (P M); None if all are 1."""
     if not (by_area or unknown.any()):
         return None
     shared = unknown[:1] if (unknown == unknown[:1]).all() else unknown
-    found = torch.from_numpy(~shared).float()
-    return found * areas(lat, columns) if by_area else found
+    known = torch.from_numpy(~shared).float()
+    return known * areas(lat, columns) if by_area else known
 
 
 def wraps(lon: NDArray[np.float64]) -> bool:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
-from inrc_modalities.era5 import packing
+from inrc.errors import SignalError, one_line
+from inrc_modalities.era5 import layout, packing
 
 if TYPE_CHECKING:
     Variable: TypeAlias = netCDF4.Variable[Any]
@@ -28,16 +28,20 @@ FORMATS = (
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[netCDF4.Dataset]:
+def opened(path: Path, groups: bool = False) -> Iterator[netCDF4.Dataset]:
     """Open a file to read raw values.
 
+    Args:
+        path: a NetCDF file.
+        groups: accept a file that has groups, of which only the root is read.
+
     Raises:
-        SignalError: missing, a folder, no NetCDF, damaged, or with groups.
+        SignalError: missing, a folder, not NetCDF, damaged, or with groups.
     """
     if not path.exists():
         raise SignalError(f"{path}: no such file")
     if not path.is_file():
-        raise SignalError(f"{path}: is no file; name one NetCDF file")
+        raise SignalError(f"{path}: not a file; name one NetCDF file")
     try:
         dataset = netCDF4.Dataset(path, "r")
     except (OSError, RuntimeError, ValueError) as error:
@@ -45,10 +49,10 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
     try:
         dataset.set_auto_maskandscale(False)
         dataset.set_auto_chartostring(False)
-        if dataset.groups:
+        if dataset.groups and not groups:
             raise SignalError(
-                f"{path}: has groups ({', '.join(dataset.groups)}); extract one to a file of its "
-                "own, with `ncks -G : -g NAME`, say"
+                f"{path}: has groups ({', '.join(dataset.groups)}), which are not kept; extract "
+                "one to its own file with `ncks -G : -g NAME`, or set drop: true"
             )
         yield dataset
     except (OSError, RuntimeError, UnicodeDecodeError) as error:
@@ -69,112 +73,82 @@ def attributes(owner: netCDF4.Dataset | Variable, where: str) -> dict[str, Any]:
     """Attributes as plain values, in their order.
 
     Raises:
-        SignalError: one of a type made by a user.
+        SignalError: an attribute of a user-defined type.
     """
-    found = {}
+    attrs = {}
     for name in owner.ncattrs():
         try:
-            found[name] = packing.pack_attribute(owner.getncattr(name))
+            attrs[name] = packing.pack_attribute(owner.getncattr(name))
         except ValueError as error:
             raise SignalError(f"{where}: attribute {name!r} is {error}; remove it") from None
-    return found
+    return attrs
 
 
 def describe(variable: Variable, where: str) -> dict[str, Any]:
     """Dtype, dimensions, attributes and storage of a variable, without its values.
 
     Raises:
-        SignalError: a type made by a user.
+        SignalError: a user-defined type that is not an enumeration.
     """
-    kind = "str" if is_text(variable) else np.dtype(variable.dtype).str[1:]
-    plain = is_text(variable) or isinstance(variable.datatype, np.dtype)
-    if not plain or kind not in (*packing.DTYPES, "str"):
-        raise SignalError(f"{where}: {variable.name} is of a type made by a user; remove it")
-    return {
-        "dtype": kind,
+    if not is_plain(variable):
+        raise SignalError(
+            f"{where}: {variable.name} is of a user-defined type, which is not kept; remove it "
+            "with `ncks -x -v NAME`, or set drop: true"
+        )
+    entry = {
+        "dtype": "str" if is_text(variable) else np.dtype(variable.dtype).str[1:],
         "dims": list(variable.dimensions),
-        "attrs": attributes(variable, where),
-        "store": _storage(variable),
+        "attrs": attributes(variable, f"{where}: {variable.name}"),
+        "store": layout.of(variable),
     }
+    if isinstance(variable.datatype, netCDF4.EnumType):
+        members = {name: int(each) for name, each in variable.datatype.enum_dict.items()}
+        entry["enum"] = [variable.datatype.name, members]
+    return entry
 
 
 def create(dataset: netCDF4.Dataset, name: str, entry: Mapping[str, Any]) -> Variable:
-    """A variable that is as `describe` said, still without values."""
-    store, kind = entry["store"], entry["dtype"]
+    """A variable as `describe` said, still without values."""
+    kind: Any = str if entry["dtype"] == "str" else np.dtype(entry["dtype"])
     attrs = {key: packing.unpack_attribute(each) for key, each in entry["attrs"].items()}
-    options: dict[str, Any] = {}
-    if "chunks" in store:
-        options["chunksizes"] = tuple(
-            chunk or max(1, len(dataset.dimensions[dim]))
-            for chunk, dim in zip(store["chunks"], entry["dims"], strict=True)
-        )
-    elif store.get("contiguous"):
-        options["contiguous"] = True
-    order: Literal["=", ">"] = "="
-    if store.get("endian") == "big":  # must be said twice
-        options["endian"], order = "big", ">"
-    if "filter" in store and kind != "str":
-        options["compression"], level = store["filter"]
-        options["complevel"] = level
-        options["shuffle"] = bool(store.get("shuffle"))
-    if store.get("fletcher32"):
-        options["fletcher32"] = True
-    variable = dataset.createVariable(
-        name,
-        str if kind == "str" else np.dtype(kind).newbyteorder(order),
-        tuple(entry["dims"]),
-        fill_value=attrs.pop("_FillValue", None),
-        **options,
-    )
+    options = layout.options(entry, {dim: len(each) for dim, each in dataset.dimensions.items()})
+    if options.get("endian") == "big":  # netCDF4 needs it in the dtype, too
+        kind = kind.newbyteorder(">")
+    if "enum" in entry:
+        called, members = entry["enum"]
+        known = (dataset.enumtypes or {}).get(called)
+        kind = known or dataset.createEnumType(kind, called, dict(members))
+    fill = attrs.pop("_FillValue", None)
+    if fill is None and not entry["store"].get("fill", True):
+        fill = False
+    variable = dataset.createVariable(name, kind, tuple(entry["dims"]), fill_value=fill, **options)
     variable.set_auto_maskandscale(False)
-    if kind != "str":
+    if entry["dtype"] != "str":
         variable.set_auto_chartostring(False)
     variable.setncatts(attrs)
     return variable
 
 
 def check_suffix(path: Path) -> None:
-    """Refuse to write NetCDF under another name.
+    """Refuse to write NetCDF under another suffix.
 
     Raises:
-        SignalError: the suffix is none of SUFFIXES.
+        SignalError: the suffix is not one of SUFFIXES.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise SignalError(f"{path}: cannot write {path.suffix!r}; use {' or '.join(SUFFIXES)}")
 
 
 def is_text(variable: Variable) -> bool:
-    """A variable of texts of any length, which has no numpy dtype."""
+    """Whether a variable holds strings of any length, which have no NumPy dtype."""
     kind: Any = variable.dtype
     return kind is str
 
 
-def one_line(error: BaseException) -> str:
-    """What an error of another library says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _storage(variable: Variable) -> dict[str, Any]:
-    filters, chunks = variable.filters(), variable.chunking()
-    if filters is None:  # NetCDF 3 has none of all this
-        return {}
-    store: dict[str, Any] = {}
-    if chunks == "contiguous":
-        store["contiguous"] = True
-    elif isinstance(chunks, list | tuple) and chunks:
-        # 0 for a chunk as long as its dimension: files that differ in length alone then agree
-        store["chunks"] = [
-            0 if chunk == size else int(chunk)
-            for chunk, size in zip(chunks, variable.shape, strict=True)
-        ]
-    for name in ("zlib", "zstd", "bzip2"):
-        if filters.get(name):
-            store["filter"] = [name, int(filters["complevel"])]
-    if filters.get("szip") or filters.get("blosc"):
-        store["filter"] = ["zlib", 4]  # the library's default level; lossless as these are
-    for name in ("shuffle", "fletcher32"):
-        if filters.get(name):
-            store[name] = True
-    if variable.endian() == "big":
-        store["endian"] = "big"
-    return store
+def is_plain(variable: Variable) -> bool:
+    """Whether a variable is of a type that is kept: numbers, characters, strings, enumerations."""
+    if is_text(variable):
+        return True
+    if not isinstance(variable.datatype, np.dtype | netCDF4.EnumType):
+        return False
+    return np.dtype(variable.dtype).str[1:] in packing.DTYPES

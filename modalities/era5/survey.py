@@ -9,15 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
-from inrc_modalities.era5 import storage
+from inrc_modalities.era5 import axes, categories, references, storage, units
 
-# CF conventions 4.1 and 4.2; names are what files without units call them
-_UNITS = {
-    "lat": {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"},
-    "lon": {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"},
-}
-NAMES = {"lat": {"lat", "latitude"}, "lon": {"lon", "longitude"}}
-_STANDARD = {"lat": "latitude", "lon": "longitude"}
 _VERTICAL = {
     "level", "levelist", "lev", "plev", "ilev", "pressure_level", "model_level", "pressure",
     "isobaricinhpa", "isobaricinpa", "hybrid", "height", "heightaboveground", "altitude", "depth",
@@ -32,10 +25,16 @@ class Field:
 
     name: str
     unit: str
+    difference: bool
+    """Values are differences of temperature (CF 1.11), which convert without an offset."""
     lead: tuple[str, ...]
     level: str | None
     levels: tuple[float, ...]
     """Values along `level`; empty without one."""
+    category: str | None
+    """The attribute that declares the values categorical; None for quantities."""
+    learnable: bool
+    """Learned by default: neither categorical, nor a measure of the grid's cells."""
 
 
 @dataclass(frozen=True)
@@ -52,32 +51,34 @@ def survey(dataset: netCDF4.Dataset, path: Path, vertical: bool = True) -> Surve
     """Find the grid and the fields of a file; `vertical` sets levels apart from other dimensions.
 
     Raises:
-        SignalError: no grid, a curvilinear one, one of a single row or column, or coordinates
-            that make no sense.
+        SignalError: no grid; a grid that is curvilinear, rotated, projected, a list of points, or
+            of a single row or column; or coordinates that make no sense.
     """
-    axes = {axis: _axis(dataset, path, axis) for axis in ("lat", "lon")}
-    dims = {axis: dataset[name].dimensions[0] for axis, name in axes.items()}
-    for axis, name in axes.items():
+    lat, lon = axes.find(dataset, path)
+    grid = {dataset[name].dimensions[0] for name in (lat, lon)}
+    for axis, name in (("lat", lat), ("lon", lon)):
         check_axis(np.asarray(storage.raw(dataset[name]), np.float64), axis, f"{path}: {name}")
-    bounds = {
-        str(each.getncattr("bounds"))
-        for each in dataset.variables.values()
-        if "bounds" in each.ncattrs()
+    attributes = {
+        name: {key: variable.getncattr(key) for key in variable.ncattrs()}
+        for name, variable in dataset.variables.items()
     }
+    bounds, measures = references.bounds(attributes), references.cell_measures(attributes)
     fields = {}
     for name, variable in dataset.variables.items():
         if (
-            set(dims.values()) <= set(variable.dimensions)
+            grid <= set(variable.dimensions)
             and name not in bounds
             and isinstance(variable.datatype, np.dtype)
             and variable.dtype.kind in "fiu"
         ):
-            fields[name] = _field(dataset, variable, set(dims.values()), vertical)
-    return Survey(axes["lat"], axes["lon"], fields)
+            axes.check_mapping(dataset, variable, path)
+            learnable = name not in measures and not categories.likely(variable)
+            fields[name] = _field(dataset, variable, grid, vertical, learnable)
+    return Survey(lat, lon, fields)
 
 
 def check_axis(values: NDArray[np.float64], axis: str, where: str) -> None:
-    """Refuse what is no axis of a globe.
+    """Refuse coordinates that cannot be an axis of a globe.
 
     Raises:
         SignalError: fewer than two values, not finite, not monotonic, or beyond the globe.
@@ -90,57 +91,27 @@ def check_axis(values: NDArray[np.float64], axis: str, where: str) -> None:
     # a little beyond, for cells whose rounded centres or edges are named
     beyond = abs(values).max() > 90.001 if axis == "lat" else np.ptp(values) > 360.001
     if beyond:
-        raise SignalError(f"{where}: {values[0]:g} to {values[-1]:g} are no degrees on a globe")
-
-
-def _axis(dataset: netCDF4.Dataset, path: Path, axis: str) -> str:
-    """Name of the one-dimensional latitude or longitude."""
-    found = [v for v in dataset.variables.values() if _is(v, axis)]
-    flat = [v for v in found if len(v.dimensions) == 1]
-    used = [v for v in flat if _users(dataset, v.dimensions[0]) or len(flat) == 1]
-    if used:
-        # with several grids in one file, that of most variables
-        best = max(used, key=lambda v: _users(dataset, v.dimensions[0]))
-        return str(best.name)
-    word = _STANDARD[axis]
-    if any(len(v.dimensions) == 2 for v in found):
-        raise SignalError(
-            f"{path}: {word} has two dimensions, a curvilinear grid; regrid it to a regular one "
-            "first, with `cdo remapbil`, say"
-        )
-    if any(v.dimensions == () for v in found):
-        raise SignalError(f"{path}: only one {word}; a grid needs two or more points along it")
-    raise SignalError(
-        f"{path}: no {word} found; it must be a coordinate called {axis} or {word}, or have units "
-        f"{'degrees_north' if axis == 'lat' else 'degrees_east'}"
-    )
-
-
-def _is(variable: storage.Variable, axis: str) -> bool:
-    if storage.is_text(variable) or variable.dtype.kind not in "fiu":
-        return False
-    standard = str(getattr(variable, "standard_name", "")).lower()
-    if standard:
-        return standard == _STANDARD[axis]
-    unit = str(getattr(variable, "units", "")).lower()
-    return unit in _UNITS[axis] or variable.name.lower() in NAMES[axis]
-
-
-def _users(dataset: netCDF4.Dataset, dim: str) -> int:
-    return sum(dim in v.dimensions and len(v.dimensions) > 1 for v in dataset.variables.values())
+        raise SignalError(f"{where}: {values[0]:g} to {values[-1]:g} are not degrees on a globe")
 
 
 def _field(
-    dataset: netCDF4.Dataset, variable: storage.Variable, grid: set[str], vertical: bool
+    dataset: netCDF4.Dataset,
+    variable: storage.Variable,
+    grid: set[str],
+    vertical: bool,
+    learnable: bool,
 ) -> Field:
     others = [dim for dim in variable.dimensions if dim not in grid]
     level = next((dim for dim in others if vertical and _is_vertical(dataset, dim)), None)
     return Field(
         variable.name,
         str(getattr(variable, "units", "")),
+        units.is_difference(str(getattr(variable, "units_metadata", ""))),
         tuple(dim for dim in others if dim != level),
         level,
         () if level is None else _levels(dataset, level),
+        categories.declared(variable),
+        learnable,
     )
 
 

@@ -1,7 +1,6 @@
 """Other grids to decode on: finer, coarser, a region, or that of another file."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from inrc.errors import SignalError
 from inrc.signal import View
-from inrc_modalities.era5 import masks, packing, sphere, storage
+from inrc_modalities.era5 import sphere, storage
 from inrc_modalities.era5.header import LIMIT, Header, coordinate
 from inrc_modalities.era5.survey import survey
 
@@ -55,47 +54,6 @@ def axes(header: Header, view: View) -> tuple[Axis, Axis]:
     return Axis(lat, near[0], subset), Axis(lon, near[1], subset)
 
 
-def regrid(header: Header, lat: Axis, lon: Axis) -> dict[str, Any]:
-    """The meta of the file that a view results in.
-
-    Masks and other variables on the grid are those of the nearest points; bounds of new cells are
-    not known and left out.
-    """
-    meta = header.meta
-    taken = dict(zip(header.grid, (lat.nearest, lon.nearest), strict=True))
-    dims = {**meta["dims"], **{dim: len(index) for dim, index in taken.items()}}
-    subset = lat.subset and lon.subset
-    gone = set() if subset else _bounds(meta)
-    variables = {}
-    for name, entry in meta["variables"].items():
-        if name in gone:
-            continue
-        entry = dict(entry)
-        if not subset:
-            attrs = entry["attrs"]
-            entry["attrs"] = {k: v for k, v in attrs.items() if k != "bounds" or v not in gone}
-        if name in (meta["lat"], meta["lon"]):
-            values = (lat if name == meta["lat"] else lon).values
-            entry |= {"data": packing.pack(values), "dtype": values.dtype.str[1:]}
-            entry["attrs"] = _recast(entry["attrs"], values.dtype.str[1:])
-        elif "data" not in entry:
-            if isinstance(entry["mask"], dict):
-                entry["mask"] = _mask(header, name, lat, lon)
-        elif set(taken) & set(entry["dims"]):
-            values = coordinate(entry, meta["dims"])
-            for axis, dim in enumerate(entry["dims"]):
-                values = values.take(taken[dim], axis) if dim in taken else values
-            entry["data"] = packing.pack(values)
-        if "chunks" in entry["store"]:
-            sizes = [
-                min(chunk, dims[dim]) if dim in taken else chunk
-                for chunk, dim in zip(entry["store"]["chunks"], entry["dims"], strict=True)
-            ]
-            entry["store"] = {**entry["store"], "chunks": sizes}
-        variables[name] = entry
-    return {**meta, "dims": dims, "variables": variables}
-
-
 def _wanted(header: Header, view: View) -> tuple[NDArray[Any], NDArray[Any]]:
     names = (header.meta["lat"], header.meta["lon"])
     entries = [header.meta["variables"][name] for name in names]
@@ -121,9 +79,9 @@ def _wanted(header: Header, view: View) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def _other(header: Header, path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     """The grid of another file, which must lie within the original's but for half a cell."""
-    with storage.opened(path) as dataset:
-        found = survey(dataset, path)
-        lat, lon = (storage.raw(dataset[name]) for name in (found.lat, found.lon))
+    with storage.opened(path, groups=True) as dataset:
+        grid = survey(dataset, path)
+        lat, lon = (storage.raw(dataset[name]) for name in (grid.lat, grid.lon))
     given = header.lat
     margin = abs(given[-1] - given[0]) / max(len(given) - 1, 1)
     if lat.min() < given.min() - margin or lat.max() > given.max() + margin:
@@ -185,27 +143,3 @@ def _sector(lon: NDArray[Any], low: float, high: float) -> NDArray[Any]:
     unique = np.concatenate([[True], np.diff(around) > 0])  # 0 and 360 of a closed circle are one
     kept: NDArray[Any] = around[unique]
     return kept[::-1] if lon[-1] < lon[0] else kept
-
-
-def _bounds(meta: Mapping[str, Any]) -> set[Any]:
-    names = [meta["variables"][meta[axis]]["attrs"].get("bounds") for axis in ("lat", "lon")]
-    return {name for name in names if isinstance(name, str)}
-
-
-def _recast(attrs: Mapping[str, Any], dtype: str) -> dict[str, Any]:
-    """A fill value must be of its variable's type."""
-    fill = attrs.get("_FillValue")
-    keep = not isinstance(fill, dict) or dtype in fill
-    return {key: each for key, each in attrs.items() if keep or key != "_FillValue"}
-
-
-def _mask(header: Header, name: str, lat: Axis, lon: Axis) -> dict[str, Any] | None:
-    found = header.mask(name)
-    if found is None:
-        return None
-    kinds, codes = found
-    grid = codes.reshape(*codes.shape[:2], len(header.lat), len(header.lon))
-    seen = grid[:, :, lat.nearest][..., lon.nearest]
-    if not seen.any():
-        return None
-    return masks.pack(kinds, seen.reshape(*seen.shape[:2], -1))

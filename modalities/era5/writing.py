@@ -8,16 +8,27 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.era5 import masks, packing, storage
 from inrc_modalities.era5.header import Header, coordinate
 from inrc_modalities.era5.values import Packing
 
+_IMPOSSIBLE = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError,
+)  # fmt: skip
+"""What the library raises for a file that NetCDF cannot hold."""
 
-def write(header: Header, fields: Mapping[str, NDArray[np.float64]], path: Path) -> None:
-    """Write a file as its header says; `fields` are P L M in physical units.
 
-    Whatever goes wrong, no half of a file is left.
+def write(header: Header, fields: Mapping[str, NDArray[np.float64]] | None, path: Path) -> None:
+    """Write a file as its header says.
+
+    If writing fails, no incomplete file is left.
+
+    Args:
+        header: of the file.
+        fields: for each field by its name in the file, values P L M in its unit; None leaves the
+            values of all fields unwritten, which takes no space for them.
+        path: of the file.
 
     Raises:
         SignalError: unknown suffix, a header that the format cannot hold, or a failing disk.
@@ -31,18 +42,19 @@ def write(header: Header, fields: Mapping[str, NDArray[np.float64]], path: Path)
     except BaseException as error:
         if path.exists() and path.stat().st_mtime_ns != before:  # an open file may be refused
             path.unlink()
-        problem = storage.one_line(error)
+        problem = one_line(error)
         if isinstance(error, OSError | RuntimeError):  # the library raises either for a full disk
             raise SignalError(f"{path}: cannot be written ({problem})") from None
-        if isinstance(error, KeyError | TypeError | ValueError | AttributeError | IndexError):
+        if isinstance(error, _IMPOSSIBLE):
             raise SignalError(f"{path}: a header that NetCDF cannot hold ({problem})") from None
         raise
 
 
-def _encode(header: Header, fields: Mapping[str, NDArray[np.float64]], path: Path) -> None:
+def _encode(header: Header, fields: Mapping[str, NDArray[np.float64]] | None, path: Path) -> None:
     meta = header.meta
     with netCDF4.Dataset(path, "w", format=meta["format"]) as dataset:
-        dataset.set_fill_off()
+        if fields is None:
+            dataset.set_fill_off()
         for name, size in meta["dims"].items():
             dataset.createDimension(name, None if name in meta["unlimited"] else size)
         dataset.setncatts(
@@ -52,19 +64,35 @@ def _encode(header: Header, fields: Mapping[str, NDArray[np.float64]], path: Pat
             name: storage.create(dataset, name, entry) for name, entry in meta["variables"].items()
         }
         for name, entry in meta["variables"].items():
-            values = (
-                coordinate(entry, meta["dims"])
-                if "data" in entry
-                else _stored(header, fields, name)
-            )
-            # an unlimited dimension is empty until something is written
-            place = tuple(slice(0, size) for size in values.shape)
-            if values.size:
-                created[name][place if place else ...] = values if place else values[()]
+            if "data" in entry:
+                _put(created[name], coordinate(entry, meta["dims"]))
+            elif fields is not None:
+                _put(created[name], _stored(header, fields, name))
+        if fields is None:
+            _extend(dataset, meta)
+
+
+def _put(variable: storage.Variable, values: NDArray[Any]) -> None:
+    # an unlimited dimension is empty until something is written
+    place = tuple(slice(0, size) for size in values.shape)
+    if values.size:
+        variable[place if place else ...] = values if place else values[()]
+
+
+def _extend(dataset: netCDF4.Dataset, meta: Mapping[str, Any]) -> None:
+    """Give unlimited dimensions their length, with one value where no coordinate did."""
+    for dim, size in meta["dims"].items():
+        if len(dataset.dimensions[dim]) == size:
+            continue
+        for name, entry in meta["variables"].items():
+            if dim in entry["dims"] and "data" not in entry:
+                last = tuple(meta["dims"][each] - 1 for each in entry["dims"])
+                dataset[name][last] = 0
+                break
 
 
 def _stored(header: Header, fields: Mapping[str, NDArray[np.float64]], name: str) -> NDArray[Any]:
-    """Values of a field as they lie in the file."""
+    """Values of a field as the file stores them."""
     entry = header.entry(name)
     packed = Packing.of(entry).pack(fields[name])
     mask = header.mask(name)

@@ -24,8 +24,9 @@ from safetensors.torch import save as dump
 from torch import Tensor
 from torch.nn import functional
 
-from inrc.errors import ModelError
+from inrc.errors import ModelError, one_line
 from inrc.signal import Baseline
+from inrc.varint import read_varint, write_varint
 from inrc_modalities.image.baselines import Codec, Levels
 
 KINDS = {"bmshj2018-factorized": "FactorizedPrior", "bmshj2018-hyperprior": "ScaleHyperprior"}
@@ -55,7 +56,7 @@ class Ladder:
             made = model.compress(padded(picture, model.downsampling_factor))
         first, *rest = (strings[0] for strings in made["strings"])
         head = [number, *array.shape[:2], *([len(first)] if rest else [])]
-        return b"".join((*map(_bytes, head), first, *rest))
+        return b"".join((*map(write_varint, head), first, *rest))
 
     def decode(self, data: bytes) -> Levels:
         """Pixels H W 3 of uint8.
@@ -64,7 +65,7 @@ class Ladder:
         """
         numbers, at = [], 0
         for _ in range(3 if self.kind == "bmshj2018-factorized" else 4):
-            number, at = _number(data, at)
+            number, at = read_varint(data, at)
             numbers.append(number)
         which, height, width, *length = numbers
         cut = at + (length[0] if length else len(data) - at)
@@ -193,7 +194,7 @@ def _about(path: Path) -> dict[str, str]:
 def _damaged(path: Path, error: Exception) -> ModelError:
     if not path.exists():
         return ModelError(f"{path}: no such file; train it: {COMMAND}")
-    reason = " ".join(str(error).split())
+    reason = one_line(error)
     return ModelError(f"{path}: no autoencoders, or damaged ({reason:.80}); train them anew")
 
 
@@ -208,22 +209,3 @@ def _parts(tensors: Mapping[str, Tensor]) -> Iterator[bytes]:
     for name in sorted(tensors):
         yield name.encode()
         yield tensors[name].numpy().tobytes()
-
-
-def _bytes(number: int) -> bytes:
-    """Seven bits a byte, low ones first; the eighth says that more follow (LEB128)."""
-    found = bytearray()
-    while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*found, number])
-
-
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    number = 0
-    for shift in range(0, 35, 7):  # five bytes hold any side and length
-        number |= (data[at] & 0x7F) << shift
-        at += 1
-        if data[at - 1] <= 0x7F:
-            return number, at
-    raise ValueError("a number that does not end")

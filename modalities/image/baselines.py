@@ -19,7 +19,7 @@ import PIL.features
 import PIL.Image
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc.signal import Baseline
 from inrc_modalities.image.pixels import LAYOUTS, Pixels, recast
 from inrc_modalities.image.reading import load
@@ -221,5 +221,5 @@ def _explained(decoded: Path) -> Iterator[None]:
         yield
     except Exception as error:
         # decoders raise almost anything on damaged bytes
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         raise SignalError(f"{decoded}: the bytes to decode are damaged ({reason:.80})") from None

@@ -128,6 +128,12 @@ class Image(Modality):
         _check_size(height, width)
         return height, width
 
+    def memory(self, meta: Mapping[str, Any], view: View) -> int:
+        """Bytes that decoding takes: patches may reach beyond the image."""
+        shape = self.shape(meta)
+        padded = grid.padded(shape, self._side(shape))
+        return max(super().memory(meta, view), self.query_memory(padded))
+
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: the parts of `split`, or what a view needs of them.
 

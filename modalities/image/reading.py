@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import ImageOps
 from tifffile import TiffFile, TiffPage
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.image.pixels import ICC_LIMIT, LAYOUTS, MODES, Pixels
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
@@ -165,5 +165,5 @@ def _explained(path: Path) -> Iterator[None]:
         ) from None
     except Exception as error:
         # decoders raise almost anything on damaged bytes: SyntaxError, ValueError, KeyError ...
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         raise SignalError(f"{path}: damaged or cut short ({reason})") from None

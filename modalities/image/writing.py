@@ -1,7 +1,6 @@
 """Pixels to image files, losslessly wherever the format can."""
 
 import io
-import os
 import struct
 import zlib
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import PIL.Image
 import tifffile
 
 from inrc.errors import SignalError
+from inrc.files import atomic_write
 from inrc_modalities.image.pixels import MODES, Pixels, recast
 
 _SAME = {mode: mode for mode in MODES}
@@ -71,13 +71,11 @@ def save(pixels: Pixels, path: Path) -> None:
         raise SignalError(f"{path}: {form.name} has no 16-bit pixels; write .png or .tif")
     if pixels.mode not in form.stored:
         raise SignalError(f"{path}: {form.name} has no transparency; write .png, .webp or .tif")
-    part = path.with_name(path.name + ".part")
     try:
         content = _encode(pixels, form)
-        part.write_bytes(content)
-        os.replace(part, path)
+        with atomic_write(path, overwrite=True) as part:
+            part.write_bytes(content)
     except (OSError, ValueError) as error:
-        part.unlink(missing_ok=True)
         raise SignalError(f"{path}: cannot be written ({error})") from None
 
 

@@ -8,7 +8,7 @@ import h5py
 import nibabel
 import numpy as np
 
-from inrc.errors import SignalError, UsageError
+from inrc.errors import SignalError, UsageError, one_line
 from inrc_modalities.mri.data import MRIDataModule
 from inrc_modalities.mri.writing import save_image
 
@@ -137,7 +137,7 @@ def convert(source: Path, key: str) -> nibabel.Nifti1Image:
     except FileNotFoundError:
         raise SignalError(f"{source}: no such file") from None
     except (OSError, KeyError, RuntimeError, AttributeError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise SignalError(f"{source}: cannot be read as HDF5 ({reason})") from None
     volume = np.asfortranarray(slices.transpose(2, 1, 0)[:, ::-1])  # z y x to x y z, y upwards
     sizes = _sizes(text, source)

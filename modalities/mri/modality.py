@@ -157,6 +157,12 @@ class MRI(Modality):
         """
         return declared.check(meta)[0].shape
 
+    def memory(self, meta: Mapping[str, Any], view: View) -> int:
+        """Bytes that decoding takes: blocks may reach beyond the volume."""
+        header, _ = self._checked(meta)
+        padded = header.volumes * grid.padded(header.space, self._block(header).size)
+        return max(super().memory(meta, view), self.query_memory(padded))
+
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: the parts of `split`, or what a view needs of them.
 

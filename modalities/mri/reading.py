@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.mri.header import Header
 from inrc_modalities.mri.layout import MAX_EXTRA, SIZES, kind
 
@@ -155,5 +155,5 @@ def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, int]]:
     except PermissionError:
         raise SignalError(f"{path}: permission denied; make it readable") from None
     except (EOFError, zlib.error, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise SignalError(f"{path}: damaged or truncated ({reason})") from None

@@ -1,13 +1,13 @@
 """Numbers to NIfTI files, by suffix packed or not."""
 
 import gzip
-import os
 from pathlib import Path
 
 import nibabel
 import numpy as np
 
 from inrc.errors import SignalError
+from inrc.files import atomic_write
 from inrc_modalities.mri.reading import Volume
 
 PACKED, PLAIN = (".nii.gz", ".gz"), (".nii",)
@@ -37,9 +37,8 @@ def _write(head: bytes, voxels: memoryview, path: Path) -> None:
     name = path.name.lower()
     if not name.endswith(PACKED + PLAIN):
         raise SignalError(f"{path}: cannot write this kind of file; use .nii or .nii.gz")
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as raw:
+        with atomic_write(path, overwrite=True) as part, part.open("wb") as raw:
             if name.endswith(PACKED):
                 # no name and no time: the same volume gives the same bytes
                 with gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0) as file:
@@ -49,7 +48,5 @@ def _write(head: bytes, voxels: memoryview, path: Path) -> None:
             else:
                 raw.write(head)
                 raw.write(voxels)
-        os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise SignalError(f"{path}: cannot be written ({error})") from None

@@ -167,6 +167,21 @@ class NeRF(Modality):
         """Number of views."""
         return shape[0]
 
+    def memory(self, meta: Mapping[str, Any], view: View) -> int:
+        """Bytes that decoding takes: the views of the turntable, and the samples of their rays."""
+        views, _ = self.shape(meta)
+        height, width = meta["size"]
+        views = views if meta["poses"] is not None else self.frames
+        scale = min(max(1.0, view.scale or 1.0), 1e4)
+        rays = min(int(views * height * width * scale**2), DECODED)  # more are refused
+        return self.query_memory(rays) + 128 * views + 4096 * self.samples
+
+    def lossless_size(self, path: Path, signal: Signal) -> int:
+        """Bytes of all pixels, of which the signal has some."""
+        height, width = signal.meta["size"]
+        rays = signal.shape[1]
+        return round(super().lossless_size(path, signal) * height * width / rays)
+
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """The rays of all pixels of the cameras that a view means, as one part.
 

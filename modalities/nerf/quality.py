@@ -1,7 +1,6 @@
 """How good rendered views are beside the pictures that cameras took."""
 
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,7 @@ def measure(see: See, original: Path, decoded: Path) -> dict[str, float]:
         if min(a.shape[:2]) >= WINDOW:
             value = ssim(_planes(a), _planes(b), data_range=1.0, win_size=WINDOW)
             measures.setdefault("ssim", []).append(float(value))
-    return {name: fmean(values) for name, values in measures.items()}
+    return {name: metrics.mean(values) for name, values in measures.items()}
 
 
 def picture(

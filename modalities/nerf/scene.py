@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.nerf.cameras import Cameras
 
 VIEWS = 1 << 16
@@ -63,7 +63,7 @@ def explained(path: Path, kind: str) -> Iterator[None]:
         raise SignalError(f"{path}: permission denied; make it readable") from None
     except Exception as error:
         # decoders raise almost anything on damaged bytes
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         raise SignalError(f"{path}: not {kind}, or damaged ({reason:.200})") from None
 
 

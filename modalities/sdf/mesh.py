@@ -1,6 +1,5 @@
 """Mesh files: to triangles, and back."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
+from inrc.files import atomic_write
 from inrc_modalities.sdf import obj, off, ply, stl
 from inrc_modalities.sdf.polygons import Mesh, Polygons
 
@@ -69,12 +69,10 @@ def save(mesh: Mesh, path: Path) -> None:
     form = FORMATS.get(path.suffix.lower())
     if form is None:
         raise SignalError(f"{path}: cannot write {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(form.write(mesh))
-        os.replace(part, path)
+        with atomic_write(path, overwrite=True) as part:
+            part.write_bytes(form.write(mesh))
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise SignalError(f"{path}: cannot be written ({error})") from None
 
 

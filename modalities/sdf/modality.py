@@ -1,6 +1,7 @@
 """The shape plugin: signed distances around a mesh, and a mesh out of them."""
 
 import math
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +21,8 @@ from inrc_modalities.sdf.lattice import Lattice, lattice, unname
 from inrc_modalities.sdf.mesh import SUFFIXES, Mesh, load, losses, save
 from inrc_modalities.sdf.place import Place, placed
 from inrc_modalities.sdf.surface import crossed, triangulate
+
+_CORNER_BYTES = 170  # a corner with what is known of it: MOST of them take 1 GiB
 
 
 class SDF(Modality):
@@ -139,6 +142,16 @@ class SDF(Modality):
         if len(index) == 0 or index.min() < 0 or index.max() >= vertices:
             raise SignalError("sdf: invalid surface; the file is damaged")
         return (vertices,)
+
+    def memory(self, meta: Mapping[str, Any], view: View) -> int:
+        """Bytes that decoding takes: so many corners are looked at together at most."""
+        self.shape(meta)
+        side = min(self.resolution * max(1.0, view.scale or 1.0), 4096.0) + 1
+        return min(int(side**3), MOST) * _CORNER_BYTES
+
+    def lossless_size(self, path: Path, signal: Signal) -> int:
+        """Bytes of the file itself, deflated: the points of the signal are not in it."""
+        return len(zlib.compress(path.read_bytes()))
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """All corners of the grid of a view; `reconstruct` needs few of them.

@@ -2,7 +2,6 @@
 
 import io
 import math
-import os
 import re
 import zipfile
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
+from inrc.files import atomic_write
 
 SUFFIXES = (".npy", ".npz", ".binvox")
 MAX_VOXELS = 1 << 27
@@ -71,7 +71,7 @@ def load(path: Path) -> Grid:
     except SignalError as error:
         raise SignalError(f"{path}: {error}") from None
     except Exception as error:  # readers raise almost anything on damaged bytes
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = one_line(error)[:120]
         raise SignalError(f"{path}: cannot be read as {suffix[1:]} ({reason})") from None
     raise SignalError(f"{path}: not a grid of voxels; use one of {', '.join(SUFFIXES)}")
 
@@ -143,12 +143,10 @@ def save(grid: Grid, path: Path) -> None:
         buffer.write(_runs(grid))
     else:
         raise SignalError(f"{path}: cannot write {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(buffer.getvalue())
-        os.replace(part, path)
+        with atomic_write(path, overwrite=True) as part:
+            part.write_bytes(buffer.getvalue())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise SignalError(f"{path}: cannot be written ({error})") from None
 
 

@@ -1,6 +1,6 @@
 """Video clips: 8 bits, grey, 4:2:0 and its relatives, or RGB.
 
-The DataModules are looked up when first asked for, so that a codec need not import a trainer.
+The DataModules are imported on first use, so that compressing does not import a trainer.
 """
 
 from importlib import import_module
@@ -18,7 +18,7 @@ _LATER = {"VideoDataModule": "data", "UCF101": "ucf101"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a DataModule when it is first asked for."""
+    """Import a DataModule on its first use."""
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

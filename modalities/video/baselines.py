@@ -1,7 +1,7 @@
-"""The codecs that people use for video: H.264, H.265 and AV1, by x264, x265 and SVT-AV1.
+"""The usual codecs for video: H.264, H.265 and AV1, by x264, x265 and SVT-AV1.
 
-All are set for PSNR and slow presets, and what counts is the bare stream, without a container and
-without the encoder's letter about itself: nothing that a decoder could do without.
+All are tuned for PSNR, with slow presets. Only the bare stream is counted, without a container and
+without the encoder's comment: nothing that a decoder does not need.
 """
 
 import io
@@ -28,14 +28,14 @@ class Codec:
     """An encoder of FFmpeg as a baseline.
 
     Args:
-        name: what people call it.
-        encoder: what FFmpeg calls it.
+        name: its usual name.
+        encoder: its name in FFmpeg.
         muxer: FFmpeg's format of its bare stream.
-        crfs: constant rate factors to try, in order of growing rate.
-        layouts: what it can take; what it cannot becomes 4:2:0.
-        options: everything else that it is told.
-        drop: bitstream filter that leaves out what no decoder needs.
-        smallest: least width and height.
+        crfs: constant rate factors to try, in order of increasing rate.
+        layouts: layouts that it encodes; others are converted to 4:2:0.
+        options: all other options of the encoder.
+        drop: bitstream filter that removes data that no decoder needs.
+        min_side: smallest width and height.
     """
 
     name: str
@@ -45,52 +45,54 @@ class Codec:
     layouts: tuple[str, ...]
     options: Mapping[str, str]
     drop: str | None = None
-    smallest: int = 16
+    min_side: int = 16
 
     def encode(self, original: Path, quality: float) -> bytes:
-        """The bare stream of a clip."""
+        """Encode a clip to a bare stream."""
         clip = self._prepared(load(original))
         buffer = io.BytesIO()
         options = {"crf": f"{quality:g}", **self.options}
-        os.environ.setdefault("SVT_LOG", "1")  # errors only: it writes past Python's stderr
+        os.environ.setdefault("SVT_LOG", "1")  # errors only: it writes to stderr itself
         with av.open(buffer, "w", format=self.muxer, options={"fflags": "+bitexact"}) as container:
             feed(container, clip, self.encoder, clip.layout, options, {})
         data = buffer.getvalue()
         return data if self.drop is None else _filtered(data, self.muxer, self.drop)
 
     def decode(self, data: bytes, original: Path, decoded: Path) -> None:
-        """Write what the stream holds as a native file.
+        """Write the decoded stream as a native file.
 
-        The original gives the times of the frames and the layout of the file. Size and colours are
-        those of the stream, but for what it was padded by.
+        The times of the frames are those of the original. Size and colours are those of the stream,
+        without its padding.
 
         Raises:
-            SignalError: a stream of another number of frames.
+            SignalError: a stream with another number of frames.
         """
         wanted = load(original)
-        found = load(io.BytesIO(data))
-        if found.shape[0] != wanted.shape[0]:
-            raise SignalError(f"{self.name}: {found.shape[0]} frames of {wanted.shape[0]}")
+        clip = load(io.BytesIO(data))
+        if clip.shape[0] != wanted.shape[0]:
+            raise SignalError(
+                f"{original}: {self.name} gives {clip.shape[0]} frames, not {wanted.shape[0]}"
+            )
         planes = tuple(
             np.ascontiguousarray(plane[:, :height, :width])
             for plane, (height, width) in zip(
-                found.planes, LAYOUTS[found.layout].sizes(*wanted.shape[1:]), strict=False
+                clip.planes, LAYOUTS[clip.layout].sizes(*wanted.shape[1:]), strict=False
             )
         )
         cut = replace(
             wanted,
             planes=planes,
-            layout=found.layout,
+            layout=clip.layout,
             colour=self._prepared(wanted).colour,
         )
         save(cut, decoded)
 
     def _prepared(self, clip: Clip) -> Clip:
-        """In a layout and of a size that the encoder takes."""
+        """A clip in a layout and a size that the encoder supports."""
         clip = as_yuv(clip) if clip.layout == "rgb" else clip
         clip = clip if clip.layout in self.layouts else as_420(clip)
         _, height, width = clip.shape
-        even = max(-(-height // 2) * 2, self.smallest), max(-(-width // 2) * 2, self.smallest)
+        even = max(-(-height // 2) * 2, self.min_side), max(-(-width // 2) * 2, self.min_side)
         sizes = LAYOUTS[clip.layout].sizes(*even)
         planes = tuple(
             np.pad(
@@ -100,17 +102,17 @@ class Codec:
             )
             for plane, size in zip(clip.planes, sizes, strict=True)
         )
-        # of even times: what the time of a frame costs is not what is compared
+        # at even times: the bits of uneven times are not compared
         return replace(clip, planes=planes, ticks=None, base=1 / clip.rate)
 
 
 def as_420(clip: Clip) -> Clip:
-    """A clip with chroma of half the resolution, or, if it is grey, with none that differs."""
+    """A clip with chroma of half the resolution; that of a grey clip is neutral."""
     _, height, width = clip.shape
     sizes = LAYOUTS["yuv420p"].sizes(height, width)
     if clip.layout == "gray":
-        none = np.full((clip.shape[0], *sizes[1]), 128, np.uint8)
-        return replace(clip, planes=(clip.planes[0], none, none), layout="yuv420p")
+        neutral = np.full((clip.shape[0], *sizes[1]), 128, np.uint8)
+        return replace(clip, planes=(clip.planes[0], neutral, neutral), layout="yuv420p")
     down = LAYOUTS[clip.layout].down
 
     def halved(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -121,7 +123,7 @@ def as_420(clip: Clip) -> Clip:
     return replace(clip, planes=(clip.planes[0], *hues), layout="yuv420p")
 
 
-def every() -> list[Baseline]:
+def standard_codecs() -> list[Baseline]:
     """H.264, H.265 and AV1, as baselines."""
     return [Baseline(c.name, "CRF", c.crfs, c.encode, c.decode) for c in CODECS]
 
@@ -163,7 +165,7 @@ CODECS = (
             "tune": "psnr",
             "x265-params": "info=0:pools=none:frame-threads=1:log-level=none",
         },
-        smallest=64,  # x265 4.2 writes past its memory where a picture is smaller than a block
+        min_side=64,  # x265 4.2 writes past its memory where a picture is smaller than a block
     ),
     Codec(
         "AV1 (SVT-AV1)",
@@ -172,7 +174,7 @@ CODECS = (
         _AV1,
         ("yuv420p",),
         {"preset": "3", "svtav1-params": "tune=1:lp=1"},
-        smallest=64,
+        min_side=64,
     ),
 )
-"""Presets: the slowest that most would wait for."""
+"""Slow presets, but not the slowest."""

@@ -1,4 +1,4 @@
-"""A clip as a decoder sees it: planes of 8-bit samples, times, and what its colours mean."""
+"""A decoded clip: planes of 8-bit samples, times, and the meaning of its colours."""
 
 import itertools
 from collections.abc import Mapping
@@ -13,24 +13,24 @@ from numpy.typing import NDArray
 from inrc.errors import SignalError
 
 MAX_PIXELS = 1 << 29
-"""Most pixels of a clip, all frames together: 6 GiB of features (17 s of 1920 by 1080 at 15 Hz)."""
+"""Largest number of pixels of a clip, 6 GiB of features (17 s of 1920 by 1080 at 15 Hz)."""
 MAX_SIDE = 1 << 14
 """Longest side; beyond it, H.264 and AV1 have no level."""
-WORD = 1 << 31
-"""Numbers of rates and time bases lie below it, as in FFmpeg."""
+MAX_TERM = 1 << 31
+"""Terms of fractions (rates, time bases, aspects) are below it, as in FFmpeg."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How many planes, and by how much the second and third are coarser along y and x."""
+    """Number of planes, and how much coarser the second and third are along y and x."""
 
     planes: int
     down: tuple[int, int] = (1, 1)
 
     def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
-        """Height and width of every plane; a chroma sample may stand for fewer pixels at the end.
+        """Height and width of every plane, of which the first is the luma, or red.
 
-        The first plane is the luma, or red.
+        The last chroma samples of a row or column may stand for fewer pixels.
         """
         coarse = (-(-height // self.down[0]), -(-width // self.down[1]))
         return [(height, width), coarse, coarse][: self.planes]
@@ -49,7 +49,7 @@ LAYOUTS: Mapping[str, Layout] = {
 
 @dataclass(frozen=True)
 class Colour:
-    """What samples mean, in the numbers of ISO/IEC 23091-2 (FFmpeg's AVCOL_*); 2 says nothing.
+    """Meaning of samples, in the numbers of ISO/IEC 23091-2 (FFmpeg's AVCOL_*); 2 is unspecified.
 
     `range` is 0 if it is not specified, 1 for 16 to 235, 2 for 0 to 255, as AVCOL_RANGE. `siting`
     is where coarser chroma lies, as AVCHROMA_LOC: 0 not specified, 1 left, 2 centre, 3 top left.
@@ -89,7 +89,7 @@ class Clip:
         return t, h, w
 
     def meta(self) -> dict[str, Any]:
-        """What writing the file again needs."""
+        """The description that `restored` needs to write a file."""
         return {
             "shape": list(self.shape),
             "layout": self.layout,
@@ -110,22 +110,22 @@ def fraction(value: Any) -> Fraction:
     """A positive fraction from a meta.
 
     Raises:
-        SignalError: it is none, or of numbers that FFmpeg does not have.
+        SignalError: an invalid fraction, or terms that are too large for FFmpeg.
     """
     if (
         isinstance(value, list | tuple)
         and len(value) == 2
-        and all(type(n) is int and 0 < n < WORD for n in value)
+        and all(type(n) is int and 0 < n < MAX_TERM for n in value)
     ):
         return Fraction(value[0], value[1])
-    raise SignalError("video: a rate, time base or aspect that makes no sense")
+    raise SignalError("video: invalid rate, time base or aspect in the header")
 
 
 def check_size(shape: tuple[int, ...]) -> None:
-    """Refuse a clip that is too large.
+    """Check that a clip is not too large.
 
     Raises:
-        SignalError: a side or the number of pixels is beyond its limit.
+        SignalError: a side or the number of pixels exceeds its limit.
     """
     if max(shape[1:]) > MAX_SIDE or prod(shape) > MAX_PIXELS:
         size = " by ".join(str(n) for n in shape)
@@ -136,10 +136,10 @@ def check_size(shape: tuple[int, ...]) -> None:
 
 
 def checked(meta: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Frames, height and width, after checking everything that a meta declares.
+    """Frames, height and width of a checked meta.
 
     Raises:
-        SignalError: a meta that no clip can have, or a clip too large.
+        SignalError: an invalid meta, or a clip that is too large.
     """
     size, ticks, colour = (meta.get(key) for key in ("shape", "ticks", "colour"))
     if (
@@ -151,7 +151,7 @@ def checked(meta: Mapping[str, Any]) -> tuple[int, int, int]:
         or len(colour) != 5
         or not all(type(n) is int and 0 <= n < 256 for n in colour)
     ):
-        raise SignalError(f"video: a header that no clip can have ({dict(meta)!r:.80})")
+        raise SignalError(f"video: invalid header ({dict(meta)!r:.80})")
     for key in ("rate", "base", "aspect"):
         fraction(meta.get(key))
     shape = (size[0], size[1], size[2])
@@ -163,7 +163,7 @@ def checked(meta: Mapping[str, Any]) -> tuple[int, int, int]:
         and ticks[0] == 0
         and all(a < b for a, b in itertools.pairwise(ticks))
     ):
-        raise SignalError("video: a header with times that do not ascend, one for every frame")
+        raise SignalError("video: invalid header; times must ascend, one for every frame")
     return shape
 
 

@@ -19,21 +19,21 @@ class VideoDataModule(SignalDataModule):
         root: folder of training clips, or one clip; None makes a small sample.
         val_root: folder of validation clips; None keeps a part of `root`, the last by name.
         patch: frames, height and width in pixels of the blocks that a clip is cut into.
-        chroma: factor of what Cb and Cr differ from grey, see `Video`.
-        random_patches: train on so many blocks per clip and epoch, from random places and
-            mirrored at random in y, x and time, in the place of the regular ones.
+        chroma: factor of the difference of Cb and Cr from grey, see `Video`.
+        random_patches: train on this many blocks per clip and epoch, from random places and
+            mirrored at random in y, x and time, instead of the regular ones.
         batch_size: blocks per step and process.
-        val_fraction: share of `root` kept for validation where there is no `val_root`.
-        sample_folder: where the sample goes.
-        sample_count: clips of the sample.
-        seed: of the sample.
+        val_fraction: share of `root` kept for validation without a `val_root`.
+        sample_folder: where the sample is written.
+        sample_count: number of clips of the sample.
+        seed: seed of the sample.
         workers: processes that read ahead.
         skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
             the first.
 
     Raises:
-        UsageError: a number of random patches below 1, or a val_root without a root.
-        SignalError: a folder that is missing or holds no clip.
+        UsageError: fewer than 1 random patch, or a val_root without a root.
+        SignalError: a folder that is missing or holds no clip, or a file that cannot be read.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class VideoDataModule(SignalDataModule):
             skip_bad=skip_bad,
         )
         if random_patches is not None and random_patches < 1:
-            raise UsageError(f"clips: {random_patches} random patches; give 1 or more, or none")
+            raise UsageError(f"data.random_patches: {random_patches}; give 1 or more, or null")
         self.val_root = val_root
         self.random_patches = random_patches
 
@@ -73,8 +73,8 @@ class VideoDataModule(SignalDataModule):
         if self.val_root is None:
             return super().files()
         if self.root is None:
-            raise UsageError("clips: a val_root needs a root to train on")
-        return found(self.root), found(self.val_root)
+            raise UsageError("data.val_root: needs data.root, a folder to train on")
+        return clips_in(self.root), clips_in(self.val_root)
 
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""
@@ -98,15 +98,17 @@ class VideoDataModule(SignalDataModule):
         )
 
 
-def found(root: Path) -> list[Path]:
-    """The clips below a folder, in order of their names, or the one file given.
+def clips_in(root: Path) -> list[Path]:
+    """The clips below a folder, in order of their names, or the only file.
 
     Raises:
-        SignalError: there is none.
+        SignalError: no such folder, or no clips in it.
     """
     if root.is_file():
         return [root]
-    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in Video.suffixes)
+    if not root.is_dir():
+        raise SignalError(f"{root}: no such file or folder")
+    paths = sorted(p for p in root.rglob("*") if Video.accepts(p) and p.is_file())
     if not paths:
         raise SignalError(f"{root}: no clips here (looked for {', '.join(Video.suffixes)})")
     return paths

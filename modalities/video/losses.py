@@ -13,8 +13,9 @@ from av.video.stream import VideoStream
 
 from inrc.errors import SignalError
 from inrc_modalities.video.clip import LAYOUTS
+from inrc_modalities.video.frames import ASPECT, layout_of
 from inrc_modalities.video.orientation import Orientation
-from inrc_modalities.video.reading import ASPECT, is_picture, layout_of, opened
+from inrc_modalities.video.reading import is_picture, opened
 from inrc_modalities.video.siting import CENTRE, chroma_siting
 
 _KINDS = {
@@ -66,8 +67,9 @@ def losses(path: Path) -> list[str]:
         frames: list[VideoFrame] = list(islice(container.decode(stream), _FIRST))
         if not frames:
             raise SignalError("a video without frames; check it with ffprobe")
-        kinds = {_EXTRAS.get(each.type) for frame in frames for each in frame.side_data}
-        lost += sorted(kind for kind in kinds if kind is not None)
+        metadata = [frame.side_data for frame in frames]
+        extras = [name for kind, name in _EXTRAS.items() if any(kind in each for each in metadata)]
+        lost += dict.fromkeys(extras)
         if (
             Orientation.of(frames[0]) != Orientation()
             and max(LAYOUTS[layout_of(frames[0])].down) > 1

@@ -1,4 +1,4 @@
-"""The video plugin: pixels as answers at the centres of a grid of time, height and width."""
+"""The video plugin: pixels as values at the centres of a grid of time, height and width."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,24 +17,24 @@ from inrc_modalities.video.clip import check_size, checked, restored
 from inrc_modalities.video.reading import READ_ONLY, load
 from inrc_modalities.video.writing import FORMATS, save
 
-FINEST = 10**6
-"""Regions are decimals of at most six digits: 0.1 s is a tenth of a second, not a bit more."""
-LONGEST = 1 << 20
-"""Largest numerator and denominator of a step: what is made of them stays exact in float64."""
+MAX_DECIMALS = 10**6
+"""Regions are decimals of at most six digits: 0.1 s is exactly a tenth of a second."""
+MAX_STEP_TERM = 1 << 20
+"""Largest numerator and denominator of a step: products of them are exact in float64."""
 
 
 class Video(Modality):
     """A clip of 8-bit frames; features are Y, Cb and Cr over 255 at every pixel of every frame.
 
-    Chroma is repeated to the resolution of the luma, and its mean is written back, so that nothing
-    is lost; RGB is turned to Y, Cb, Cr without rounding, and back. Frame rate, time base, aspect of
-    the pixels and the tags of colour range and space are kept. Sound and subtitles are not.
+    Chroma is repeated to the resolution of the luma, and its mean is written back, which is
+    lossless; RGB is converted to Y, Cb, Cr and back without rounding. Frame rate, time base, aspect
+    of the pixels and the tags of colour are kept. `losses` lists what is not.
 
     Args:
         patch: frames, height and width in pixels of the blocks that are encoded one by one.
-        chroma: factor of what Cb and Cr differ from grey. At 1 the error of features is nearly
-            that of R, G and B; at 0.5 it is that of the samples of a 4:2:0 file, where a chroma
-            sample stands for four pixels.
+        chroma: factor of the difference of Cb and Cr from grey. At 1 the error of features is
+            nearly that of R, G and B; at 0.5 it is that of the samples of a 4:2:0 file, where a
+            chroma sample stands for four pixels.
     """
 
     name: ClassVar[str] = "video"
@@ -44,9 +44,11 @@ class Video(Modality):
 
     def __init__(self, patch: Sequence[int] = (8, 16, 16), chroma: float = 1.0) -> None:
         if len(patch) != 3 or min(patch) < 1:
-            raise SignalError(f"video: a patch of {list(patch)}; give frames, height and width")
+            raise SignalError(
+                f"video: patch {list(patch)}; give frames, height and width, 1 or more each"
+            )
         if not (math.isfinite(chroma) and 0 < chroma <= 1):
-            raise SignalError(f"video: a chroma factor of {chroma}; give one above 0, at most 1")
+            raise SignalError(f"video: chroma {chroma}; give a factor above 0, at most 1")
         self.patch = (int(patch[0]), int(patch[1]), int(patch[2]))
         self.chroma = chroma
         self.query_dim = self.point_dim = self.value_dim = self.feature_dim = 3
@@ -56,10 +58,10 @@ class Video(Modality):
         return {"patch": list(self.patch), "chroma": self.chroma}
 
     def read(self, path: Path) -> Signal:
-        """Read a video file, one part a frame; a frame has a grid of its own, with time 0.
+        """Read a video file, one part a frame; a frame has its own grid, at time 0.
 
         Raises:
-            SignalError: what `load` refuses.
+            SignalError: as `reading.load`.
         """
         clip = load(path)
         return self._whole(pixels.features(clip, self.chroma), clip.meta())
@@ -77,7 +79,7 @@ class Video(Modality):
         """What is not kept of this file: sound, subtitles, tags and the like.
 
         Raises:
-            SignalError: what `losses.losses` refuses.
+            SignalError: as `losses.losses`.
         """
         return losses.losses(path)
 
@@ -85,7 +87,7 @@ class Video(Modality):
         """Write a joined signal; values are clamped to [0, 1] and rounded to the nearest level.
 
         Raises:
-            SignalError: unknown suffix, a clip that the format cannot hold, or a failing disk.
+            SignalError: an unknown suffix, a clip that the format cannot hold, or a failing disk.
         """
         shape = self.shape(signal.meta)
         if signal.features.numel() != math.prod(shape) * 3:
@@ -110,20 +112,25 @@ class Video(Modality):
         """Frames, height and width, after checking everything that the meta declares.
 
         Raises:
-            SignalError: a meta that no clip can have, or a clip too large.
+            SignalError: an invalid meta, or a clip that is too large.
         """
         return checked(meta)
 
-    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
-        """Where to ask: the parts of `split`, or what a view needs of them.
+    def memory(self, meta: Mapping[str, Any], view: View) -> int:
+        """Bytes that decoding takes: patches may reach beyond the clip."""
+        padded = grid.padded(self.shape(meta), self.patch)
+        return max(super().memory(meta, view), self.query_memory(padded))
 
-        `View.scale` multiplies width, height and frame rate. `View.at` asks for width, height and
+    def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
+        """Queries of the parts of `split`, or of those that a view needs.
+
+        `View.scale` multiplies width, height and frame rate. `View.at` takes width, height and
         frame rate of another clip, over the time of this one. `View.region` is in seconds (t) and
-        pixels (y, x) of the original; only the patches that it touches are asked.
+        pixels (y, x) of the original; only the patches that it touches are decoded.
 
         Raises:
-            SignalError: a scale that is not positive, a result too large, both scale and at, an
-                unknown axis, an empty region, or another rate for frames at uneven times.
+            SignalError: a scale that is not positive, a result that is too large, both scale and
+                at, an unknown axis, an empty region, or another rate for frames at uneven times.
         """
         shape = self.shape(meta)
         if not view:
@@ -151,7 +158,7 @@ class Video(Modality):
 
     def baselines(self, model: Path | None = None) -> list[Baseline]:
         """H.264, H.265 and AV1."""
-        return baselines.every()
+        return baselines.standard_codecs()
 
     def picture(self, original: Path, decoded: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         """The middle frame of both clips as H W 3 in [0, 1]."""
@@ -161,7 +168,7 @@ class Video(Modality):
 
     def _whole(self, frames: Float[Tensor, "T M 3"], meta: Mapping[str, Any]) -> Signal:
         shape = self.shape(meta)
-        # frames share a grid: that of the whole clip would take as much memory as its features
+        # frames share a grid: one for the whole clip would take as much memory as its features
         return Signal(grid.coordinates((1, *shape[1:]))[None], frames, shape, meta)
 
     def _axes(self, meta: Mapping[str, Any], view: View) -> list[grid.Axis]:
@@ -169,12 +176,14 @@ class Video(Modality):
         region: dict[str, tuple[Fraction, Fraction]] = {}
         for name, low, high in view.region:
             if name not in self.axes or name in region:
-                raise SignalError(f"region: {name!r} twice or unknown; a clip has t, y and x")
+                raise SignalError(
+                    f"region: axis {name!r} is unknown or given twice; use t, y and x"
+                )
             if not (math.isfinite(low) and math.isfinite(high)):
                 raise SignalError(f"region {name}: {low} to {high} are not finite numbers")
             region[name] = (
-                Fraction(low).limit_denominator(FINEST),
-                Fraction(high).limit_denominator(FINEST),
+                Fraction(low).limit_denominator(MAX_DECIMALS),
+                Fraction(high).limit_denominator(MAX_DECIMALS),
             )
         faster, height, width = self._wanted(meta, view)
         if "t" in region:
@@ -182,19 +191,21 @@ class Video(Modality):
         steps = (1 / faster, Fraction(shape[1], height), Fraction(shape[2], width))
         axes = []
         for name, length, patch, step in zip(self.axes, shape, self.patch, steps, strict=True):
-            if max(step.numerator, step.denominator) > LONGEST:
-                raise SignalError(f"axis {name}: a step of {step} is finer than can be told apart")
+            if max(step.numerator, step.denominator) > MAX_STEP_TERM:
+                raise SignalError(
+                    f"axis {name}: a step of {step} is too fine; give a smaller scale"
+                )
             axes.append(grid.axis(name, length, patch, step, region.get(name), "frame or pixel"))
         t, y, x = (axis.size for axis in axes)
         check_size((t, y, x))
         return axes
 
     def _wanted(self, meta: Mapping[str, Any], view: View) -> tuple[Fraction, int, int]:
-        """Frames for one of the original, and the height and width of the whole picture."""
+        """Frames per frame of the original, and height and width of the whole picture."""
         shape = self.shape(meta)
         if view.at is not None:
             if view.scale is not None:
-                raise SignalError("ask for a scale or for the size of another clip, not for both")
+                raise SignalError("scale and at: give one of them, not both")
             other = load(view.at)
             timing.check_even(meta)
             return other.rate / Fraction(*meta["rate"]), *other.shape[1:]

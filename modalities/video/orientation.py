@@ -1,6 +1,7 @@
 """How the display matrix of a file turns and mirrors its pictures."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from av.sidedata.sidedata import Type
@@ -38,15 +39,15 @@ class Orientation:
             SignalError: a matrix that scales, shears, projects or turns by another angle.
         """
         try:
-            data = frame.side_data.get(Type.DISPLAYMATRIX.name)
+            side_data: Any = frame.side_data  # its annotation knows motion vectors only
         except ValueError as error:  # of a kind that PyAV has no name for
             raise SignalError(
                 f"pictures with metadata of an unknown kind ({error}); "
                 "convert it first (ffmpeg -c:v ffv1)"
             ) from None
-        if data is None:
+        if Type.DISPLAYMATRIX not in side_data:
             return cls()
-        values = np.frombuffer(bytes(data), np.int32)
+        values = np.frombuffer(bytes(side_data[Type.DISPLAYMATRIX]), np.int32)
         if values.size != 9:
             raise SignalError("a display matrix that is not 3 by 3; remux the file")
         matrix = values.reshape(3, 3).astype(np.int64)

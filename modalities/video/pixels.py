@@ -1,4 +1,4 @@
-"""Between the planes of a file, the features of a field and the colours of a screen."""
+"""Conversions between planes of a file, features of a field and colours of a screen."""
 
 from dataclasses import replace
 
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from inrc_modalities.video.clip import LAYOUTS, Clip, Colour
 
-# ISO/IEC 23091-2, MatrixCoefficients: weights of red and blue in the luma; unknown is taken for
-# ITU-R BT.601, as FFmpeg does
+# ISO/IEC 23091-2, MatrixCoefficients: weights of red and blue in the luma; unspecified
+# means ITU-R BT.601, as in FFmpeg
 _WEIGHTS = {
     1: (0.2126, 0.0722),
     4: (0.30, 0.11),
@@ -21,7 +21,7 @@ _WEIGHTS = {
 _BT601 = (0.299, 0.114)
 _LIMITED = 1
 NEUTRAL = 128 / 255
-"""What a chroma sample is where there is no colour: level 128."""
+"""A chroma sample without colour: level 128."""
 _FULL_BT601 = Colour(range=2, matrix=6)
 
 
@@ -47,7 +47,7 @@ def features(clip: Clip, chroma: float) -> Float[Tensor, "T M 3"]:
 
     Samples over 255, chroma at the resolution of the luma by repetition, and then brought nearer to
     its neutral level by the factor `chroma`. RGB becomes BT.601 of the full range, unrounded; grey
-    has neutral chroma. One frame at a time, so that nothing but the result is large.
+    has neutral chroma. One frame at a time, so that only the result is large.
     """
     frames, height, width = clip.shape
     result = torch.empty(frames, height * width, 3)
@@ -100,7 +100,7 @@ def levels(values: NDArray[np.float64]) -> NDArray[np.uint8]:
 def repeated(
     plane: NDArray[np.uint8], down: tuple[int, int], size: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """A plane at the resolution of the luma; what reaches beyond its end is dropped."""
+    """A plane at the resolution of the luma, cropped to its size."""
     fine = plane.repeat(down[0], axis=0) if down[0] > 1 else plane
     fine = fine.repeat(down[1], axis=1) if down[1] > 1 else fine
     return fine[: size[0], : size[1]]
@@ -116,7 +116,7 @@ def averaged(plane: NDArray[np.float64], down: tuple[int, int]) -> NDArray[np.fl
 
 
 def rgb(clip: Clip, number: int) -> NDArray[np.uint8]:
-    """A frame as a screen shows it: H W 3, 8 bits, chroma repeated."""
+    """A frame in the colours of a screen: H W 3, 8 bits, chroma repeated."""
     frame = [plane[number] for plane in clip.planes]
     if clip.layout == "rgb":
         return np.stack(frame, axis=-1)
@@ -135,10 +135,10 @@ def rgb(clip: Clip, number: int) -> NDArray[np.uint8]:
 
 def as_yuv(clip: Clip) -> Clip:
     """An RGB clip as 4:4:4 of the full range of BT.601, rounded."""
-    found = tuple(np.empty_like(plane) for plane in clip.planes)
+    planes = tuple(np.empty_like(plane) for plane in clip.planes)
     for number, frame in enumerate(zip(*clip.planes, strict=True)):
         values = np.stack(frame, axis=-1) / 255.0 @ _TO_YUV.T
         for i in range(3):
-            found[i][number] = levels(values[..., i] + (NEUTRAL if i else 0.0))
+            planes[i][number] = levels(values[..., i] + (NEUTRAL if i else 0.0))
     colour = replace(_FULL_BT601, primaries=clip.colour.primaries, transfer=clip.colour.transfer)
-    return replace(clip, planes=found, layout="yuv444p", colour=colour)
+    return replace(clip, planes=planes, layout="yuv444p", colour=colour)

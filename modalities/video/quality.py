@@ -1,4 +1,4 @@
-"""How good a decoded clip is beside its original."""
+"""Quality of a decoded clip compared with its original."""
 
 import math
 from pathlib import Path
@@ -16,12 +16,12 @@ from inrc_modalities.video.pixels import luma, rgb
 from inrc_modalities.video.reading import load
 
 PEAK = 255.0
-SAME = 100.0
-"""dB of a frame without error, in a mean with frames that have some; one level in one of 10^5
-samples is 98 dB."""
+EXACT_PSNR = 100.0
+"""PSNR in dB of a frame without error, in a mean with other frames; an error of one level in one of
+10^5 samples has 98 dB."""
 WINDOW = 11
 """Side of the Gaussian window of SSIM (Wang et al. 2004)."""
-SMALLEST = (WINDOW - 1) * 2**4
+MIN_MS_SSIM_SIDE = (WINDOW - 1) * 2**4
 """MS-SSIM halves the picture four times (Wang et al. 2003); a side must exceed this."""
 _BT601 = (0.299, 0.114)
 
@@ -30,19 +30,19 @@ def measure(original: Path, decoded: Path) -> dict[str, float]:
     """Compare two files frame by frame; the result is the mean over the frames.
 
     `psnr`: of R, G and B pooled, 8 bits, as a screen shows them. `psnr_y`: of the luma as stored
-    (of an RGB file: BT.601). Both in dB with a peak of 255; infinite if nothing differs in any
-    frame, else a frame in which nothing differs counts as 100 dB. `ms_ssim` of R, G and B, or
+    (of an RGB file: BT.601). Both in dB with a peak of 255. A frame in which nothing differs
+    counts as 100 dB; both are infinite if nothing differs in any frame. `ms_ssim` of R, G and B, or
     `ssim` if a side has 160 pixels or fewer, or neither below 11 pixels.
 
     Raises:
-        SignalError: a file that cannot be read, or two sizes or lengths.
+        SignalError: a file that cannot be read, or files of two sizes or lengths.
     """
     first, second = load(original), load(decoded)
     if first.shape != second.shape:
         sizes = ["{} frames of {} by {} pixels".format(*c.shape) for c in (first, second)]
         raise SignalError(f"{decoded}: {sizes[1]}, but {original} has {sizes[0]}")
     small = min(first.shape[1:])
-    found: dict[str, list[float]] = {}
+    measures: dict[str, list[float]] = {}
     for number in range(first.shape[0]):
         a, b = rgb(first, number), rgb(second, number)
         row = {
@@ -50,17 +50,17 @@ def measure(original: Path, decoded: Path) -> dict[str, float]:
             "psnr_y": metrics.psnr(_luma(first, number), _luma(second, number), PEAK),
         }
         if small >= WINDOW:
-            name, function = ("ms_ssim", ms_ssim) if small > SMALLEST else ("ssim", ssim)
+            name, function = ("ms_ssim", ms_ssim) if small > MIN_MS_SSIM_SIDE else ("ssim", ssim)
             row[name] = float(function(_tensor(a), _tensor(b), data_range=PEAK, win_size=WINDOW))
         for key, value in row.items():
-            found.setdefault(key, []).append(value)
-    return {key: _mean(values) for key, values in found.items()}
+            measures.setdefault(key, []).append(value)
+    return {key: _mean(values) for key, values in measures.items()}
 
 
 def _mean(values: list[float]) -> float:
     if all(math.isinf(value) for value in values):
         return values[0]
-    return fmean(min(value, SAME) for value in values)
+    return fmean(min(value, EXACT_PSNR) for value in values)
 
 
 def _luma(clip: Clip, number: int) -> NDArray[np.float64]:

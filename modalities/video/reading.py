@@ -1,12 +1,9 @@
-"""Video files to clips, through FFmpeg (PyAV), believing nothing that a header says."""
+"""Video files to clips, through FFmpeg (PyAV)."""
 
 import io
-import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -15,39 +12,20 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.video.boxes import unsupported
-from inrc_modalities.video.clip import (
-    LAYOUTS,
-    MAX_PIXELS,
-    MAX_SIDE,
-    WORD,
-    Clip,
-    Colour,
-    Layout,
-    check_size,
-)
+from inrc_modalities.video.clip import MAX_SIDE, Clip, check_size
+from inrc_modalities.video.frames import aspect_of, colour_of, layout_of, planes_of
 from inrc_modalities.video.orientation import Orientation
-from inrc_modalities.video.siting import CENTRE, chroma_siting
 from inrc_modalities.video.structure import cut_short, sound_ffv1
-
-ASPECT = "PIXEL_ASPECT"
-"""Tag of a Matroska stream with the aspect of a pixel, which PyAV cannot put where it belongs."""
+from inrc_modalities.video.timing import even_or_ticks
 
 READ_ONLY = (".mov", ".m4v", ".avi", ".webm")
 """Common suffixes of files that are read but not written."""
 
-# the formats that FFmpeg may take a file for: none that names other files or addresses
+# formats that FFmpeg may read a file as; those that name other files or addresses are left out
 _FORMATS = "matroska,webm,mov,mp4,yuv4mpegpipe,avi,mpegts,mpeg,ivf,h264,hevc,obu"
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-# FFmpeg's names to ours; the j of old stands for the full range
-_NAMES = {
-    **{name: name for name in LAYOUTS if name != "rgb"},
-    **{f"yuvj{n}p": f"yuv{n}p" for n in (420, 422, 440, 444)},
-    **dict.fromkeys(("gbrp", "rgb24", "bgr24", "rgb0", "bgr0", "0rgb", "0bgr"), "rgb"),
-}
-# ISO/IEC 23091-2: YCgCo, Y'D'ZDX, constant luminance, ICtCp and later need other formulas than ours
-_MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)
 _PROGRESSIVE = 1  # AV_FIELD_PROGRESSIVE; 0 is unknown, all others are interlaced
 _DEINTERLACE = "deinterlace it first (ffmpeg -vf bwdif)"
 
@@ -82,7 +60,7 @@ def opened(path: Path | io.BytesIO) -> Iterator[tuple[InputContainer, VideoStrea
             return
         with path.open("rb") as file:
             if not file.read(1):
-                raise SignalError("an empty file, not a video")
+                raise SignalError("an empty file; make it again")
             file.seek(0)
             short = cut_short(file)
             if short is not None:
@@ -117,7 +95,7 @@ def _clip(container: InputContainer, stream: VideoStream, limit: int | None) -> 
             raise SignalError(
                 f"frame {len(frames)} is turned in another way than the first; cut it there"
             )
-        frames.append([orientation.apply(plane) for plane in _planes(frame, layout)])
+        frames.append([orientation.apply(plane) for plane in planes_of(frame, layout)])
         times.append(frame.pts)
         check_size((len(frames), frame.height, frame.width))
         if len(frames) == limit:
@@ -130,30 +108,35 @@ def _clip(container: InputContainer, stream: VideoStream, limit: int | None) -> 
             f"only {len(frames)} of {shown} frames can be decoded; fetch or make the file again"
         )
     planes = tuple(np.stack([frame[i] for frame in frames]) for i in range(len(frames[0])))
-    rate, base, ticks = _timing(stream, times)
+    rate, base, ticks = even_or_ticks(stream, times)
     return Clip(
         planes,
         orientation.layout(layout),
         rate,
         base,
         ticks,
-        _colour(first, stream, layout, orientation),
-        _aspect(stream, orientation.transpose),
+        colour_of(first, stream, layout, orientation),
+        aspect_of(stream, orientation.transpose),
     )
 
 
 def _shown(container: InputContainer, stream: VideoStream) -> int:
     """How many frames a file declares; 0 if it does not.
 
-    In the index of MP4, edit lists are applied: what they hide is marked.
+    The index of MP4 and AVI is exact where a count in the header is not: frames that an edit list
+    hides are marked in it, and pauses of AVI, which repeat a frame, are absent.
     """
-    if "mp4" in container.format.name:
+    if {"mp4", "avi"} & set(container.format.name.split(",")):
         return sum(not entry.is_discard for entry in stream.index_entries)
     return 0 if stream.codec.name == "rawvideo" else stream.frames
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Frames in the order of their times, none of them with concealed errors."""
+    """Frames in the order of their times.
+
+    Raises:
+        SignalError: a damaged packet or frame, whose errors FFmpeg would conceal.
+    """
     checked = stream.codec.name == "ffv1"
     for number, packet in enumerate(container.demux(stream)):
         if packet.is_corrupt or (checked and not sound_ffv1(bytes(packet))):
@@ -161,7 +144,7 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
         for frame in packet.decode():
             assert isinstance(frame, VideoFrame)
             if frame.is_corrupt:
-                raise SignalError("a frame is damaged; fetch or make the file again")
+                raise SignalError("a damaged frame; fetch or make the file again")
             yield frame
 
 
@@ -174,9 +157,11 @@ def _stream(container: InputContainer) -> VideoStream:
     streams = [stream for stream in container.streams.video if not is_picture(stream)]
     if not streams:
         kinds = sorted({stream.type for stream in container.streams})
-        raise SignalError(f"no video in it (only: {', '.join(kinds) or 'nothing'})")
+        raise SignalError(
+            f"no video in it (only: {', '.join(kinds) or 'nothing'}); name a video file"
+        )
     if len(streams) > 1:
-        raise SignalError(f"{len(streams)} videos in one file; save the one you want by itself")
+        raise SignalError(f"{len(streams)} videos in one file; extract one of them")
     (stream,) = streams
     # VP8 and VP9 keep opacity in a second stream that FFmpeg's own decoders do not read
     if {key.lower(): value for key, value in stream.metadata.items()}.get("alpha_mode") == "1":
@@ -198,98 +183,9 @@ def is_picture(stream: VideoStream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
-def layout_of(frame: VideoFrame) -> str:
-    """The layout in which the pixels of a frame are kept.
-
-    Raises:
-        SignalError: pixels of another kind, too many of them, or colours of an unknown kind.
-    """
-    name = frame.format.name
-    if name not in _NAMES:
-        deep = max(part.bits for part in frame.format.components) > 8
-        reason = "more than 8 bits a sample" if deep else "opacity, a palette or unusual chroma"
-        raise SignalError(
-            f"pixels of kind {name} ({reason}); convert it first (ffmpeg -pix_fmt yuv420p)"
-        )
-    if frame.width * frame.height > MAX_PIXELS:
-        check_size((1, frame.height, frame.width))
-    if int(frame.colorspace) not in _MATRICES:
-        raise SignalError(f"colours of kind {int(frame.colorspace)} (ISO/IEC 23091-2) are unknown")
-    return _NAMES[name]
-
-
-def _planes(frame: VideoFrame, layout: str) -> list[NDArray[np.uint8]]:
-    """Copies of the planes, without the bytes that align them."""
-    form: Layout = LAYOUTS[layout]
-    if layout == "rgb":
-        if frame.format.name != "gbrp":
-            pixels = frame.to_ndarray(format="rgb24")
-            return [np.ascontiguousarray(pixels[..., i]) for i in range(3)]
-        green, blue, red = (_plane(frame, i, frame.height, frame.width) for i in range(3))
-        return [red, green, blue]
-    sizes = form.sizes(frame.height, frame.width)
-    return [_plane(frame, i, height, width) for i, (height, width) in enumerate(sizes)]
-
-
-def _plane(frame: VideoFrame, number: int, height: int, width: int) -> NDArray[np.uint8]:
-    plane = frame.planes[number]
-    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-    return lines[:height, :width].copy()
-
-
-def _timing(
-    stream: VideoStream, times: list[int | None]
-) -> tuple[Fraction, Fraction, list[int] | None]:
-    """Frame rate and time base, and the times of frames that no rate explains."""
-    base = Fraction(stream.time_base or Fraction(1, 1000))
-    rates = [
-        Fraction(rate).limit_denominator(WORD - 1)
-        for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate)
-        if rate is not None and 0 < rate < WORD
-    ]
-    known = [time for time in times if time is not None]
-    if len(known) < len(times):  # bare streams have no times, only a rate
-        return (rates or [Fraction(25)])[0], base, None
-    ticks = [time - known[0] for time in known]
-    for rate in rates:
-        # a container rounds to its time base, up or down
-        if all(abs(tick * base - k / rate) <= base for k, tick in enumerate(ticks)):
-            return rate, base, None
-    if any(a >= b for a, b in itertools.pairwise(ticks)):
-        raise SignalError("its frames are not in the order of their times; remux it first")
-    mean = (len(ticks) - 1) / (ticks[-1] * base) if len(ticks) > 1 else Fraction(25)
-    return mean.limit_denominator(1000), base, ticks
-
-
-def _colour(
-    frame: VideoFrame, stream: VideoStream, layout: str, orientation: Orientation
-) -> Colour:
-    full = frame.format.name.startswith("yuvj")
-    matrix = int(frame.colorspace)
-    siting = chroma_siting(stream) if max(LAYOUTS[layout].down) > 1 else 0
-    return Colour(
-        2 if full else int(frame.color_range),
-        2 if layout == "rgb" or matrix == 0 else matrix,
-        int(frame.color_primaries),
-        int(frame.color_trc),
-        siting if orientation == Orientation() or siting == CENTRE else 0,
-    )
-
-
-def _aspect(stream: VideoStream, turned: bool) -> Fraction:
-    aspect: Any = stream.sample_aspect_ratio or Fraction(1)
-    width, _, height = stream.metadata.get(ASPECT, "").partition("/")
-    height = height or "1"
-    if all(word.isdecimal() and len(word) <= 10 for word in (width, height)) and int(height):
-        aspect = Fraction(int(width), int(height))
-    if not (aspect > 0 and max(aspect.numerator, aspect.denominator) < WORD):
-        aspect = Fraction(1)
-    return 1 / Fraction(aspect) if turned else Fraction(aspect)
-
-
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Turn whatever FFmpeg raises into one line that names the file."""
+    """Turn errors of FFmpeg into one line that names the file."""
     try:
         yield
     except SignalError as error:
@@ -297,9 +193,10 @@ def _explained(name: str) -> Iterator[None]:
     except FileNotFoundError:
         raise SignalError(f"{name}: no such file") from None
     except IsADirectoryError:
-        raise SignalError(f"{name}: a folder, not a video file") from None
+        raise SignalError(f"{name}: a folder; name a video file") from None
     except PermissionError:
-        raise SignalError(f"{name}: may not be read (permission denied)") from None
+        raise SignalError(f"{name}: permission denied; change who may read it") from None
     except (av.error.FFmpegError, OSError, ValueError, ZeroDivisionError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise SignalError(f"{name}: not a video, or damaged ({reason})") from None
+        raise SignalError(
+            f"{name}: not a video, or damaged ({one_line(error)}); convert or fetch it again"
+        ) from None

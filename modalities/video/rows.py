@@ -11,27 +11,27 @@ from inrc import grid
 from inrc.data import Batch, PatchDataset
 
 STEPS = 65535
-"""Levels in which features are kept: a quarter of the memory of four bytes would show in none."""
+"""Levels in which features are stored; 16 bits need half the memory of float32."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """Clips T H W 3 in half the memory, as 16-bit integers.
+    """Clips T H W 3 as 16-bit integers, in half the memory.
 
-    Features of 8-bit files, also those of RGB, are within 1/131070 of one.
+    The error of a feature is at most 1/131070.
     """
 
     clips: tuple[Tensor, ...]
 
     @classmethod
     def of(cls, clips: Iterable[Tensor]) -> "Store":
-        """Keep these clips T H W C; each may have its own size."""
+        """Store clips T H W C, each of its own size."""
         return cls(
             tuple((clip.clamp(0, 1) * STEPS).round().sub(STEPS // 2).short() for clip in clips)
         )
 
     def blocks(self, clip: int, patch: Sequence[int], count: int) -> Float[Tensor, "N M C"]:
-        """Blocks of one clip at places drawn evenly, reflected where the clip is smaller."""
+        """Blocks of one clip at uniformly drawn places, reflected where the clip is smaller."""
         whole = self.clips[clip]
         room = [max(n - p, 0) + 1 for n, p in zip(whole.shape, patch, strict=False)]
         start = torch.stack([torch.randint(n, (count,)) for n in room], dim=-1)
@@ -40,10 +40,10 @@ class Store:
 
 @dataclass(frozen=True, kw_only=True)
 class CutRows(PatchDataset):
-    """Rows that are blocks at random places of clips, drawn anew each time they are asked.
+    """Rows that are blocks at random places of clips, drawn anew for every batch.
 
-    Row i comes from clip i // per_clip. `features`, the rows without randomness, are one such
-    draw: their number and their statistics are right, their places are not those of a batch.
+    Row i comes from clip i // per_clip. `features` are one such draw, with the right number and
+    statistics, but other places than those of a batch.
     """
 
     store: Store
@@ -51,7 +51,7 @@ class CutRows(PatchDataset):
     patch: tuple[int, int, int]
 
     def __getitems__(self, index: Sequence[int]) -> Batch:
-        """Rows by number, each from a new place of its clip, and mirrored or not."""
+        """Rows by number, each from a new place of its clip, mirrored at random."""
         features = cut(self.store, [i // self.per_clip for i in index], self.patch)
         return Batch(self.queries, features, None, torch.as_tensor(index))
 
@@ -69,7 +69,7 @@ def cut(store: Store, clips: Sequence[int], patch: tuple[int, int, int]) -> Floa
 def mirror(features: Float[Tensor, "B M C"], patch: tuple[int, int, int]) -> Tensor:
     """Mirror along time, y and x, each in half of the rows on average.
 
-    Things move forth as often as back, in time too, but for falling and growing ones.
+    Motion is as likely in one direction as in the other, except for falling and growing.
     """
     blocks = features.unflatten(1, patch)
     for axis in (1, 2, 3):

@@ -1,4 +1,4 @@
-"""Made clips: leaves that move, hide each other and are seen by a moving camera.
+"""Synthetic clips: leaves that move and occlude each other, in front of a moving camera.
 
 The dead-leaves model (Matheron 1968; Lee, Mumford and Huang 2001), whose statistics are close to
 those of photographs, with a depth for every leaf: near ones are larger and cross the picture
@@ -59,7 +59,7 @@ class Texture:
 
 @dataclass(frozen=True)
 class Camera:
-    """Where it looks at every frame, in pixels at depth 1, how near it is, and how it is held."""
+    """Position at every frame, in pixels at depth 1, zoom and roll."""
 
     y: Field
     x: Field
@@ -172,14 +172,14 @@ def _window(
     rows, columns = zoom * (cos * cy + sin * cx), zoom * (cos * cx - sin * cy)
     # a box reaches further than its radius in its corners
     reach = 1.5 * radius * float(zoom.max()) + 2
-    found = []
+    window = []
     for centre in (rows + (SIDE - 1) / 2, columns + (SIDE - 1) / 2):
         low = int(max(centre.min() - reach, 0))
         high = int(min(centre.max() + reach + 1, SIDE))
         if low >= high:
             return None
-        found.append(slice(low, high))
-    return slice(None), found[0], found[1]
+        window.append(slice(low, high))
+    return slice(None), window[0], window[1]
 
 
 def _over(times: Field) -> Field:

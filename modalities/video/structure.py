@@ -1,4 +1,4 @@
-"""Whether a file is whole: FFmpeg plays what there is, hides what is damaged, and says nothing."""
+"""Whether a file is whole: FFmpeg decodes truncated and damaged files without an error."""
 
 import os
 import struct
@@ -8,19 +8,19 @@ from typing import BinaryIO
 from inrc_modalities.video.clip import LAYOUTS, Layout
 
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
-# ISO/IEC 14496-12: what a file of boxes may begin with
+# ISO/IEC 14496-12: boxes at the beginning of a file
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 _Y4M, _LINE = b"YUV4MPEG2 ", 256
 _REVERSED = bytes(int(f"{n:08b}"[::-1], 2) for n in range(256))
 _ONES = 0xFFFFFFFF
 _FOOTER = 8  # of a slice of FFV1 with checksums: three bytes of size, one of status, four of CRC
-_MOST = 1 << 16  # boxes at the top of a file that are looked at
+_MAX_BOXES = 1 << 16  # boxes at the top of a file that are read
 
 
 def cut_short(file: BinaryIO) -> str | None:
-    """Say what is missing at the end of a Matroska, MP4, AVI or Y4M file; None if nothing is.
+    """Say how much of a Matroska, MP4, AVI or Y4M file is there; None if the file is whole.
 
-    Also None for other formats, and for those whose size is not known (live recordings).
+    Also None for other formats, and for files of unknown size (live recordings).
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -52,7 +52,7 @@ def _matroska(file: BinaryIO) -> int | None:
 
 
 def _vint(file: BinaryIO) -> int | None:
-    """A number of variable length; None where it stands for an unknown size."""
+    """A number of variable length; None for an unknown size."""
     first = file.read(1)
     if not first or not first[0]:
         return None
@@ -67,7 +67,7 @@ def _vint(file: BinaryIO) -> int | None:
 def _boxes(file: BinaryIO, size: int) -> int | None:
     """End of the last box that begins within the file."""
     at = 0
-    for _ in range(_MOST):
+    for _ in range(_MAX_BOXES):
         file.seek(at)
         head = file.read(16)
         if len(head) < 8:
@@ -87,9 +87,9 @@ def _y4m(file: BinaryIO, size: int) -> int | None:
     """End of the last frame that begins within the file (mjpegtools, yuv4mpeg(5)); 8 bits only."""
     file.seek(0)
     words = file.readline(_LINE).split()[1:]
-    found = {word[:1]: word[1:].decode("ascii", "replace") for word in words}
-    layout = _y4m_layout(found.get(b"C", "420"))
-    width, height = found.get(b"W", ""), found.get(b"H", "")
+    header = {word[:1]: word[1:].decode("ascii", "replace") for word in words}
+    layout = _y4m_layout(header.get(b"C", "420"))
+    width, height = header.get(b"W", ""), header.get(b"H", "")
     if layout is None or not (width.isdecimal() and height.isdecimal()):
         return None
     length = sum(h * w for h, w in layout.sizes(int(height), int(width)))
@@ -113,7 +113,7 @@ def sound_ffv1(packet: bytes) -> bool:
     while end >= _FOOTER:
         start = end - _FOOTER - int.from_bytes(packet[end - _FOOTER : end - _FOOTER + 3], "big")
         if start < 0:
-            return True  # footers without checksums, or none
+            return True  # footers without checksums, or no footers
         slices.append(packet[start:end])
         end = start
     if end:

@@ -27,9 +27,9 @@ LISTS = ("ucfTrainTestlist", ".")
 class UCF101(VideoDataModule):
     """UCF101: trains and validates on its authors' own splits, in the protocol of the papers.
 
-    Videos are read once and kept as lossless RGB clips in `root`/ucf101-24x128x128; the papers do
-    not say how they resize, here it is bilinear with antialiasing. Nothing is downloaded: the
-    authors give a RAR archive of 6.5 GB and publish no checksum.
+    Videos are read once and kept as lossless RGB clips in `root`/ucf101-24x128x128. They are
+    resized bilinearly with antialiasing; the papers do not say how. Nothing is downloaded: the
+    authors publish a RAR archive of 6.5 GB without a checksum.
 
     Licence: none is stated; the videos are from YouTube, collected for research. Citation: K.
     Soomro, A. R. Zamir and M. Shah, "UCF101: A dataset of 101 human action classes from videos in
@@ -40,15 +40,15 @@ class UCF101(VideoDataModule):
         split: 1, 2 or 3.
         train_clips: of the training list, spread evenly over it; None for all. RECOMBINER: 75.
         val_clips: of the test list, likewise. RECOMBINER: 16, at random.
-        patch: as in `Clips`; RECOMBINER's is [24, 16, 16].
-        chroma: as in `Clips`.
-        random_patches: as in `Clips`.
+        patch: as in `VideoDataModule`; RECOMBINER's is [24, 16, 16].
+        chroma: as in `VideoDataModule`.
+        random_patches: as in `VideoDataModule`.
         batch_size: blocks per step and process.
         workers: processes that read ahead.
 
     Raises:
-        UsageError: a split that there is not, or fewer than one clip.
-        SignalError: lists or videos are missing, or a video is shorter or smaller than asked.
+        UsageError: an unknown split, or fewer than one clip.
+        SignalError: lists or videos are missing, or a video is too short or too small.
     """
 
     url: ClassVar[str] = "https://www.crcv.ucf.edu/data/UCF101.php"
@@ -66,9 +66,9 @@ class UCF101(VideoDataModule):
         workers: int = 0,
     ) -> None:
         if split not in (1, 2, 3):
-            raise UsageError(f"ucf101: split {split}; there are 1, 2 and 3")
+            raise UsageError(f"data.split: {split}; give 1, 2 or 3")
         if any(count is not None and count < 1 for count in (train_clips, val_clips)):
-            raise UsageError("ucf101: at least one clip to train on, and one to validate on")
+            raise UsageError("data.train_clips, data.val_clips: give 1 or more, or null for all")
         super().__init__(
             root=root,
             patch=patch,
@@ -83,14 +83,14 @@ class UCF101(VideoDataModule):
         self.val_clips = val_clips
 
     def prepare_data(self) -> None:
-        """Cut and resize the videos that are not yet there, once per machine."""
+        """Cut and resize videos whose clips are missing, once per machine."""
         for name, count in (("train", self.train_clips), ("test", self.val_clips)):
             for video in self._listed(name, count):
                 target = self._target(video)
                 if not target.is_file():
                     target.parent.mkdir(parents=True, exist_ok=True)
                     part = target.with_name(f"part-{target.name}")
-                    save(protocol(self._found(FOLDERS, video)), part)
+                    save(protocol(self._existing(FOLDERS, video)), part)
                     part.replace(target)
 
     def files(self) -> tuple[list[Path], list[Path]]:
@@ -106,21 +106,23 @@ class UCF101(VideoDataModule):
         return folder / Path(video).with_suffix(".mkv").name
 
     def _listed(self, name: str, count: int | None) -> list[str]:
-        """Videos as CLASS/v_*.avi, from a list whose lines may end with the number of a class."""
-        text = self._found(LISTS, f"{name}list0{self.split}.txt").read_text()
+        """Names CLASS/v_*.avi from a list whose lines may end with the number of a class."""
+        text = self._existing(LISTS, f"{name}list0{self.split}.txt").read_text()
         videos = [line.split()[0] for line in text.splitlines() if line.strip()]
         if not videos:
-            raise SignalError(f"{self.ucf_root}: the {name} list of split {self.split} is empty")
+            raise SignalError(
+                f"{self.ucf_root}: the {name} list of split {self.split} is empty; unpack it again"
+            )
         if count is None or count >= len(videos):
             return videos
         return [videos[n] for n in np.linspace(0, len(videos) - 1, count).round().astype(int)]
 
-    def _found(self, folders: Sequence[str], name: str) -> Path:
+    def _existing(self, folders: Sequence[str], name: str) -> Path:
         for folder in folders:
             if (self.ucf_root / folder / name).is_file():
                 return self.ucf_root / folder / name
         raise SignalError(
-            f"{self.ucf_root / folders[0] / name}: not here; unpack UCF101.rar and "
+            f"{self.ucf_root / folders[0] / name}: no such file; unpack UCF101.rar and "
             f"UCF101TrainTestSplits-RecognitionTask.zip from {self.url} into {self.ucf_root}"
         )
 
@@ -129,13 +131,14 @@ def protocol(path: Path) -> Clip:
     """The first frames of a video, their middle square, resized, as RGB.
 
     Raises:
-        SignalError: a video that is shorter or smaller.
+        SignalError: a video that is too short or too small.
     """
     clip = load(path, limit=FRAMES)
     frames, height, width = clip.shape
     if frames < FRAMES or min(height, width) < CROP:
         raise SignalError(
-            f"{path}: {frames} frames of {height} by {width} pixels, fewer than {FRAMES} of {CROP}"
+            f"{path}: {frames} frames of {height} by {width} pixels, fewer than {FRAMES} of "
+            f"{CROP} by {CROP}; remove it from the lists"
         )
     top, left = (height - CROP) // 2, (width - CROP) // 2
     square = np.stack([rgb(clip, k)[top : top + CROP, left : left + CROP] for k in range(FRAMES)])

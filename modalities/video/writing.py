@@ -1,4 +1,4 @@
-"""Clips to video files: FFV1 in Matroska and raw YUV4MPEG2 without loss, H.264 in MP4 nearly so."""
+"""Clips to video files: FFV1 in Matroska and raw YUV4MPEG2, lossless; H.264 in MP4, nearly so."""
 
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from inrc.errors import SignalError
 from inrc_modalities.video.clip import LAYOUTS, Clip
+from inrc_modalities.video.frames import ASPECT
 from inrc_modalities.video.pixels import as_yuv
-from inrc_modalities.video.reading import ASPECT
 from inrc_modalities.video.siting import NAMES as SITINGS
 
 CRF = 6
-"""Constant rate factor of MP4 files: at 6, x264 is off by half a level on average (measured), and
-its files still play everywhere, which those of its lossless profile do not."""
+"""Constant rate factor of MP4 files: at 6, the mean error of x264 is half a level (measured), and
+its files play everywhere; those of its lossless profile do not."""
 
 _FFV1 = {"level": "3", "slicecrc": "1", "g": "1", "context": "1"}
 _TINY_FFV1 = {"level": "1", "g": "1", "context": "1"}  # slices fail on some small sides (4 x 7)
@@ -31,10 +31,10 @@ _RANGES = {1: " XCOLORRANGE=LIMITED", 2: " XCOLORRANGE=FULL"}
 
 
 def save(clip: Clip, path: Path) -> None:
-    """Write a video file, in the format that the suffix names.
+    """Write a video file, in the format of the suffix.
 
     Raises:
-        SignalError: unknown suffix, a clip that the format cannot hold, or a failing disk.
+        SignalError: an unknown suffix, a clip that the format cannot hold, or a failing disk.
     """
     write = FORMATS.get(path.suffix.lower())
     if write is None:
@@ -46,7 +46,9 @@ def save(clip: Clip, path: Path) -> None:
         raise SignalError(f"{path}: {error}") from None
     except (av.error.FFmpegError, OSError, ValueError) as error:
         path.unlink(missing_ok=True)
-        raise SignalError(f"{path}: cannot be written ({' '.join(str(error).split())})") from None
+        raise SignalError(
+            f"{path}: cannot be written ({one_line(error)}); check the folder and the disk"
+        ) from None
 
 
 def _mkv(clip: Clip, path: Path) -> None:
@@ -63,14 +65,14 @@ def _mp4(clip: Clip, path: Path) -> None:
     if clip.layout == "yuv440p":
         raise SignalError("H.264 has no 4:4:0 chroma; write .mkv")
     if clip.shape[1] % down[0] or clip.shape[2] % down[1]:
-        raise SignalError("H.264 with coarser chroma needs an even width and height; write .mkv")
+        raise SignalError("H.264 with subsampled chroma needs an even width and height; write .mkv")
     options = {"fflags": "+bitexact", "movflags": "+faststart"}
     with av.open(str(path), "w", format="mp4", options=options) as container:
         feed(container, clip, "libx264", clip.layout, _X264, {})
 
 
 def _y4m(clip: Clip, path: Path) -> None:
-    """As mjpegtools' yuv4mpeg(5) describes it, the range as FFmpeg adds it."""
+    """As in yuv4mpeg(5) of mjpegtools, with the range as FFmpeg writes it."""
     if clip.layout not in _Y4M:
         raise SignalError(f"YUV4MPEG2 has no {clip.layout} pixels; write .mkv")
     if clip.ticks is not None:
@@ -101,7 +103,7 @@ def feed(
     options: Mapping[str, str],
     tags: Mapping[str, str],
 ) -> None:
-    """Encode all frames of a clip into the only stream of a container."""
+    """Encode all frames of a clip as the only stream of a container."""
     siting = SITINGS.get(clip.colour.siting)
     options = dict(options) if siting is None else {"chroma_sample_location": siting, **options}
     stream = container.add_stream(codec, rate=clip.rate, options=options)
@@ -116,7 +118,7 @@ def feed(
     stream.metadata.update(tags)
     times: Iterable[int] = range(clip.shape[0]) if clip.ticks is None else clip.ticks
     context.time_base = 1 / clip.rate if clip.ticks is None else clip.base
-    # a wish, as Matroska has its own; a base in which the frames are not at whole numbers is none
+    # a hint, as Matroska has its own; frames must be at whole numbers of the base
     exact = clip.ticks is not None or (1 / clip.rate / clip.base).denominator == 1
     stream.time_base = clip.base if exact else 1 / clip.rate
     for planes, time in zip(zip(*clip.planes, strict=True), times, strict=True):

@@ -26,8 +26,8 @@ class Published:
 def names() -> list[str]:
     """The data sets that there are figures for."""
     folder = files(__package__)
-    found = (entry.name for entry in folder.iterdir())
-    return sorted(name.removesuffix(".json") for name in found if name.endswith(".json"))
+    entries = (entry.name for entry in folder.iterdir())
+    return sorted(name.removesuffix(".json") for name in entries if name.endswith(".json"))
 
 
 def published(dataset: str) -> list[Published]:
