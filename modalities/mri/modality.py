@@ -159,9 +159,17 @@ class MRI(Modality):
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
         """Bytes that decoding takes: blocks may reach beyond the volume."""
-        header, _ = self._checked(meta)
+        header, _ = declared.check(meta)
         padded = header.volumes * grid.padded(header.space, self._block(header).size)
         return max(super().memory(meta, view), self.query_memory(padded))
+
+    def lossless_size(self, path: Path, signal: Signal) -> int:
+        """Bytes of the packed labels, or else as by default."""
+        if signal.meta["labels"] is None:
+            return super().lossless_size(path, signal)
+        return (
+            sum(map(len, signal.meta["labels"])) + len(signal.meta["extra"]) + declared.MAX_HEADER
+        )
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: the parts of `split`, or what a view needs of them.
@@ -204,17 +212,9 @@ class MRI(Modality):
             return self._whole(out, header, meta)
         asked = views.axes(header.space, header.version, block, view)
         result = views.shown(header, asked)
-        new = {**meta, **result.meta}
-        lattice = (header.volumes, *header.space)
-        x, y, z = (axis.nearest() for axis in asked)
-        nearest = (slice(None), x[:, None, None], y[:, None], z)
+        new = {**meta, **result.meta, **views.nearest(meta, header, asked)}
         if meta["labels"] is not None:
-            seen = labels.unpack(meta["labels"], lattice, header.dtype)[nearest]
-            new["labels"] = labels.pack(seen)
-            return self._whole(torch.zeros(seen.shape), result, new)
-        if meta["unknown"] is not None:
-            kinds = masks.unpack(meta["unknown"], lattice)[nearest]
-            new["unknown"] = masks.pack(kinds) if kinds.any() else None
+            return self._whole(torch.zeros(result.volumes, *result.space), result, new)
         return self._whole(views.join(features, asked, header.volumes), result, new)
 
     def measure(self, original: Path, decoded: Path) -> dict[str, float]:

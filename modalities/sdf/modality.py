@@ -75,15 +75,10 @@ class SDF(Modality):
 
     def settings(self) -> dict[str, Any]:
         """The arguments that make an equal modality."""
-        return {
-            "samples": self.samples,
-            "near": self.near,
-            "resolution": self.resolution,
-            "truncation": self.truncation,
-            "field": self.field,
-            "emphasis": self.emphasis,
-            "seed": self.seed,
-        }
+        names = (
+            "samples", "near", "resolution", "truncation", "field", "emphasis", "seed",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
 
     def read(self, path: Path) -> Signal:
         """Read a mesh file as one part: distances at points of its cube.
@@ -147,7 +142,7 @@ class SDF(Modality):
         """Bytes that decoding takes: so many corners are looked at together at most."""
         self.shape(meta)
         side = min(self.resolution * max(1.0, view.scale or 1.0), 4096.0) + 1
-        return min(int(side**3), MOST) * _CORNER_BYTES
+        return min(int(side**3), MAX_POINTS) * _CORNER_BYTES
 
     def lossless_size(self, path: Path, signal: Signal) -> int:
         """Bytes of the file itself, deflated: the points of the signal are not in it."""
