@@ -43,10 +43,8 @@ class MRI(Modality):
 
     Args:
         patch: edge of a block, in voxels of the edge `spacing`.
-        spacing: millimetres; None gives every block `patch` voxels along every axis, whatever their
-            size, as COIN++ does.
-        percentile: of the known values, more than 50 and at most 100; COIN++ has 99.99. As many are
-            clipped at the low end.
+        spacing: millimetres; None gives `patch` voxels along every axis, as COIN++ does.
+        percentile: above 50, at most 100; known values beyond it, and as many low ones, are clipped.
 
     Raises:
         SignalError: settings out of range.
@@ -164,19 +162,16 @@ class MRI(Modality):
         return max(super().memory(meta, view), self.query_memory(padded))
 
     def lossless_size(self, path: Path, signal: Signal) -> int:
-        """Bytes of the packed labels, or else as by default."""
-        if signal.meta["labels"] is None:
-            return super().lossless_size(path, signal)
-        return (
-            sum(map(len, signal.meta["labels"])) + len(signal.meta["extra"]) + declared.MAX_HEADER
-        )
+        """Bytes of the packed labels, or else as by default; and those of the header."""
+        kept = signal.meta["labels"]
+        size = super().lossless_size(path, signal) if kept is None else sum(map(len, kept))
+        return size + len(signal.meta["extra"]) + declared.MAX_HEADER
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: the parts of `split`, or what a view needs of them.
 
-        `View.scale` and `View.at` (a file whose numbers of voxels are taken) keep the field of
-        view; `View.region` is in voxels of the original, and only the blocks that it touches are
-        asked.
+        `View.scale` and `View.at` (a file with the numbers of voxels) keep the field of view;
+        `View.region` is in voxels of the original, and asks only the blocks that it touches.
 
         Raises:
             SignalError: what `views.axes` refuses.

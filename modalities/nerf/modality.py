@@ -156,10 +156,9 @@ class NeRF(Modality):
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
         """Bytes that decoding takes: the views of the turntable, and the samples of their rays."""
         count, _ = self.shape(meta)
-        height, width = meta["size"]
         count = count if meta["poses"] is not None else self.frames
         scale = min(max(1.0, view.scale or 1.0), 1e4)
-        rays = min(int(count * height * width * scale**2), views.MAX_RAYS)  # more are refused
+        rays = min(int(count * math.prod(meta["size"]) * scale**2), views.MAX_RAYS)
         return self.query_memory(rays) + 128 * count + 4096 * self.samples
 
     def lossless_size(self, path: Path, signal: Signal) -> int:
@@ -169,10 +168,10 @@ class NeRF(Modality):
         return round(super().lossless_size(path, signal) * height * width / rays)
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
-        """The rays of all pixels of the cameras that a view means, as one part.
+        """The rays of all pixels of the cameras of a view, as one part.
 
-        `View.at` is a scene file whose cameras are asked, `View.scale` multiplies the pixels along
-        both sides, `View.region` takes a range of views by number.
+        `View.at` is a scene file with the cameras, `View.scale` multiplies the pixels along both
+        sides, `View.region` takes a range of views by number.
 
         Raises:
             SignalError: a scale that is not positive, an unknown axis, no view, or too many pixels.
