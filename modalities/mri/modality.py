@@ -44,7 +44,7 @@ class MRI(Modality):
     Args:
         patch: edge of a block, in voxels of the edge `spacing`.
         spacing: millimetres; None gives `patch` voxels along every axis, as COIN++ does.
-        percentile: above 50, at most 100; known values beyond it, and as many low ones, are clipped.
+        percentile: above 50, at most 100; values beyond it, and as many low ones, are clipped.
 
     Raises:
         SignalError: settings out of range.
