@@ -1,5 +1,6 @@
 """The nerf plugin: pixels as what rays see of density and colour in space."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
