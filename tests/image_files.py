@@ -1,5 +1,7 @@
 """Pictures that tests of images make and decode."""
 
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,9 @@ QUICK = settings(
 KODAK = sorted(
     (Path(__file__).parents[2] / "shared" / "data" / "images" / "kodak").glob("kodim*.png")
 )
+
+SRGB = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
+"""Primaries of sRGB, adapted to D50."""
 
 
 def noise(mode: str, depth: int = 8, height: int = 13, width: int = 21) -> Pixels:
@@ -74,3 +79,36 @@ def folder(path: Path, count: int, first: int = 0) -> Path:
 def levels(features: Tensor) -> Tensor:
     """Features as 8-bit levels."""
     return (features * 255).round().long()
+
+
+def profile(
+    name: bytes = b"", space: bytes = b"RGB ", curve: Sequence[int] = (),
+    primaries: Sequence[Sequence[float]] = SRGB, table: bool = False,
+) -> bytes:  # fmt: skip
+    """A colour profile (ICC.1, version 2.1) of one curve; an empty curve is linear."""
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(name) + 1) + name + b"\0" * 79,
+        b"cprt": b"text\0\0\0\0free\0",
+        b"wtpt": b"XYZ \0\0\0\0" + _fixed(0.9642, 1.0, 0.8249),
+    }
+    values = b"curv\0\0\0\0" + struct.pack(f">I{len(curve)}H", len(curve), *curve)
+    if space == b"GRAY":
+        tags[b"kTRC"] = values
+    else:
+        for colour, xyz in zip("rgb", primaries, strict=True):
+            tags[f"{colour}XYZ".encode()] = b"XYZ \0\0\0\0" + _fixed(*xyz)
+            tags[f"{colour}TRC".encode()] = values
+    if table:
+        tags[b"A2B0"] = b"mft1" + bytes(40)
+    rows, body, start = b"", b"", 132 + 12 * len(tags)
+    for tag, data in tags.items():
+        padded = data + bytes(-len(data) % 4)
+        rows += tag + struct.pack(">II", start + len(body), len(data))
+        body += padded
+    head = struct.pack(">I", start + len(body)) + b"none\x02\x10\0\0mntr" + space + b"XYZ "
+    head += bytes(12) + b"acsp" + bytes(28) + _fixed(0.9642, 1.0, 0.8249)
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + rows + body
+
+
+def _fixed(*values: float) -> bytes:
+    return b"".join(struct.pack(">i", round(value * 65536)) for value in values)

@@ -89,11 +89,11 @@ def test_random_patches_come_from_their_image_and_from_everywhere(tmp_path: Path
     batch = rows.__getitems__(index)
     assert batch.rows.tolist() == index and batch.queries.shape == (1, 16, 2)
     deep = torch.tensor(index) // 50 == 4
-    found = torch.where(deep[:, None, None], batch.features * 65535, batch.features * 255).round()
+    drawn = torch.where(deep[:, None, None], batch.features * 65535, batch.features * 255).round()
     assert (
-        found[:, :, 2] == (torch.tensor(index) // 50)[:, None] * (1 + 256 * deep[:, None])
+        drawn[:, :, 2] == (torch.tensor(index) // 50)[:, None] * (1 + 256 * deep[:, None])
     ).all()
-    pictures = found.unflatten(1, (4, 4))
+    pictures = drawn.unflatten(1, (4, 4))
     for image, (height, width) in enumerate([(12, 10), (12, 10), (7, 30), (3, 3), (12, 10)]):
         mine = pictures[torch.tensor(index) // 50 == image]
         corners = mine[:, 0, 0, :2].long()
@@ -125,11 +125,13 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
         ImageDataModule(root, random_patches=3)
     with pytest.raises(UsageError, match="root"):
         ImageDataModule(val_root=root).setup("fit")
-    for wrong in (tmp_path / "empty", tmp_path / "nowhere"):
-        with pytest.raises(SignalError, match="no images"):
-            ImageDataModule(root, val_root=wrong).setup("fit")
+    for wrong, reason in (("empty", "no images in it"), ("nowhere", "no such folder")):
+        with pytest.raises(SignalError, match=f"{wrong}: {reason}; "):
+            ImageDataModule(root, val_root=tmp_path / wrong).setup("fit")
+    with pytest.raises(UsageError, match="shift -1; give 0"):
+        ImageDataModule(root, shift=-1)
     save(numbered(0, 10, 12), root / "turned.png")
-    with pytest.raises(SignalError, match="patches"):
+    with pytest.raises(SignalError, match="set a patch"):
         ImageDataModule(root, val_root=root, flip=True).setup("fit")
     save(numbered(0, 10, 13), root / "wider.png")
     with pytest.raises(SignalError, match=r"wider\.png.*set a patch"):
@@ -139,7 +141,7 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("Images", {"root": "a", "patch": 4, "flip": True, "random_patches": 3}),
+        ("ImageDataModule", {"root": "a", "patch": 4, "flip": True, "random_patches": 3}),
         ("Kodak", {"root": "a", "train_root": "a", "patch": 4}),
         ("CIFAR10", {"root": "a"}),
         ("CelebAHQ", {"root": "a", "side": 32}),

@@ -1,16 +1,16 @@
 """Images that are refused, and how."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from hypothesis import given
-from hypothesis import strategies as st
-from image_files import QUICK, noise
+from image_files import noise
 
-from inrc.errors import SignalError
+from inrc.errors import InrcError, SignalError
 from inrc.signal import View
 from inrc_modalities.image import Image
 from inrc_modalities.image.reading import load
@@ -36,8 +36,8 @@ def test_refused_files_are_named_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     for name, reason in {
         "missing.png": "no such file", "folder.png": "a folder", "empty.png": "empty",
-        "text.png": "not an image", "cmyk.jpg": "CMYK", "float.tif": "'F'", "int.tif": "'I'",
-        "signed.tif": "16-bit samples", "five.tif": "5 per pixel", "pages.tif": "3 pictures",
+        "text.png": "not an image", "cmyk.jpg": "CMYK", "float.tif": "float32", "int.tif": "int32",
+        "signed.tif": "int16", "five.tif": "5 samples per pixel", "pages.tif": "3 pictures",
         "moving.png": "2 pictures", "moving.webp": "2 pictures", "moving.tif": "2 pictures",
     }.items():  # fmt: skip
         with pytest.raises(SignalError) as caught:
@@ -58,25 +58,6 @@ def test_cut_files_are_refused(tmp_path: Path, suffix: str, depth: int) -> None:
         path.write_bytes(content[:keep])
         with pytest.raises(SignalError, match=f"a{suffix}"):
             load(path)
-
-
-@QUICK
-@given(st.data())
-def test_damaged_files_never_raise_anything_else(tmp_path: Path, data: st.DataObject) -> None:
-    suffix = data.draw(st.sampled_from(sorted(FORMATS)))
-    depth = 16 if FORMATS[suffix].deep and data.draw(st.booleans()) else 8
-    path = tmp_path / f"d{suffix}"
-    save(noise("RGB", depth), path)
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(content)
-    try:
-        array = load(path).array
-    except SignalError as error:
-        assert str(error).startswith(str(path)) and "\n" not in str(error)
-    else:
-        assert array.ndim == 3
 
 
 def test_bombs_are_refused_before_they_are_decoded(
@@ -101,8 +82,7 @@ def test_bombs_are_refused_before_they_are_decoded(
 @pytest.mark.parametrize(
     "wrong",
     [{"shape": [0, 4]}, {"shape": [4]}, {"shape": "44"}, {"shape": [4, 4.0]}, {"mode": "CMYK"},
-     {"depth": 12}, {"depth": 16, "mode": "1"}, {"icc": "text"}, {"icc": bytes(9999)},
-     {"mode": ["L"]}, {"shape": [True, 4]}],
+     {"depth": 12}, {"depth": 16, "mode": "1"}, {"mode": ["L"]}, {"shape": [True, 4]}],
 )  # fmt: skip
 def test_impossible_headers_are_refused(wrong: dict[str, object]) -> None:
     meta = {"shape": [4, 4], "mode": "RGB", "depth": 8, "suffix": ".png", "icc": None}
@@ -112,16 +92,40 @@ def test_impossible_headers_are_refused(wrong: dict[str, object]) -> None:
 
 def test_writing_fails_cleanly(tmp_path: Path) -> None:
     pixels = noise("RGB")
-    for path in (tmp_path / "a.gif", tmp_path / "no" / "a.png", tmp_path):
-        with pytest.raises(SignalError, match=r"write|written"):
-            save(pixels, path)
     (tmp_path / "taken.png").mkdir()
-    with pytest.raises(SignalError, match="cannot be written"):
-        save(pixels, tmp_path / "taken.png")
+    for name, reason in {
+        "a.gif": "cannot write '.gif'", "a": "cannot write ''", "no/a.png": "its folder does not",
+        "taken.png": "is a folder",
+    }.items():  # fmt: skip
+        with pytest.raises(InrcError, match=f"{name}: {reason}"):
+            save(pixels, tmp_path / name)
     assert [p.name for p in tmp_path.iterdir()] == ["taken.png"]
 
 
-@pytest.mark.parametrize("wrong", [{"patch": 0}, {"patch": -3}, {"channels": 0}, {"channels": 5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"patch": n} for n in (0, -3, True, 1 << 62)] + [{"channels": n} for n in (0, 5, True)],
+)
 def test_impossible_settings_are_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(SignalError):
+    (name,) = wrong
+    with pytest.raises(SignalError, match=f"^image: {name} .*; give 1") as caught:
         Image(**wrong)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_of_other_types_are_refused() -> None:
+    """In a process that does not check types, as for the settings of an archive."""
+    code = """
+from inrc.errors import SignalError
+from inrc_modalities.image import Image
+wrong = {"patch": (2.5, float("inf"), 1e308, "8", [8]), "channels": (3.0, None, [])}
+for name, values in wrong.items():
+    for value in values:
+        try:
+            Image(**{name: value})
+        except SignalError as error:
+            assert str(error).startswith(f"image: {name} "), error
+        else:
+            raise AssertionError((name, value))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,19 +17,19 @@ import PIL.Image
 import pytest
 import torch
 from image_files import folder, levels, numbered
-from torchvision.datasets import CIFAR10 as Archive
 
 from inrc.errors import InrcError, SignalError, UsageError
 from inrc.fetch import Remote
+from inrc_modalities import image
 from inrc_modalities.image import CIFAR10, CelebAHQ, Image, Kodak, Vimeo90k, kodak
-from inrc_modalities.image.cifar import _unpickled
+from inrc_modalities.image.cifar import unpickled
 from inrc_modalities.image.reading import load
 from inrc_modalities.image.writing import save
 
 
 def test_kodak_is_never_trained_on(tmp_path: Path) -> None:
     root, train = folder(tmp_path / "kodak", 1), folder(tmp_path / "train", 3)
-    with pytest.raises(SignalError, match=r"kodim.*png here; put those of https://r0k"):
+    with pytest.raises(SignalError, match=r"kodim.*png in it; put the files of https://r0k"):
         Kodak(root, train).setup("fit")
     for where in (root, train):
         save(numbered(77), where / "kodim07.png")
@@ -41,14 +41,9 @@ def test_kodak_is_never_trained_on(tmp_path: Path) -> None:
     assert len(data.val_rows) == 9 and len(data.train_rows) == 6
 
 
-class FakeArchive(Archive):  # type: ignore[misc]
-    """An archive of the layout of CIFAR-10, but small."""
-
-
 class FakeCIFAR10(CIFAR10):
-    """Reads the small archive."""
+    """Reads an archive of the layout of CIFAR-10, but small."""
 
-    archive = FakeArchive
     remote = Remote("cifar-10-python.tar.gz", "http://127.0.0.1:1/c.tar.gz", "free", "nobody")
 
 
@@ -57,7 +52,7 @@ def cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, np.nda
     """A folder with a packed archive of 2 x 6 training and 4 test images, and these images."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
-    inside = tmp_path / "make" / FakeArchive.base_folder
+    inside = tmp_path / "make" / CIFAR10.folder
     inside.mkdir(parents=True)
     sums = {}
     for name, part in [("data_batch_1", slice(6)), ("data_batch_2", slice(6, 12)),
@@ -65,16 +60,18 @@ def cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, np.nda
         planes = images[part].transpose(0, 3, 1, 2).reshape(-1, 3072)
         content = pickle.dumps({"data": planes, "labels": [0] * len(planes)}, protocol=2)
         (inside / name).write_bytes(content)
-        sums[name] = [name, hashlib.md5(content).hexdigest()]
+        sums[name] = hashlib.md5(content).hexdigest()
     root = tmp_path / "root"
     root.mkdir()
-    with tarfile.open(root / FakeArchive.filename, "w:gz") as tar:
-        tar.add(inside, FakeArchive.base_folder)
-    packed = (root / FakeArchive.filename).read_bytes()
+    archive = root / CIFAR10.remote.name
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(inside, CIFAR10.folder)
+    packed = archive.read_bytes()
     digest = hashlib.sha256(packed).hexdigest()
     monkeypatch.setattr(FakeCIFAR10, "remote", replace(FakeCIFAR10.remote, sha256=digest))
-    monkeypatch.setattr(FakeArchive, "train_list", [sums["data_batch_1"], sums["data_batch_2"]])
-    monkeypatch.setattr(FakeArchive, "test_list", [sums["test_batch"]])
+    test = {"test_batch": sums.pop("test_batch")}
+    monkeypatch.setattr(FakeCIFAR10, "train_parts", sums)
+    monkeypatch.setattr(FakeCIFAR10, "test_parts", test)
     return root, images
 
 
@@ -88,8 +85,8 @@ def test_cifar_is_unpacked_and_keeps_its_splits(cifar: tuple[Path, np.ndarray]) 
     assert np.array_equal(train, images[:12])
     assert np.array_equal(levels(data.val_rows.features).reshape(-1, 32, 32, 3), images[12:])
     assert len(data.val_paths) == 3
-    for path, image in zip(data.val_paths, images[12:], strict=False):
-        assert np.array_equal(load(path).array, image)
+    for path, array in zip(data.val_paths, images[12:], strict=False):
+        assert np.array_equal(load(path).array, array)
     assert torch.equal(
         Image().read(data.val_paths[1]).features, data.val_rows.__getitem__(1).features
     )
@@ -107,16 +104,16 @@ def test_missing_or_damaged_cifar_is_explained(cifar: tuple[Path, np.ndarray]) -
         FakeCIFAR10(nowhere).prepare_data()
     with pytest.raises(InrcError, match=r"cannot be downloaded \(no connection\)"):
         FakeCIFAR10(nowhere, download=True).prepare_data()
-    with pytest.raises(SignalError, match=r"not here; unpack cifar-10-python\.tar\.gz"):
+    with pytest.raises(SignalError, match=r"no such file; unpack cifar-10-python\.tar\.gz"):
         FakeCIFAR10(nowhere).setup("fit")
     FakeCIFAR10(root).prepare_data()
-    part = root / FakeArchive.base_folder / "data_batch_2"
+    part = root / CIFAR10.folder / "data_batch_2"
     part.write_bytes(part.read_bytes()[:-1] + b"x")
     with pytest.raises(SignalError, match="data_batch_2: damaged"):
         FakeCIFAR10(root).setup("fit")
     other = root / "other"
     other.mkdir()
-    (other / FakeArchive.filename).write_bytes(b"not the archive")
+    (other / CIFAR10.remote.name).write_bytes(b"not the archive")
     with pytest.raises(InrcError, match="SHA-256"):
         FakeCIFAR10(other).prepare_data()
 
@@ -131,12 +128,12 @@ class Evil:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"data": Evil()}, "asks for posix.mkdir"),
-        ({"data": np.array([Evil()], object)}, "asks for posix.mkdir"),
+        ({"data": Evil()}, "refers to posix.mkdir"),
+        ({"data": np.array([Evil()], object)}, "refers to posix.mkdir"),
         ({"labels": [0]}, "'data'"),
-        ({"data": np.zeros((2, 3072), np.float32)}, "holds no images"),
-        ({"data": np.zeros((2, 3071), np.uint8)}, "holds no images"),
-        ([], "no part of CIFAR-10"),
+        ({"data": np.zeros((2, 3072), np.float32)}, "does not hold images"),
+        ({"data": np.zeros((2, 3071), np.uint8)}, "does not hold images"),
+        ([], "not a part of CIFAR-10"),
     ],
 )
 def test_a_forged_part_runs_no_code(
@@ -145,9 +142,9 @@ def test_a_forged_part_runs_no_code(
     root, _ = cifar
     FakeCIFAR10(root).prepare_data()
     forged = pickle.dumps(content, protocol=2)
-    (root / FakeArchive.base_folder / "data_batch_1").write_bytes(forged)
-    name, digest = "data_batch_1", hashlib.md5(forged).hexdigest()  # someone knows the sum too
-    monkeypatch.setattr(FakeArchive, "train_list", [[name, digest]])
+    (root / CIFAR10.folder / "data_batch_1").write_bytes(forged)
+    sums = {"data_batch_1": hashlib.md5(forged).hexdigest()}  # an attacker knows the sum too
+    monkeypatch.setattr(FakeCIFAR10, "train_parts", sums)
     monkeypatch.chdir(root)
     with pytest.raises(SignalError, match=said) as refusal:
         FakeCIFAR10(root).setup("fit")
@@ -164,9 +161,29 @@ def test_the_pickles_of_python_2_are_read(tmp_path: Path) -> None:
     pixels = bytes(range(256)) * 12
     body = b"T" + len(pixels).to_bytes(4, "little") + pixels
     (tmp_path / "part").write_bytes(b"\x80\x02}(U\x04data" + array + state + body + b"tbu.")
-    with (tmp_path / "part").open("rb") as file:
-        found = _unpickled(file, tmp_path / "part")
-    assert found.shape == (1, 3072) and found.tobytes() == pixels
+    data = unpickled((tmp_path / "part").read_bytes(), tmp_path / "part")
+    assert data.shape == (1, 3072) and data.tobytes() == pixels
+
+
+def test_torchvision_is_not_needed() -> None:
+    """A torchvision that does not fit torch cannot be imported, and need not be."""
+    for source in Path(image.__file__).parent.glob("*.py"):
+        assert "torchvision" not in source.read_text(encoding="utf-8")
+
+
+def test_a_cifar_archive_that_cannot_be_unpacked_is_explained(
+    cifar: tuple[Path, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, _ = cifar
+    archive = root / CIFAR10.remote.name
+    for content in (b"not an archive", archive.read_bytes()[:-2000]):
+        archive.write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        monkeypatch.setattr(FakeCIFAR10, "remote", replace(FakeCIFAR10.remote, sha256=digest))
+        with pytest.raises(SignalError, match=r"cannot be unpacked .*; remove it and get it"):
+            FakeCIFAR10(root).prepare_data()
+    with pytest.raises(UsageError, match="val_files 0; give 1 or more"):
+        FakeCIFAR10(root, val_files=0)
 
 
 def test_more_files_than_test_images_are_not_made(cifar: tuple[Path, np.ndarray]) -> None:
@@ -215,7 +232,7 @@ def test_kodak_is_fetched_when_asked_and_checked(
     for wrong in (PIL.Image.new("RGB", (512, 512)), PIL.Image.new("L", (768, 512)), None):
         (root / "kodim02.png").unlink(missing_ok=True)
         wrong.save(served / "kodim02.png") if wrong else (served / "kodim02.png").write_text("<p>")
-        with pytest.raises(SignalError, match=r"kodim02\.png: what came is .* no Kodak image"):
+        with pytest.raises(SignalError, match=r"kodim02\.png: not a Kodak image but .*; put"):
             Kodak(root, train, download=True).prepare_data()
         assert not (root / "kodim02.png").exists()
     assert (root / "kodim01.png").stat().st_mtime_ns == stamp
@@ -252,17 +269,17 @@ def test_other_faces_are_refused(tmp_path: Path) -> None:
     root = tmp_path / "a"
     root.mkdir()
     PIL.Image.new("RGB", (8, 8)).save(root / "1.png")
-    with pytest.raises(SignalError, match="one image only"):
+    with pytest.raises(SignalError, match="only one image"):
         CelebAHQ(root).prepare_data()
     PIL.Image.new("RGB", (8, 8)).save(root / "01.jpg")
-    with pytest.raises(SignalError, match="has the number of"):
+    with pytest.raises(SignalError, match="same number as"):
         CelebAHQ(root).prepare_data()
     (root / "01.jpg").rename(root / "face.jpg")
-    with pytest.raises(SignalError, match=r"face\.jpg: images of CelebA-HQ are named by numbers"):
+    with pytest.raises(SignalError, match=r"face\.jpg: not named by a number"):
         CelebAHQ(root).prepare_data()
     (root / "face.jpg").unlink()
     PIL.Image.new("RGB", (9, 8)).save(root / "2.png")
-    with pytest.raises(SignalError, match=r"png: .* faces are square, of 9 pixels or more"):
+    with pytest.raises(SignalError, match=r"png: .* give square images of 9 pixels or more"):
         CelebAHQ(root, side=9, reduced=tmp_path / "out").prepare_data()
     with pytest.raises(UsageError, match="side"):
         CelebAHQ(root, side=0)
@@ -287,11 +304,11 @@ def test_vimeo_keeps_its_lists(tmp_path: Path, kind: str, frames: int) -> None:
     every = Vimeo90k(tmp_path, count=999).files()[0]
     assert len(set(every)) == len(every) == 4 * frames
     (tmp_path / "sequences" / names[4] / "im1.png").unlink()
-    with pytest.raises(SignalError, match=r"im1\.png: not here, nor are 0 others of 1"):
+    with pytest.raises(SignalError, match=r"im1\.png: no such file \(1 of 1 are missing\)"):
         Vimeo90k(tmp_path, count=1, val_count=1).files()
     for wrong in ("../../secret", "", "/etc"):
         (tmp_path / f"{kind}_testlist.txt").write_text(wrong)
-        with pytest.raises(SignalError, match="no list of sequences"):
+        with pytest.raises(SignalError, match="not a list of sequences"):
             Vimeo90k(tmp_path).files()
     with pytest.raises(SignalError, match=r"unpack vimeo_triplet\.zip of .* by hand"):
         Vimeo90k(tmp_path / "no").files()

@@ -96,7 +96,7 @@ def test_each_stage_trains_what_it_should_and_nothing_else(tmp_path: Path, metho
         assert not any(changed(represented, seen.at[step], "adapter"))
     assert any(changed(compressed, end, "field"))
     if isinstance(module.network.bottleneck(0), LearnedBottleneck):
-        for number in range(len(method.weights)):  # type: ignore[attr-defined]
+        for number in range(len(method.lambdas)):  # type: ignore[attr-defined]
             # the third step, as calibration before the first writes to them too
             assert any(changed(seen.at[5], compressed, f"bottlenecks.{number}")), number
             assert any(changed(compressed, end, f"bottlenecks.{number}")), number

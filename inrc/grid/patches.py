@@ -15,8 +15,8 @@ def coordinates(
 ) -> Float[Tensor, "M D"]:
     """Cell centres of a grid, row-major, every axis from `low` to `high`.
 
-    Cell i of n sits at low + (high - low) * (i + 0.5) / n, so that a grid twice as fine covers the
-    same extent.
+    The centre of cell i of n is low + (high - low) * (i + 0.5) / n, so that a grid twice as fine
+    covers the same extent.
     """
     axes = [low + (high - low) * (torch.arange(n, dtype=torch.float64) + 0.5) / n for n in shape]
     mesh = torch.meshgrid(*axes, indexing="ij")
@@ -24,9 +24,13 @@ def coordinates(
 
 
 def counts(shape: tuple[int, ...], patch: tuple[int, ...]) -> tuple[int, ...]:
-    """Number of patches along every axis; the last one may reach beyond the grid."""
+    """Number of patches along every axis; the last may extend beyond the grid.
+
+    Raises:
+        SignalError: a patch of another rank, or without cells.
+    """
     if len(shape) != len(patch) or min(patch, default=1) < 1:
-        raise SignalError(f"a patch of {patch} does not fit a grid of shape {shape}")
+        raise SignalError(f"patch {patch} does not fit a grid of shape {shape}")
     return tuple(-(-n // p) for n, p in zip(shape, patch, strict=True))
 
 
@@ -36,7 +40,7 @@ def padded(shape: tuple[int, ...], patch: tuple[int, ...]) -> int:
 
 
 def split(array: Float[Tensor, "*shape C"], patch: tuple[int, ...]) -> Float[Tensor, "P M C"]:
-    """Cut a grid into patches, row-major; what is missing at the far ends is reflected."""
+    """Cut a grid into patches, row-major; patches beyond the far ends are padded by reflection."""
     shape = tuple(array.shape[:-1])
     for axis, (n, many, p) in enumerate(zip(shape, counts(shape, patch), patch, strict=True)):
         if many * p != n:
@@ -47,10 +51,14 @@ def split(array: Float[Tensor, "*shape C"], patch: tuple[int, ...]) -> Float[Ten
 def join(
     parts: Float[Tensor, "P M C"], shape: tuple[int, ...], patch: tuple[int, ...]
 ) -> Float[Tensor, "*shape C"]:
-    """The grid that `split` cut: exact inverse, what was padded is dropped."""
+    """Exact inverse of `split`, without the padding.
+
+    Raises:
+        SignalError: parts of another number or size.
+    """
     many = counts(shape, patch)
     if parts.shape[:2] != (prod(many), prod(patch)):
-        raise SignalError(f"{tuple(parts.shape)} parts are not patches {patch} of a grid {shape}")
+        raise SignalError(f"parts {tuple(parts.shape)} are not patches {patch} of a grid {shape}")
     sizes = _sizes(patch) | {f"n{i}": n for i, n in enumerate(many)}
     array = rearrange(parts, f"{_parted(len(shape))} c -> {_long(len(shape))} c", **sizes)
     return array[tuple(slice(n) for n in shape)]
@@ -59,7 +67,7 @@ def join(
 def crop(
     array: Shaped[Tensor, "*shape C"], patch: tuple[int, ...], start: Int[Tensor, "N D"]
 ) -> Shaped[Tensor, "N M C"]:
-    """Patches that begin at the given cells, reflected where they reach beyond the grid."""
+    """Patches that start at the given cells, padded by reflection beyond the grid."""
     index = []
     for axis, (n, p) in enumerate(zip(array.shape[:-1], patch, strict=True)):
         reach = int(start[:, axis].max()) + p
@@ -71,7 +79,7 @@ def crop(
 
 
 def _reflected(n: int, length: int) -> Int[Tensor, "length"]:
-    """Cell numbers that continue 0..n-1 by reflection, as often as needed."""
+    """The first `length` cell numbers of 0..n-1 continued by reflection."""
     period = max(2 * n - 2, 1)
     cells = torch.arange(length) % period
     return torch.where(cells < n, cells, period - cells)

@@ -1,4 +1,4 @@
-"""Which cells of which patches a decoder asks, at any size and in any region of a grid."""
+"""The cells of the patches that a view of a grid needs, at any size and in any region."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Edge = float | Fraction
 
 @dataclass(frozen=True)
 class Run:
-    """Cells `start` to `stop` of one axis of the result: what patch number `patch` answers."""
+    """Cells `start` to `stop` along one axis of the result, which patch number `patch` decodes."""
 
     patch: int
     start: int
@@ -29,11 +29,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a grid of `length` cells in patches of `patch`, seen in steps of `step` cells.
+    """One axis of a grid of `length` cells in patches of `patch`, sampled every `step` cells.
 
-    Cell i of the result has its centre at (i + 1/2) * step in cells of the original. Only those
-    from `first` to `last` (half-open) are asked, none further than `limit` from the middle of its
-    patch, whose ends are at -1 and 1.
+    Cell i of the result has its centre at (i + 1/2) * step in cells of the original. The view has
+    the cells from `first` to `last` (half-open). Local coordinates of a patch go from -1 to 1, and
+    are clipped to `limit` on both sides.
     """
 
     length: int
@@ -59,7 +59,7 @@ class Axis:
         return max(run.stop - run.start for run in self.runs())
 
     def runs(self) -> list[Run]:
-        """The patches that answer, in order, and what each of them answers."""
+        """The patches that the view needs, in order, and the cells that each of them decodes."""
         # whole numbers only: a rounding error would put a cell on a border into the wrong patch
         over, unit = self.step.numerator, 2 * self.step.denominator * self.patch
         runs = []
@@ -73,10 +73,10 @@ class Axis:
         return runs
 
     def local(self) -> Float[Tensor, "#n m"]:
-        """Coordinates of every run in its own patch, all as many as the longest has.
+        """Local coordinates of every run, padded to the length of the longest run.
 
-        What a shorter run has too many stays inside the patch; `assemble` drops it. One row if all
-        runs have the same.
+        The padding stays inside the patch, and `assemble` drops it. There is one row if the
+        coordinates of all runs are the same.
         """
         over, unit = self.step.numerator, self.step.denominator * self.patch
         begins = [(2 * r.start + 1) * over - 2 * unit * r.patch for r in self.runs()]
@@ -87,7 +87,7 @@ class Axis:
         return ((begin + steps) / unit - 1.0).clamp(-self.limit, self.limit).float()
 
     def nearest(self) -> NDArray[np.int64]:
-        """The cell of the original in which the centre of each cell of the result lies."""
+        """The cell of the original that contains the centre of each cell of the result."""
         over, under = self.step.numerator, 2 * self.step.denominator
         return (2 * np.arange(self.first, self.last) + 1) * over // under
 
@@ -101,29 +101,39 @@ def axis(
     what: str = "cell",
     limit: float = 1.0,
 ) -> Axis:
-    """Lay out one axis; `region` is half-open, in cells of the original, which are called `what`.
+    """Lay out one axis.
 
-    Raises SignalError for a region in which none has its centre, or whose ends are not finite.
+    Args:
+        name: of the axis, for messages.
+        length: cells of the original.
+        patch: cells of a patch.
+        step: cells of the original for each cell of the result.
+        region: half-open interval in cells of the original; None for all.
+        what: name of a cell, for messages.
+        limit: as in `Axis`.
+
+    Raises:
+        SignalError: a region without the centre of a cell, or with ends that are not finite.
     """
-    step = min(step, Fraction(length))  # one cell at least, in the middle
-    # as many as have their centre inside
+    step = min(step, Fraction(length))  # at least one cell, in the middle
+    # the cells whose centres are inside
     size = math.ceil(length / step - Fraction(1, 2))
     low, high = (0, length) if region is None else region
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise SignalError(f"region {name}: {low} to {high} are not finite numbers")
+        raise SignalError(f"region {name}: {low} to {high} is not finite; give two numbers")
     first, last = (
         min(max(math.ceil(Fraction(edge) / step - Fraction(1, 2)), 0), size) for edge in (low, high)
     )
     if first >= last:
         raise SignalError(
             f"region {name}: no {what} between {float(low):g} and {float(high):g}; "
-            f"there are 0 to {length}"
+            f"give an interval within 0 and {length}"
         )
     return Axis(length, patch, step, first, last, limit)
 
 
 def queries(axes: Sequence[Axis]) -> Float[Tensor, "#P M D"]:
-    """Where the patches are asked, row-major; one shared grid if all are asked alike."""
+    """Queries of the needed patches, row-major; one part if all patches share their queries."""
     local = [each.local() for each in axes]
     if any(len(rows) > 1 for rows in local):
         local = [rows.expand(len(a.runs()), -1) for rows, a in zip(local, axes, strict=True)]
@@ -138,29 +148,32 @@ def queries(axes: Sequence[Axis]) -> Float[Tensor, "#P M D"]:
 
 
 def parts(axes: Sequence[Axis]) -> tuple[int, ...]:
-    """Numbers of the patches that are asked, row-major."""
+    """Numbers of the needed patches, row-major."""
     sizes = tuple(each.patches for each in axes)
-    found = product(*([run.patch for run in each.runs()] for each in axes))
-    return tuple(int(np.ravel_multi_index(place, sizes)) for place in found)
+    indices = product(*([run.patch for run in each.runs()] for each in axes))
+    return tuple(int(np.ravel_multi_index(index, sizes)) for index in indices)
 
 
 def assemble(
     features: Float[Tensor, "P M C"], axes: Sequence[Axis], block: Sequence[int] | None = None
 ) -> Float[Tensor, "*shape C"]:
-    """The grid that the answers at `queries(axes)` make; one copy, and nothing else is large.
+    """Put features at `queries(axes)` together as a grid, with one copy.
 
-    `block` are the cells of an answer along each axis, where they are not those of the longest
-    runs.
+    Args:
+        features: of the needed patches.
+        axes: of the view.
+        block: cells of a patch of features along each axis; None for those of the longest runs.
 
-    Raises SignalError for answers of another number or size.
+    Raises:
+        SignalError: features of another number or size.
     """
     runs = [each.runs() for each in axes]
     block = tuple(each.longest for each in axes) if block is None else tuple(block)
     expected = (math.prod(map(len, runs)), math.prod(block))
     if features.shape[:2] != expected:
-        raise SignalError(f"{tuple(features.shape)} answers are not {expected}, those of the view")
+        raise SignalError(f"features {tuple(features.shape)} do not fit the view, {expected}")
     canvas = features.new_empty(*(each.size for each in axes), features.shape[-1])
-    for answer, own in zip(features.unflatten(1, block), product(*runs), strict=True):
+    for patch, own in zip(features.unflatten(1, block), product(*runs), strict=True):
         place = [slice(r.start - a.first, r.stop - a.first) for r, a in zip(own, axes, strict=True)]
-        canvas[tuple(place)] = answer[tuple(slice(r.stop - r.start) for r in own)]
+        canvas[tuple(place)] = patch[tuple(slice(r.stop - r.start) for r in own)]
     return canvas

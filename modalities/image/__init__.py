@@ -1,6 +1,6 @@
 """Still images: 8 or 16 bits, grey or colour, with or without transparency.
 
-The DataModules are looked up when first asked for, so that a codec need not import a trainer.
+DataModules are imported at their first use, so that a codec does not import a trainer.
 """
 
 from importlib import import_module
@@ -27,7 +27,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a DataModule when it is first asked for."""
+    """Import a DataModule at its first use."""
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

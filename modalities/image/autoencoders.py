@@ -1,15 +1,14 @@
 """CompressAI's learned image codecs, trained on a user's pictures and kept beside a model.
 
-Bytes of a picture: which autoencoder of the quality levels, height, width and, where there are two strings,
-the length of the first, each number in seven bits a byte; then the strings of the library's range
-coder as they are. Weights are not counted, as those of a model are not. Latents are found and bent
-by floating-point networks: hyperprior strings are safe only where they were written.
+Bytes of a picture: the number of the autoencoder, height, width and, with two strings, the length
+of the first, each in seven bits a byte; then the strings of the library's range coder. The weights
+of the networks are not counted, as those of a model are not. The entropy model of the hyperprior is
+computed in floating point, so its strings are safe only on the machine that wrote them.
 """
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -25,32 +24,33 @@ from torch import Tensor
 from torch.nn import functional
 
 from inrc.errors import ModelError, one_line
+from inrc.files import atomic_write
 from inrc.signal import Baseline
 from inrc.varint import read_varint, write_varint
 from inrc_modalities.image.baselines import Codec, Levels
 
 KINDS = {"bmshj2018-factorized": "FactorizedPrior", "bmshj2018-hyperprior": "ScaleHyperprior"}
-"""The library's name of a codec, as in Ballé et al. (1802.01436), and of its class."""
+"""Names of the codecs (Ballé et al., arXiv:1802.01436) and of their classes in CompressAI."""
 STORED = {"1": "RGB", "L": "RGB", "RGB": "RGB"}
-"""Its networks take three colours: grey pictures are coded as such."""
+"""The layout of the networks for each layout that they support."""
 COMMAND = "python -m inrc_modalities.image.train_autoencoder FOLDER"
 VERSION = "1"
 _WORD = 4
-"""The library's coder writes words of 32 bits."""
+"""Bytes of a word of the library's range coder."""
 
 
 @dataclass(frozen=True)
-class Ladder:
-    """Autoencoders of one kind by the weight (lambda) of their distortion, coarse to fine."""
+class Autoencoders:
+    """Autoencoders of one kind by the lambda of their distortion, coarse to fine."""
 
     kind: str
     models: Mapping[float, Any]
     settings: Mapping[str, Any]
     """How they were trained; plain values."""
 
-    def encode(self, array: Levels, weight: float) -> bytes:
+    def encode(self, array: Levels, lmbda: float) -> bytes:
         """All bytes of a picture H W 3 of uint8."""
-        number, model = list(self.models).index(weight), self.models[weight]
+        number, model = list(self.models).index(lmbda), self.models[lmbda]
         picture = torch.from_numpy(np.array(array)).permute(2, 0, 1)[None] / 255.0
         with torch.no_grad():
             made = model.compress(padded(picture, model.downsampling_factor))
@@ -61,7 +61,7 @@ class Ladder:
     def decode(self, data: bytes) -> Levels:
         """Pixels H W 3 of uint8.
 
-        Raises ValueError for bytes that cannot be of this ladder.
+        Raises ValueError for bytes that these autoencoders cannot have written.
         """
         numbers, at = [], 0
         for _ in range(3 if self.kind == "bmshj2018-factorized" else 4):
@@ -72,9 +72,9 @@ class Ladder:
         strings = [data[at:cut], data[cut:]] if length else [data[at:]]
         limit = PIL.Image.MAX_IMAGE_PIXELS or float("inf")
         if which >= len(self.models) or not 0 < height * width <= limit:
-            raise ValueError("no picture of these autoencoders")
+            raise ValueError("not a picture of these autoencoders")
         if any(len(each) < _WORD or len(each) % _WORD for each in strings):
-            raise ValueError("a string that no coder ends so")
+            raise ValueError("a string that is cut short")
         model = list(self.models.values())[which]
         factor = model.downsampling_factor
         shape = (-(-height // factor), -(-width // factor))
@@ -85,49 +85,45 @@ class Ladder:
 
 
 def padded(pictures: Float[Tensor, "B 3 H W"], factor: int) -> Float[Tensor, "B 3 h w"]:
-    """Pictures whose last rows and columns are repeated up to sides that `factor` divides."""
+    """Pictures padded by repeating the last rows and columns, to sides that `factor` divides."""
     height, width = pictures.shape[2:]
     return functional.pad(pictures, (0, -width % factor, 0, -height % factor), mode="replicate")
 
 
 def network(kind: str) -> Any:
-    """The library's class of this kind."""
+    """The class of a kind in CompressAI."""
     from compressai.models import google  # takes seconds to import
 
     return getattr(google, KINDS[kind])
 
 
 def beside(model: Path, kind: str) -> Path:
-    """Where the autoencoders of a model are."""
+    """The file of the autoencoders beside a model."""
     return model.with_name(f"{model.stem}.{kind}.safetensors")
 
 
-def save(ladder: Ladder, path: Path) -> None:
-    """Write all quality levels, whole or not at all.
+def save(trained: Autoencoders, path: Path) -> None:
+    """Write autoencoders, complete or not at all.
 
-    Raises OSError as writing does.
+    Raises InrcError or OSError as `atomic_write` does.
     """
     tensors = {
-        f"{weight!r}/{name}": tensor.contiguous()
-        for weight, model in ladder.models.items()
+        f"{lmbda!r}/{name}": tensor.contiguous()
+        for lmbda, model in trained.models.items()
         for name, tensor in model.state_dict().items()
     }
     about = {
-        "version": VERSION, "kind": ladder.kind, "weights": json.dumps(list(ladder.models)),
-        "settings": json.dumps(dict(ladder.settings)), "sha256": _digest(tensors),
+        "version": VERSION, "kind": trained.kind, "lambdas": json.dumps(list(trained.models)),
+        "settings": json.dumps(dict(trained.settings)), "sha256": _digest(tensors),
     }  # fmt: skip
-    part = path.with_name(path.name + ".part")
-    try:
+    with atomic_write(path, overwrite=True) as part:
         part.write_bytes(dump(tensors, about))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
-def load(path: Path) -> Ladder:
+def load(path: Path) -> Autoencoders:
     """Read what `save` wrote.
 
-    Raises ModelError for a file that is missing, damaged or something else.
+    Raises ModelError for a file that is missing, damaged or of another kind.
     """
     about = _about(path)
     try:
@@ -136,19 +132,19 @@ def load(path: Path) -> Ladder:
         if _digest(tensors) != about["sha256"]:
             raise ValueError("checksum")
         models = {}
-        for weight in json.loads(about["weights"]):
-            start = f"{weight!r}/"
+        for lmbda in json.loads(about["lambdas"]):
+            start = f"{lmbda!r}/"
             state = {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
-            models[weight] = network(about["kind"]).from_state_dict(state).eval()
-        return Ladder(about["kind"], models, json.loads(about["settings"]))
+            models[lmbda] = network(about["kind"]).from_state_dict(state).eval()
+        return Autoencoders(about["kind"], models, json.loads(about["settings"]))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise _damaged(path, error) from None
 
 
 def baselines(model: Path) -> list[Baseline]:
-    """Both kinds, those beside a model's file and those that are still to be trained.
+    """Both kinds, beside the file of a model or still to be trained.
 
-    Raises ModelError for a file that is damaged or something else.
+    Raises ModelError for a file that is damaged or of another kind.
     """
     return [_baseline(kind, beside(model, kind), model) for kind in KINDS]
 
@@ -158,12 +154,12 @@ def _baseline(kind: str, file: Path, model: Path) -> Baseline:
     if not file.is_file():
         command = f"{COMMAND} -m {model} --codec {kind}"
         return Baseline(kind, "lambda", (), encode, decode, file.name, command)
-    weights = tuple(json.loads(_about(file)["weights"]))
-    return Baseline(kind, "lambda", weights, encode, decode, learned=file)
+    lambdas = tuple(json.loads(_about(file)["lambdas"]))
+    return Baseline(kind, "lambda", lambdas, encode, decode, learned=file)
 
 
-def _encode(file: Path, original: Path, weight: float) -> bytes:
-    return _codec(file).write(original, weight)
+def _encode(file: Path, original: Path, lmbda: float) -> bytes:
+    return _codec(file).write(original, lmbda)
 
 
 def _decode(file: Path, data: bytes, original: Path, decoded: Path) -> None:
@@ -171,12 +167,12 @@ def _decode(file: Path, data: bytes, original: Path, decoded: Path) -> None:
 
 
 def _codec(file: Path) -> Codec:
-    ladder = _loaded(file, file.stat().st_mtime if file.is_file() else 0.0)
-    return Codec(ladder.encode, ladder.decode, STORED)
+    trained = _loaded(file, file.stat().st_mtime if file.is_file() else 0.0)
+    return Codec(trained.encode, trained.decode, STORED)
 
 
 @lru_cache(len(KINDS))
-def _loaded(file: Path, changed: float) -> Ladder:
+def _loaded(file: Path, changed: float) -> Autoencoders:
     return load(file)
 
 
@@ -195,17 +191,12 @@ def _damaged(path: Path, error: Exception) -> ModelError:
     if not path.exists():
         return ModelError(f"{path}: no such file; train it: {COMMAND}")
     reason = one_line(error)
-    return ModelError(f"{path}: no autoencoders, or damaged ({reason:.80}); train them anew")
+    return ModelError(f"{path}: not autoencoders, or damaged ({reason:.80}); train them again")
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
-    found = hashlib.sha256()
-    for part in _parts(tensors):
-        found.update(part)
-    return found.hexdigest()
-
-
-def _parts(tensors: Mapping[str, Tensor]) -> Iterator[bytes]:
+    digest = hashlib.sha256()
     for name in sorted(tensors):
-        yield name.encode()
-        yield tensors[name].numpy().tobytes()
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()

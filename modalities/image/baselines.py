@@ -1,7 +1,7 @@
-"""The codecs that a user of photographs would pick instead, at settings from coarse to fine.
+"""Ordinary codecs of photographs, at settings from coarse to fine.
 
-All bytes that a decoder needs are counted, the header of the format included. Colour profiles are
-neither kept nor counted.
+All bytes that a decoder needs are counted, with the header of the format. Colour profiles are not
+kept and not counted.
 """
 
 import io
@@ -31,7 +31,7 @@ Levels: TypeAlias = NDArray[Any]
 _PLAIN = {"1": "L", "L": "L", "RGB": "RGB"}
 _COLOUR = {"1": "RGB", "L": "RGB", "RGB": "RGB", "LA": "RGBA", "RGBA": "RGBA"}
 _ALL = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA"}
-_SMALLEST = 16
+_MIN_SIDE = 16
 """Pixels of a side that x265 needs: its smallest coding tree unit."""
 
 
@@ -42,34 +42,36 @@ class Codec:
     Args:
         encode: pixels and quality to bytes.
         decode: bytes to pixels.
-        stored: the layout in which it stores each layout that it can hold.
-        deep: whether it can hold 16 bits per channel.
-        smallest: shortest side that it can hold.
+        stored: the layout in which it stores each layout that it supports.
+        deep: whether it supports 16 bits per channel.
+        min_side: pixels of the shortest side that it supports.
     """
 
     encode: Callable[[Levels, float], bytes]
     decode: Callable[[bytes], Levels]
     stored: Mapping[str, str]
     deep: bool = False
-    smallest: int = 1
+    min_side: int = 1
 
     def write(self, original: Path, quality: float) -> bytes:
-        """A file's pixels as this codec stores them.
+        """The pixels of a file as this codec stores them.
 
         Raises:
-            SignalError: what `load` refuses, or pixels that the codec cannot hold.
+            SignalError: what `load` refuses, or pixels that the codec does not support.
         """
         pixels = load(original)
         if pixels.mode not in self.stored or (pixels.depth == 16 and not self.deep):
             kind = f"{pixels.depth} bits of {pixels.mode}"
-            raise SignalError(f"{original}: this codec cannot hold {kind}; leave it out")
-        if min(pixels.array.shape[:2]) < self.smallest:
-            raise SignalError(f"{original}: this codec needs {self.smallest} pixels per side")
+            raise SignalError(f"{original}: this codec does not support {kind}; leave it out")
+        if min(pixels.array.shape[:2]) < self.min_side:
+            raise SignalError(
+                f"{original}: this codec needs {self.min_side} pixels per side; leave it out"
+            )
         array = recast(pixels.array, pixels.mode, self.stored[pixels.mode], pixels.peak)
         return self.encode(array, quality)
 
     def read(self, data: bytes, original: Path, decoded: Path) -> None:
-        """Write what the bytes say as an image file; nothing is taken from the original.
+        """Write the decoded pixels as an image file; the original is not used.
 
         Raises:
             SignalError: damaged bytes, or what `save` refuses.
@@ -81,7 +83,7 @@ class Codec:
 
 @dataclass(frozen=True)
 class _Pillow:
-    """Pillow's writers; the colours are halved in both directions (4:2:0), as users get them."""
+    """Pillow's writers with the colour subsampling that is their default (4:2:0)."""
 
     form: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -100,14 +102,14 @@ class _Pillow:
 def _jpeg2000(array: Levels, quality: float) -> bytes:
     """A bare code stream whose PSNR is `quality` dB, with the irreversible 9/7 wavelet."""
     squeezed = array[..., 0] if array.shape[2] == 1 else array
-    encode: Any = imagecodecs.jpeg2k_encode  # its types say int, it takes any number
+    encode: Any = imagecodecs.jpeg2k_encode  # typed for int, accepts float
     return bytes(encode(squeezed, quality, codecformat="j2k", reversible=False, mct=True))
 
 
 def _jpegxl(array: Levels, distance: float) -> bytes:
-    """A bare code stream; a distance of 1 is what its authors call visually lossless.
+    """A bare code stream; its authors call a distance of 1 visually lossless.
 
-    Where a pixel is fully transparent its colour is lost, which `measure` counts as an error.
+    The colour of fully transparent pixels is lost, which `measure` counts as an error.
     """
     squeezed = array[..., 0] if array.shape[2] == 1 else array
     return bytes(
@@ -117,9 +119,9 @@ def _jpegxl(array: Levels, distance: float) -> bytes:
 
 @dataclass(frozen=True)
 class _Intra:
-    """One intra frame of one of FFmpeg's video encoders, in 10 bits of YCbCr of full range.
+    """One intra frame of a video encoder of FFmpeg, in 10 bits of YCbCr of full range.
 
-    A raw stream: its parameter sets, some 80 bytes, are counted.
+    The result is a raw stream; its parameter sets, about 80 bytes, are counted.
     """
 
     encoder: str
@@ -128,7 +130,7 @@ class _Intra:
     options: Mapping[str, str]
     quality: str
     grey: str | None = None
-    """The pixel format of grey pictures; None if they are coded in colour."""
+    """The pixel format of grey pictures; None to code them in colour."""
 
     def encode(self, array: Levels, quality: float) -> bytes:
         grey = array.shape[2] == 1
@@ -156,16 +158,16 @@ class _Intra:
 
 
 _HEVC = _Intra(
-    "libx265", "hevc", "yuv444p10le",  # 4:4:4: what BPG does, with its own headers
+    "libx265", "hevc", "yuv444p10le",  # 4:4:4 as in BPG, which has other headers
     {
         "preset": "slow",
-        # info: the encoder's settings as text, a kilobyte that no decoder reads
+        # info=0: leave out the settings as text, a kilobyte that decoders ignore
         "x265-params": "log-level=none:info=0:keyint=1:range=full:colormatrix=smpte170m",
     },
     "crf", "gray10le",
 )  # fmt: skip
 _VVC = _Intra("libvvenc", "vvc", "yuv420p10le", {"preset": "slow", "period": "1"}, "qp")
-"""4:2:0, the only layout that VVenC takes."""
+"""4:2:0, the only layout of VVenC."""
 
 
 _QUALITIES = (5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0)
@@ -177,21 +179,19 @@ _FACTORS = (51.0, 47.0, 43.0, 39.0, 35.0, 31.0, 27.0, 23.0, 19.0, 15.0, 11.0, 7.
 def baselines() -> list[Baseline]:
     """JPEG, JPEG 2000, WebP, AVIF, JPEG XL, HEVC intra and VVC intra.
 
-    Those that this installation lacks say what brings them.
+    The `needs` of a codec names the package that it is missing here.
     """
     jpeg = _Pillow("JPEG", {"optimize": True})
-    webp = _Pillow("WEBP", {"method": 6, "exact": True})  # keeps the colours of unseen pixels
+    # exact keeps the colours of transparent pixels
+    webp = _Pillow("WEBP", {"method": 6, "exact": True})
     avif = _Pillow("AVIF")
-    found = [
+    avif_here = bool(PIL.features.check("avif"))
+    decode = partial(imagecodecs.jpegxl_decode, numthreads=1)
+    return [
         _named("JPEG", "quality", _QUALITIES, Codec(jpeg.encode, jpeg.decode, _PLAIN)),
         _named("JPEG 2000", "dB", _DECIBELS, Codec(
             _jpeg2000, imagecodecs.jpeg2k_decode, _ALL, deep=True)),
         _named("WebP", "quality", _QUALITIES, Codec(webp.encode, webp.decode, _COLOUR)),
-    ]  # fmt: skip
-    avif_here = bool(PIL.features.check("avif"))
-    decode = partial(imagecodecs.jpegxl_decode, numthreads=1)
-    return [
-        *found,
         _named("AVIF", "quality", _QUALITIES, Codec(avif.encode, avif.decode, _COLOUR),
                None if avif_here else "a Pillow with AVIF"),
         _named("JPEG XL", "distance", _DISTANCES, Codec(_jpegxl, decode, _ALL, deep=True),
@@ -204,7 +204,7 @@ def baselines() -> list[Baseline]:
 def _video(name: str, qualities: tuple[float, ...], codec: _Intra, unit: str) -> Baseline:
     here = codec.encoder in av.codecs_available
     return _named(
-        name, unit, qualities, Codec(codec.encode, codec.decode, _PLAIN, smallest=_SMALLEST),
+        name, unit, qualities, Codec(codec.encode, codec.decode, _PLAIN, min_side=_MIN_SIDE),
         None if here else f"a PyAV whose FFmpeg has {codec.encoder}",
     )  # fmt: skip
 

@@ -1,18 +1,20 @@
 """CIFAR-10 as training data."""
 
+import hashlib
+import io
 import pickle
+import tarfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchvision.datasets import CIFAR10 as Archive
-from torchvision.datasets.utils import check_integrity, extract_archive
 
 from inrc import grid
 from inrc.data import PatchDataset
-from inrc.errors import SignalError
+from inrc.errors import SignalError, UsageError, one_line
 from inrc.fetch import Remote, find
 from inrc_modalities.image.data import ImageDataModule
 from inrc_modalities.image.pixels import Pixels
@@ -20,15 +22,16 @@ from inrc_modalities.image.rows import MovedRows
 from inrc_modalities.image.writing import save
 
 SIDE = 32
+"""Pixels of a side."""
 
 
 class CIFAR10(ImageDataModule):
     """CIFAR-10: trains on its 50,000 training images, validates on its 10,000 test images.
 
     `val_paths` are the first `val_files` test images, written as PNG files into
-    `root`/cifar10-test, because codecs are judged on files.
+    `root`/cifar10-test, because quality is measured on files.
 
-    Licence: none is stated by the authors; it is distributed for research, with citation of
+    Licence: the authors state none; the data set is distributed for research, with citation of
     A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
 
     Args:
@@ -37,16 +40,27 @@ class CIFAR10(ImageDataModule):
         download: fetch the archive (170 MB) if it is not there.
         flip: mirror half of the training rows left to right, anew in every epoch.
         batch_size: rows per step and process.
-        val_files: test images that become files.
+        val_files: number of test images that are written as files.
         workers: processes that read ahead.
 
     Raises:
-        InrcError: the archive is missing, differs from its SHA-256, or cannot be downloaded.
-        SignalError: a part of it is missing, differs from its MD5 sum, or holds no images.
+        UsageError: a number of files below 1.
+        InrcError: the archive is missing, has another SHA-256, or cannot be downloaded.
+        SignalError: a part is missing, has another MD5 sum, or does not hold images.
     """
 
-    archive: ClassVar[type[Archive]] = Archive
-    """What the archive unpacks to: `base_folder`, names of its parts and their MD5 sums."""
+    folder: ClassVar[str] = "cifar-10-batches-py"
+    """The folder that the archive unpacks to."""
+    train_parts: ClassVar[Mapping[str, str]] = {
+        "data_batch_1": "c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "634d18415352ddfa80567beed471001a",
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    }
+    """MD5 sums of the parts to train on, by name."""
+    test_parts: ClassVar[Mapping[str, str]] = {"test_batch": "40351d587109b95175f43aff81a1287e"}
+    """MD5 sums of the parts to validate on, by name."""
     remote: ClassVar[Remote] = Remote(
         "cifar-10-python.tar.gz",
         "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
@@ -66,30 +80,30 @@ class CIFAR10(ImageDataModule):
         workers: int = 0,
     ) -> None:
         super().__init__(root=root, flip=flip, batch_size=batch_size, workers=workers)
+        if val_files < 1:
+            raise UsageError(f"CIFAR-10: val_files {val_files}; give 1 or more")
         self.cifar_root = root
         self.download = download
         self.val_files = val_files
 
     def prepare_data(self) -> None:
-        """Fetch (if that was asked for) and unpack the archive, and write the files to judge."""
-        root, archive = self.cifar_root, self.archive
-        if not (root / archive.base_folder).is_dir():
-            extract_archive(str(find(self.remote, root, self.download)), str(root))
-        missing = [n for n, path in enumerate(self._val_paths()) if not path.is_file()]
+        """Unpack the archive, after fetching it if asked to, and write the validation files."""
+        parts = [*self.train_parts, *self.test_parts]
+        missing = [name for name in parts if not self._part(name).is_file()]
         if missing:
-            test = self._images(archive.test_list)
-            paths = self._val_paths()
+            self._unpack(find(self.remote, self.cifar_root, self.download), missing)
+        paths = self._val_paths()
+        if not all(path.is_file() for path in paths):
             paths[0].parent.mkdir(exist_ok=True)
-            for number in missing:
-                if number < len(test):
-                    save(Pixels(test[number], "RGB"), paths[number])
+            for image, path in zip(self._images(self.test_parts), paths, strict=False):
+                if not path.is_file():
+                    save(Pixels(image, "RGB"), path)
 
     def setup(self, stage: str) -> None:
         """Read all images into memory, once."""
         if self.train_rows is None:
             train, test = (
-                self._rows(self._images(parts))
-                for parts in (self.archive.train_list, self.archive.test_list)
+                self._rows(self._images(parts)) for parts in (self.train_parts, self.test_parts)
             )
             self.val_rows = test
             self.train_rows = (
@@ -97,24 +111,41 @@ class CIFAR10(ImageDataModule):
             )
             self.val_paths = self._val_paths()[: len(test)]
 
+    def _part(self, name: str) -> Path:
+        return self.cifar_root / self.folder / name
+
     def _val_paths(self) -> list[Path]:
         folder = self.cifar_root / "cifar10-test"
         return [folder / f"{number:05d}.png" for number in range(self.val_files)]
 
-    def _images(self, parts: list[list[str]]) -> NDArray[np.uint8]:
-        """Images N H W 3 of some parts, whose MD5 sums are checked first."""
+    def _unpack(self, archive: Path, names: Sequence[str]) -> None:
+        """Write the named parts of the archive, and no other file of it."""
+        try:
+            with tarfile.open(archive) as tar:
+                for name in names:
+                    member = tar.extractfile(f"{self.folder}/{name}")
+                    assert member is not None
+                    self._part(name).parent.mkdir(exist_ok=True)
+                    self._part(name).write_bytes(member.read())
+        except Exception as error:  # tar, gzip and disks fail in many ways
+            raise SignalError(
+                f"{archive}: cannot be unpacked ({one_line(error):.80}); remove it and get it again"
+            ) from None
+
+    def _images(self, parts: Mapping[str, str]) -> NDArray[np.uint8]:
+        """Images N H W 3 of some parts, after checking their MD5 sums."""
         planes = []
-        for name, md5 in parts:
-            path = self.cifar_root / self.archive.base_folder / name
+        for name, md5 in parts.items():
+            path = self._part(name)
             if not path.is_file():
                 raise SignalError(
-                    f"{path}: not here; unpack {self.remote.name} from {self.remote.url} into "
+                    f"{path}: no such file; unpack {self.remote.name} from {self.remote.url} into "
                     f"{self.cifar_root}, or set download: true"
                 )
-            if not check_integrity(str(path), md5):
-                raise SignalError(f"{path}: damaged; its MD5 sum is not {md5}; unpack it again")
-            with path.open("rb") as file:
-                planes.append(_unpickled(file, path))
+            content = path.read_bytes()
+            if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+                raise SignalError(f"{path}: damaged, its MD5 sum is not {md5}; unpack it again")
+            planes.append(unpickled(content, path))
         pictures = np.concatenate(planes).reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
         return np.ascontiguousarray(pictures)
 
@@ -124,31 +155,39 @@ class CIFAR10(ImageDataModule):
         return PatchDataset(grid.coordinates((SIDE, SIDE))[None], features)
 
 
-_HARMLESS = {
+_ALLOWED = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
     ("_codecs", "encode"),
 }
-"""All that a pickled array of numbers asks for, of Python 2 or 3 and of numpy 1 or 2."""
+"""All names that a pickled array of numbers refers to, of Python 2 or 3 and of numpy 1 or 2."""
 
 
 class _Arrays(pickle.Unpickler):
-    """Plain values and arrays of numbers; nothing else, so that no code can be run."""
+    """Reads plain values and arrays of numbers; runs no other code."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _HARMLESS:
-            raise pickle.UnpicklingError(f"asks for {module}.{name}")
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"refers to {module}.{name}")
         return super().find_class(module, name)
 
 
-def _unpickled(file: BinaryIO, path: Path) -> NDArray[np.uint8]:
-    """The pixels of one part, N 3072."""
+def unpickled(content: bytes, path: Path) -> NDArray[np.uint8]:
+    """The pixels of one part, N 3072.
+
+    Raises:
+        SignalError: a pickle of anything but CIFAR-10's arrays; `path` is named in the message.
+    """
     try:
-        data = _Arrays(file, encoding="latin1").load()["data"]
+        data = _Arrays(io.BytesIO(content), encoding="latin1").load()["data"]
     except Exception as error:  # pickles fail in every way
-        raise SignalError(f"{path}: no part of CIFAR-10 ({error!s:.80}); unpack it again") from None
+        raise SignalError(
+            f"{path}: not a part of CIFAR-10 ({error!s:.80}); unpack it again"
+        ) from None
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.size % (3 * SIDE * SIDE):
-        raise SignalError(f"{path}: holds no images of {SIDE} by {SIDE} pixels; unpack it again")
+        raise SignalError(
+            f"{path}: does not hold images of {SIDE} by {SIDE} pixels; unpack it again"
+        )
     return data

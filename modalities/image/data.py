@@ -9,36 +9,37 @@ from inrc import grid
 from inrc.data import PatchDataset, SignalDataModule, read_rows
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.image.modality import Image
+from inrc_modalities.image.reading import image_files
 from inrc_modalities.image.rows import CroppedRows, MovedRows, cut, stack
 
 
 class ImageDataModule(SignalDataModule):
-    """Any folder of images, searched recursively.
+    """A folder of images, searched recursively.
 
-    `train_paths` and `val_paths` are the files of the two splits, known after `setup`.
+    `train_paths` and `val_paths` are the files of the two splits after `setup`.
 
     Args:
         root: folder of training images, or one image; None draws a small sample.
         val_root: folder of validation images; None keeps a part of `root`, the last by name.
-        patch: side of the squares that an image is cut into; None for whole images, which must
-            then all have as many pixels.
+        patch: side in pixels of the squares that an image is cut into; None for whole images, which
+            then must all have the same shape.
         channels: 1 grey, 2 grey and opacity, 3 RGB, 4 RGB and opacity.
-        flip: mirror half of the training rows left to right, anew in every epoch.
-        shift: move training rows by up to so many pixels, anew in every step.
-        random_patches: train on so many patches per image and epoch, from random places, in the
-            place of the regular ones; needs `patch`. Row numbers then name no fixed content.
+        flip: mirror half of the training rows left to right, drawn anew in every epoch.
+        shift: largest number of pixels by which the rows of a batch are moved, drawn in every step.
+        random_patches: number of patches per image and epoch from random places, instead of the
+            regular ones; needs `patch`. Row numbers then do not name a fixed content.
         batch_size: rows per step and process.
         val_fraction: share of `root` kept for validation where there is no `val_root`.
-        sample_folder: where the sample goes.
-        sample_count: images of the sample.
-        seed: of the sample.
+        sample_folder: where the sample is written.
+        sample_count: number of images of the sample.
+        seed: seed of the sample.
         workers: processes that read ahead.
         skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
             the first.
 
     Raises:
-        UsageError: random patches without a patch.
-        SignalError: a folder that is missing or holds no image, or images that do not fit.
+        UsageError: random patches without a patch, or a negative shift.
+        SignalError: no such folder, a folder without images, or images of different shapes.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class ImageDataModule(SignalDataModule):
             skip_bad=skip_bad,
         )
         if random_patches is not None and (patch is None or random_patches < 1):
-            raise UsageError("images: random_patches must be 1 or more, and needs a patch")
+            raise UsageError("images: random_patches needs a patch; give both, of 1 or more")
+        if shift < 0:
+            raise UsageError(f"images: shift {shift}; give 0 pixels or more")
         self.val_root = val_root
         self.patch = patch
         self.flip = flip
@@ -84,10 +87,9 @@ class ImageDataModule(SignalDataModule):
         if self.val_root is None:
             return super().files()
         if self.root is None:
-            raise UsageError("images: a val_root needs a root to train on")
-        return found(self.root, self.modality.suffixes), found(
-            self.val_root, self.modality.suffixes
-        )
+            raise UsageError("images: val_root without root; give a root to train on")
+        train, val = (image_files(root, Image.suffixes) for root in (self.root, self.val_root))
+        return train, val
 
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""
@@ -104,7 +106,7 @@ class ImageDataModule(SignalDataModule):
             return rows
         if rows.queries.shape[0] > 1:
             raise SignalError(
-                f"{self.root}: images of several shapes can only be flipped or moved in patches"
+                f"{self.root}: images of several shapes cannot be flipped or moved; set a patch"
             )
         side = (self.patch, self.patch) if self.patch else self.modality.read(paths[0]).shape
         return MovedRows(
@@ -125,17 +127,3 @@ class ImageDataModule(SignalDataModule):
             side=self.patch,
             flip=self.flip,
         )
-
-
-def found(root: Path, suffixes: Sequence[str]) -> list[Path]:
-    """The image files below a folder, in order of their names, or the one file given.
-
-    Raises:
-        SignalError: there is none.
-    """
-    if root.is_file():
-        return [root]
-    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes)
-    if not paths:
-        raise SignalError(f"{root}: no images here (looked for {', '.join(suffixes)})")
-    return paths

@@ -9,41 +9,42 @@ import PIL.Image
 from tqdm import tqdm
 
 from inrc.errors import SignalError, UsageError
-from inrc_modalities.image.data import ImageDataModule, found
+from inrc_modalities.image.data import ImageDataModule
 from inrc_modalities.image.modality import Image
 from inrc_modalities.image.pixels import Pixels, recast
-from inrc_modalities.image.reading import load
+from inrc_modalities.image.reading import image_files, load
 from inrc_modalities.image.writing import save
 
 SOURCE = "https://github.com/tkarras/progressive_growing_of_gans"
-"""What CelebA-HQ is made with; its files have no stable public address, nor checksums."""
+"""The program that makes CelebA-HQ; its files have no stable public address and no checksums."""
 
 
 class CelebAHQ(ImageDataModule):
     """CelebA-HQ, 30,000 faces, each reduced to `side` by `side` pixels by averaging.
 
     The first nine tenths by number are for training and the last for validation: 27,000 and 3,000,
-    as many as Functa and VC-INR take; which faces these are has not been published. The reduced
-    files are written once, to `reduced`, because codecs are judged on files.
+    as many as in Functa and VC-INR, which do not publish which faces they use. The reduced files
+    are written once, to `reduced`, because quality is measured on files.
 
-    The files must be put there by hand, as the authors of the data set ask their users to agree to
-    non-commercial research use only. What is checked is the layout: square images, named by
-    numbers, in any folders. Cite T. Karras et al., "Progressive growing of GANs for improved
+    The files must be put there by hand: the authors of the data set ask their users to agree to
+    non-commercial research use only. The layout is checked: square images, named by numbers, in any
+    folders. Cite T. Karras et al., "Progressive growing of GANs for improved
     quality, stability, and variation", 2018, and Z. Liu et al., "Deep learning face attributes in
     the wild", 2015.
 
     Args:
-        root: folder of the images, 00000.jpg or 0.png, say, searched recursively.
-        side: pixels per side to reduce them to.
-        count: take only the first so many images.
-        reduced: where the reduced images go.
+        root: folder of the images, such as 00000.jpg or 0.png, searched recursively.
+        side: pixels per side of the reduced images.
+        count: number of images to use, the first by number; None uses all.
+        reduced: folder of the reduced images.
         flip: mirror half of the training rows left to right, anew in every epoch.
         batch_size: rows per step and process.
         val_fraction: share of the images kept for validation.
         workers: processes that read ahead.
 
     Raises:
-        SignalError: no images, or other ones than those described.
+        UsageError: a side below 1, or a count below 2.
+        SignalError: no images, or images in another layout.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class CelebAHQ(ImageDataModule):
         workers: int = 0,
     ) -> None:
         if side < 1 or (count is not None and count < 2):
-            raise UsageError("faces: side must be 1 or more, and count 2 or more, or none")
+            raise UsageError(f"faces: side {side}, count {count}; give 1 or more, and 2 or more")
         super().__init__(
             root=root, flip=flip, batch_size=batch_size, val_fraction=val_fraction, workers=workers
         )
@@ -68,7 +69,7 @@ class CelebAHQ(ImageDataModule):
         self.reduced = reduced
 
     def prepare_data(self) -> None:
-        """Write the reduced images, those that are not there yet."""
+        """Write the reduced images that are not there yet."""
         faces = self._faces()
         missing = [
             (face, path)
@@ -84,28 +85,28 @@ class CelebAHQ(ImageDataModule):
         paths = self._paths(self._faces())
         absent = [path for path in paths if not path.is_file()]
         if absent:
-            raise SignalError(f"{absent[0]}: not there yet; call prepare_data first")
-        held = min(max(round(len(paths) * self.val_fraction), 1), len(paths) - 1)
-        return paths[: len(paths) - held], paths[len(paths) - held :]
+            raise SignalError(f"{absent[0]}: no such file; call prepare_data first")
+        val = min(max(round(len(paths) * self.val_fraction), 1), len(paths) - 1)
+        return paths[:-val], paths[-val:]
 
     def _faces(self) -> list[Path]:
         if not self.faces_root.is_dir():
             raise SignalError(
-                f"{self.faces_root}: no such folder; CelebA-HQ must be put there by hand, made as "
-                f"{SOURCE} says"
+                f"{self.faces_root}: no such folder; CelebA-HQ must be put there by hand, as "
+                f"{SOURCE} makes it"
             )
-        faces = found(self.faces_root, Image.suffixes)
+        faces = image_files(self.faces_root, Image.suffixes)
         unnumbered = [face for face in faces if not face.stem.isdecimal()]
         if unnumbered:
             raise SignalError(
-                f"{unnumbered[0]}: images of CelebA-HQ are named by numbers, 00000.jpg"
+                f"{unnumbered[0]}: not named by a number; name images of CelebA-HQ like 00000.jpg"
             )
         faces.sort(key=lambda face: int(face.stem))
         for one, two in pairwise(faces):
             if int(one.stem) == int(two.stem):
-                raise SignalError(f"{two}: has the number of {one}; keep one of them")
+                raise SignalError(f"{two}: same number as {one}; keep one of them")
         if len(faces) < 2:
-            raise SignalError(f"{self.faces_root}: one image only; CelebA-HQ has 30,000")
+            raise SignalError(f"{self.faces_root}: only one image; give 2 or more of the 30,000")
         return faces[: self.count]
 
     def _paths(self, faces: Sequence[Path]) -> list[Path]:
@@ -114,17 +115,17 @@ class CelebAHQ(ImageDataModule):
 
 
 def reduce(path: Path, side: int) -> Pixels:
-    """A square photograph in 8-bit RGB, each pixel the mean of what it covers.
+    """A square photograph in 8-bit RGB, each pixel the mean of the pixels that it covers.
 
     Raises:
-        SignalError: not square, too small, or not of 8 bits.
+        SignalError: an image that is not square, too small, or not of 8 bits.
     """
     pixels = load(path)
     height, width = pixels.array.shape[:2]
     if height != width or height < side or pixels.depth != 8:
         raise SignalError(
-            f"{path}: {width} by {height} pixels of {pixels.depth} bits; faces are square, of "
-            f"{side} pixels or more, and of 8 bits"
+            f"{path}: {width} by {height} pixels of {pixels.depth} bits; give square images of "
+            f"{side} pixels or more, in 8 bits"
         )
     rgb = recast(pixels.array, pixels.mode, "RGB", pixels.peak)
     small = PIL.Image.fromarray(rgb).resize((side, side), PIL.Image.Resampling.BOX)

@@ -14,29 +14,29 @@ SIZES = {"tri": 3, "sep": 7}
 class Vimeo90k(ImageDataModule):
     """Frames of Vimeo90k, 448 by 256 pixels; trains and validates on its own two lists.
 
-    Both the triplets (vimeo_triplet.zip, 33 GB) and the septuplets (vimeo_septuplet.zip, 82 GB)
-    will do. They must be unpacked by hand: their authors publish no checksums. What is checked is
-    the layout: `sequences/00001/0001/im1.png` and the lists `tri_trainlist.txt` and
+    Give either the triplets (vimeo_triplet.zip, 33 GB) or the septuplets (vimeo_septuplet.zip,
+    82 GB). They must be unpacked by hand: their authors publish no checksums. The layout is
+    checked: `sequences/00001/0001/im1.png` and the lists `tri_trainlist.txt` and
     `tri_testlist.txt`, or `sep_...`. No licence is stated; the films belong to their makers. Cite
     T. Xue et al., "Video enhancement with task-oriented flow", 2019.
 
-    COIN++ trains on random squares of 32 pixels of 153,939 frames, which are about 53 GB in
-    memory; `count` of them, drawn from a seed, are kept here, in 8 bits (0.34 MB each).
+    COIN++ trains on random squares of 32 pixels of 153,939 frames, which take about 53 GB of
+    memory. Here `count` frames, drawn from a seed, are kept in 8 bits (0.34 MB each).
 
     Args:
         root: the unpacked folder.
-        count: frames to train on, from different sequences while there are any.
-        val_count: frames to validate on, the first of different sequences of the list.
-        patch: side of the squares.
-        random_patches: so many squares per frame and epoch, from random places.
+        count: number of frames to train on, from different sequences as far as possible.
+        val_count: number of frames to validate on, one of each sequence from the start of the list.
+        patch: side of the squares in pixels.
+        random_patches: number of squares per frame and epoch, from random places.
         flip: mirror half of the training rows left to right.
         batch_size: rows per step and process.
-        seed: of the choice of frames.
+        seed: seed of the choice of frames.
         workers: processes that read ahead.
 
     Raises:
-        UsageError: counts that are not positive.
-        SignalError: no such lists, or frames that are missing.
+        UsageError: a count below 1.
+        SignalError: no such lists, or missing frames.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Vimeo90k(ImageDataModule):
         workers: int = 0,
     ) -> None:
         if min(count, val_count) < 1:
-            raise UsageError("frames: count and val_count must be 1 or more")
+            raise UsageError(f"frames: count {count}, val_count {val_count}; give 1 or more")
         super().__init__(
             root=root,
             patch=patch,
@@ -73,29 +73,29 @@ class Vimeo90k(ImageDataModule):
             if all(path.is_file() for path in lists):
                 train, test = (_sequences(path) for path in lists)
                 chosen = drawn(train, frames, self.count, self.seed)
-                return self._there(chosen), self._there(
+                return self._existing(chosen), self._existing(
                     [(name, 1) for name in test[: self.val_count]]
                 )
         raise SignalError(
-            f"{self.frames_root}: no lists tri_trainlist.txt or sep_trainlist.txt here; unpack "
+            f"{self.frames_root}: no lists tri_trainlist.txt or sep_trainlist.txt in it; unpack "
             f"vimeo_triplet.zip of {SOURCE} there by hand"
         )
 
-    def _there(self, frames: list[tuple[str, int]]) -> list[Path]:
+    def _existing(self, frames: list[tuple[str, int]]) -> list[Path]:
         paths = [
             self.frames_root / "sequences" / name / f"im{number}.png" for name, number in frames
         ]
         absent = [path for path in paths if not path.is_file()]
         if absent:
             raise SignalError(
-                f"{absent[0]}: not here, nor are {len(absent) - 1} others of {len(paths)}; the "
-                "archive was not unpacked to its end"
+                f"{absent[0]}: no such file ({len(absent)} of {len(paths)} are missing); unpack "
+                "the archive again"
             )
         return paths
 
 
 def drawn(sequences: list[str], frames: int, count: int, seed: int) -> list[tuple[str, int]]:
-    """Sequence and frame, from 1, of `count` different ones: no sequence again before all came."""
+    """`count` different frames as (sequence, number from 1), evenly from all sequences."""
     generator = random.Random(seed)
     order = [generator.sample(sequences, len(sequences)) for _ in range(frames)]
     first = {name: generator.randrange(frames) for name in sequences}
@@ -108,10 +108,12 @@ def drawn(sequences: list[str], frames: int, count: int, seed: int) -> list[tupl
 
 
 def _sequences(path: Path) -> list[str]:
-    """Names as 00001/0001, none of which leaves its folder."""
+    """The names of a list, like 00001/0001; names that lead out of the folder are refused."""
     names = [line.strip() for line in path.read_text(errors="replace").splitlines()]
     names = [name for name in names if name]
     wrong = [name for name in names if not all(step.isdecimal() for step in name.split("/"))]
     if wrong or not names:
-        raise SignalError(f"{path}: no list of sequences such as 00001/0001 ({wrong[:1]!s:.40})")
+        raise SignalError(
+            f"{path}: not a list of sequences like 00001/0001 ({wrong[:1]!s:.40}); unpack it again"
+        )
     return names

@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import PIL.Image
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc.fetch import Remote, fetch
-from inrc_modalities.image.data import ImageDataModule, found
+from inrc_modalities.image.data import ImageDataModule
+from inrc_modalities.image.reading import image_files
 
 COUNT = 24
 SIZES = ((768, 512), (512, 768))
@@ -16,25 +17,24 @@ SIZES = ((768, 512), (512, 768))
 class Kodak(ImageDataModule):
     """Validation and test on the Kodak images, training on another folder.
 
-    The 24 photographs of 768 by 512 pixels that Eastman Kodak released for unrestricted use
-    (Kodak Lossless True Color Image Suite) are what image codecs are compared on, so nothing is
-    ever trained on them.
+    Image codecs are compared on the 24 photographs of 768 by 512 pixels that Eastman Kodak released
+    for unrestricted use (Kodak Lossless True Color Image Suite). They are never trained on.
 
-    Nobody has published checksums of these files: what is downloaded is checked for its format
-    and size only.
+    There are no published checksums of these files: downloads are checked for their format and
+    size only.
 
     Args:
         root: folder with kodim01.png to kodim24.png, or some of them.
         train_root: folder of other photographs to train on.
-        download: fetch those of the 24 files (15 MB) that are not there.
-        patch: side of the squares that an image is cut into.
+        download: fetch the missing ones of the 24 files (15 MB).
+        patch: side in pixels of the squares that an image is cut into.
         flip: mirror half of the training rows.
-        random_patches: train on so many patches per image and epoch, from random places.
+        random_patches: number of patches per image and epoch from random places.
         batch_size: rows per step and process.
         workers: processes that read ahead.
 
     Raises:
-        SignalError: a folder without such files, or a file that is none of them.
+        SignalError: a folder without such files, or a download that is not a Kodak image.
         InrcError: a file that cannot be downloaded.
     """
 
@@ -64,7 +64,7 @@ class Kodak(ImageDataModule):
         self.download = download
 
     def prepare_data(self) -> None:
-        """Fetch what is missing, if that was asked for."""
+        """Fetch the missing files, if `download` is set."""
         assert self.val_root is not None
         if self.download:
             for number in range(1, COUNT + 1):
@@ -74,7 +74,7 @@ class Kodak(ImageDataModule):
         super().prepare_data()
 
     def remote(self, number: int) -> Remote:
-        """Where one of the images is, by its number from 1."""
+        """The address of an image, by its number from 1."""
         name = f"kodim{number:02d}.png"
         return Remote(
             name,
@@ -84,34 +84,34 @@ class Kodak(ImageDataModule):
         )
 
     def files(self) -> tuple[list[Path], list[Path]]:
-        """The training folder's images, and the Kodak images; the latter never in the former."""
+        """The images of the training folder without Kodak images, and the Kodak images."""
         assert self.val_root is not None
         kodak = sorted(self.val_root.glob("kodim*.png")) if self.val_root.is_dir() else []
         if not kodak:
             raise SignalError(
-                f"{self.val_root}: no kodim*.png here; put those of {self.source} there, "
-                "or set download: true"
+                f"{self.val_root}: no kodim*.png in it; put the files of {self.source} there, or "
+                "set download: true"
             )
-        return [
-            path
-            for path in found(self.train_root, self.modality.suffixes)
-            if not path.name.startswith("kodim")
-        ], kodak
+        files = image_files(self.train_root, self.modality.suffixes)
+        train = [path for path in files if not path.name.startswith("kodim")]
+        if not train:
+            raise SignalError(f"{self.train_root}: only Kodak images; put other photographs there")
+        return train, kodak
 
 
 def check(path: Path) -> None:
-    """Remove what is no PNG of the size and kind of the Kodak images.
+    """Check the format and the size of a downloaded file, and remove it if either is wrong.
 
     Raises:
-        SignalError: it was none.
+        SignalError: not a PNG in RGB of 768 by 512 or 512 by 768 pixels.
     """
     try:
         with PIL.Image.open(path, formats=["PNG"]) as image:
             image.load()
             kind = f"{image.width} by {image.height} pixels of {image.mode}"
-            good = image.size in SIZES and image.mode == "RGB"
+            valid = image.size in SIZES and image.mode == "RGB"
     except Exception as error:  # decoders raise almost anything
-        kind, good = f"no PNG ({' '.join(str(error).split())[:80]})", False
-    if not good:
+        kind, valid = f"not a PNG ({one_line(error):.80})", False
+    if not valid:
         path.unlink()
-        raise SignalError(f"{path}: what came is {kind}, no Kodak image; put it there by hand")
+        raise SignalError(f"{path}: not a Kodak image but {kind}; put the file there by hand")

@@ -1,4 +1,4 @@
-"""The image plugin: pixels as answers at the centres of a grid."""
+"""The image plugin: pixels as features at the centres of a grid."""
 
 import math
 from collections.abc import Mapping
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import PIL.Image
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,10 +14,13 @@ from torch import Tensor
 from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
-from inrc_modalities.image import autoencoders, baselines, quality, sample
-from inrc_modalities.image.pixels import ICC_LIMIT, LAYOUTS, MODES, Pixels, loss, peak, recast
+from inrc_modalities.image import autoencoders, baselines, header, losses, quality, sample
+from inrc_modalities.image.pixels import LAYOUTS, Pixels, missing_in, peak, recast
 from inrc_modalities.image.reading import load
-from inrc_modalities.image.writing import FORMATS, save
+from inrc_modalities.image.writing import FORMATS, format_for, save
+
+MAX_PATCH = 8192
+"""Side of the largest patch in pixels: of 2^26 pixels, three quarters of Pillow's limit."""
 
 
 class Image(Modality):
@@ -26,13 +28,16 @@ class Image(Modality):
 
     A file with other channels than the model is converted where that loses nothing (grey to RGB,
     opaque RGBA to RGB, colourless RGB to grey) and written back as it was. The picture is turned
-    as its EXIF orientation says; EXIF and text are not kept, a colour profile is unless it is sRGB
-    or large.
+    as its EXIF orientation says. How its colours look (profile, gamma, primaries) is kept; `losses`
+    lists what is not.
 
     Args:
         patch: side in pixels of the squares that are encoded one by one; None encodes the whole
             image as one part.
         channels: of the model: 1 grey, 2 grey and opacity, 3 RGB, 4 RGB and opacity.
+
+    Raises:
+        SignalError: settings of another type, or a patch larger than the largest image.
     """
 
     name: ClassVar[str] = "image"
@@ -41,10 +46,10 @@ class Image(Modality):
     axes: ClassVar[tuple[str, ...]] = ("y", "x")
 
     def __init__(self, patch: int | None = None, channels: int = 3) -> None:
-        if patch is not None and patch < 1:
-            raise SignalError(f"image: a patch of {patch} pixels; give 1 or more, or none")
-        if channels not in LAYOUTS:
-            raise SignalError(f"image: {channels} channels; give 1, 2, 3 or 4")
+        if patch is not None and (type(patch) is not int or not 1 <= patch <= MAX_PATCH):
+            raise SignalError(f"image: patch {patch!r:.40}; give 1 to {MAX_PATCH} pixels, or null")
+        if type(channels) is not int or channels not in LAYOUTS:
+            raise SignalError(f"image: channels {channels!r:.40}; give 1, 2, 3 or 4")
         self.patch = patch
         self.channels = channels
         self.query_dim = self.point_dim = 2
@@ -58,25 +63,30 @@ class Image(Modality):
         """Read an image file as one part of H*W observations.
 
         Raises:
-            SignalError: what `load` refuses, or channels that the model cannot represent.
+            SignalError: what `load` refuses, channels that the model cannot represent, or pixels
+                that cannot be written under the suffix of the file.
         """
         pixels = load(path)
         layout = LAYOUTS[self.channels]
-        lost = loss(pixels, layout)
-        if lost is not None:
+        missing = missing_in(pixels, layout)
+        if missing is not None:
             raise SignalError(
-                f"{path}: {pixels.mode} pixels would lose their {lost} in a model of "
+                f"{path}: {pixels.mode} pixels would lose their {missing} in a model of "
                 f"{self.channels} channel(s); use a model of more channels, or convert the file"
             )
+        if path.suffix.lower() in FORMATS:
+            format_for(pixels, path)
         array = recast(pixels.array, pixels.mode, layout, pixels.peak)
         height, width = array.shape[:2]
-        meta = {
+        meta: dict[str, Any] = {
             "shape": [height, width],
             "mode": pixels.mode,
             "depth": pixels.depth,
             "suffix": path.suffix.lower(),
             "icc": pixels.icc,
         }
+        if pixels.colour:
+            meta["colour"] = dict(pixels.colour)
         features = torch.from_numpy(array.astype(np.float32) / np.float32(pixels.peak))
         return self._whole(features, meta)
 
@@ -89,13 +99,16 @@ class Image(Modality):
         shape, mode, depth = self.shape(signal.meta), signal.meta["mode"], signal.meta["depth"]
         values = signal.features.detach().cpu().to(torch.float64).nan_to_num(0.0).clamp(0.0, 1.0)
         if values.numel() != math.prod(shape) * self.channels:
-            raise SignalError(f"{path}: {tuple(values.shape)} values for an image of {shape}")
+            raise SignalError(
+                f"{path}: {tuple(values.shape)} values for an image of {shape}; decode it again"
+            )
         array = values.reshape(*shape, self.channels).numpy()
         array = recast(array, LAYOUTS[self.channels], mode, 1.0)
         if mode == "1":
             array = np.floor(array + 0.5)
         levels = np.floor(array * peak(depth) + 0.5).astype(np.uint16 if depth == 16 else np.uint8)
-        save(Pixels(levels, mode, signal.meta["icc"]), path)
+        icc, colour = signal.meta.get("icc"), signal.meta.get("colour", {})
+        save(Pixels(levels, mode, icc, colour), path)
 
     def split(self, signal: Signal) -> Signal:
         """Cut the image into patches that share one local grid; padded by reflection."""
@@ -108,25 +121,12 @@ class Image(Modality):
         )
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
-        """Height and width, after checking everything that the meta declares.
+        """Height and width, after checking all entries of the meta.
 
         Raises:
-            SignalError: a meta that no image can have, or larger than Pillow would open.
+            SignalError: an impossible meta, or more pixels than Pillow would open.
         """
-        size, icc = meta.get("shape"), meta.get("icc")
-        if (
-            not isinstance(size, list | tuple)
-            or len(size) != 2
-            or not all(type(n) is int and n > 0 for n in size)
-            or meta.get("mode") not in list(MODES)  # a list: it may be unhashable
-            or meta.get("depth") not in (8, 16)
-            or (meta["mode"] == "1" and meta["depth"] != 8)
-            or not (icc is None or (isinstance(icc, bytes) and len(icc) <= ICC_LIMIT))
-        ):
-            raise SignalError(f"image: a header that no image can have ({dict(meta)!r:.80})")
-        height, width = size
-        _check_size(height, width)
-        return height, width
+        return header.shape(meta)
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
         """Bytes that decoding takes: patches may reach beyond the image."""
@@ -135,14 +135,14 @@ class Image(Modality):
         return max(super().memory(meta, view), self.query_memory(padded))
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
-        """Where to ask: the parts of `split`, or what a view needs of them.
+        """The queries and parts of `split`, or those that a view needs.
 
         `View.scale` and `View.at` sample the field at the centres of the new pixels; `View.region`
-        is in pixels of the original, and only the patches that it touches are asked.
+        is in pixels of the original; only the patches that it touches are decoded.
 
         Raises:
-            SignalError: a scale that is not positive, a result too large, both scale and at, an
-                unknown axis, an empty region.
+            SignalError: a scale that is not positive, both scale and `at`, a result with too many
+                pixels, an unknown axis, or an empty region.
         """
         shape = self.shape(meta)
         if not view:
@@ -154,7 +154,7 @@ class Image(Modality):
         return QueryPlan(grid.queries(axes), grid.parts(axes))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The image made of the patches decoded at `plan_queries(meta, view)`."""
+        """The image of the patches decoded at `plan_queries(meta, view)`."""
         shape = self.shape(meta)
         if not view:
             return self._whole(grid.join(features, shape, self._side(shape)), meta)
@@ -162,12 +162,20 @@ class Image(Modality):
         return self._whole(canvas, {**meta, "shape": list(canvas.shape[:2])})
 
     def measure(self, original: Path, decoded: Path) -> dict[str, float]:
-        """PSNR (dB), MS-SSIM or SSIM, and the largest error in levels, of the files as written."""
+        """PSNR (dB), MS-SSIM or SSIM, and the largest error in levels, of two files."""
         return quality.measure(original, decoded)
 
     def lossless_suffix(self, suffix: str) -> str:
-        """PNG for what JPEG and WebP would lose again."""
-        return ".png" if suffix.lower() in (".jpg", ".jpeg", ".webp") else suffix
+        """PNG for all files, because it can hold all pixels."""
+        return ".png"
+
+    def losses(self, path: Path) -> list[str]:
+        """What a file holds that its decoded file will lack, in short phrases such as "EXIF".
+
+        Raises:
+            SignalError: what `load` refuses.
+        """
+        return losses.losses(path)
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
         """Write `count` seeded PNGs of 64 by 64 pixels in the layout of the model."""
@@ -199,7 +207,7 @@ class Image(Modality):
         region = {}
         for name, low, high in view.region:
             if name not in self.axes or name in region:
-                raise SignalError(f"region: {name!r} twice or unknown; an image has y and x")
+                raise SignalError(f"region: {name!r} is unknown or given twice; give y and x")
             region[name] = (low, high)
         each = zip(self.axes, shape, self._side(shape), self._size(shape, view), strict=True)
         return [
@@ -212,19 +220,13 @@ class Image(Modality):
         """Height and width that the whole image would have in this view."""
         if view.at is not None:
             if view.scale is not None:
-                raise SignalError("ask for a scale or for the size of another image, not for both")
+                raise SignalError("scale and at: both give a size; give one of them")
             height, width = load(view.at).array.shape[:2]
             return height, width
         scale = 1.0 if view.scale is None else view.scale
         if not (math.isfinite(scale) and scale > 0):
             raise SignalError(f"scale {scale}: give a number above 0")
-        # beyond this, products of sizes below would not be exact
+        # up to this size, products of sizes are exact
         height, width = (max(1, round(min(n * scale, 2.0**31))) for n in shape)
-        _check_size(height, width)
+        header.check_size(height, width)
         return height, width
-
-
-def _check_size(height: int, width: int) -> None:
-    limit = PIL.Image.MAX_IMAGE_PIXELS
-    if limit is not None and height * width > limit:
-        raise SignalError(f"image: {height} by {width} pixels are more than {limit}, the limit")

@@ -1,6 +1,7 @@
-"""Pixels in memory, and what may be changed about their channels without losing any."""
+"""Pixels in memory, and the changes of their channels that lose nothing."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -15,25 +16,27 @@ MODES: dict[str, tuple[int, bool]] = {
     "RGB": (3, False),
     "RGBA": (3, True),
 }
-"""Pillow's name of a layout: number of colours, and whether transparency follows."""
+"""Pillow's name of a layout: number of colours, and whether opacity follows."""
 
 LAYOUTS = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-"""The layout that a model of so many channels works in."""
-
-ICC_LIMIT = 4096
-"""Bytes of a colour profile that is kept; camera and display profiles have 500 to 3,200."""
+"""The layout of a model by its number of channels."""
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """What an image file holds: `array` H W c of uint8 or uint16; mode "1" holds 0 and 255.
+    """The content of an image file.
 
-    `icc` is a colour profile that is not sRGB and not larger than ICC_LIMIT.
+    Args:
+        array: H W c of uint8 or uint16; mode "1" holds 0 and 255.
+        mode: a layout of `MODES`; opacity is straight (not premultiplied).
+        icc: a colour profile, None for sRGB.
+        colour: PNG chunks by name that say how pixels look, as in `colour.CHUNKS`.
     """
 
     array: NDArray[np.uint8] | NDArray[np.uint16]
     mode: str
     icc: bytes | None = None
+    colour: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def depth(self) -> int:
@@ -51,7 +54,7 @@ def peak(depth: int) -> int:
     return (1 << depth) - 1
 
 
-def loss(pixels: Pixels, mode: str) -> str | None:
+def missing_in(pixels: Pixels, mode: str) -> str | None:
     """What these pixels would lose in another layout; None if nothing."""
     colours, alpha = MODES[pixels.mode]
     array = pixels.array
@@ -63,21 +66,21 @@ def loss(pixels: Pixels, mode: str) -> str | None:
 
 
 def recast(array: NDArray[Level], source: str, target: str, opaque: float) -> NDArray[Level]:
-    """Pixels in another layout: greys are repeated or averaged, opaqueness is added or dropped.
+    """Pixels in another layout: greys are repeated or averaged, opacity is added or dropped.
 
     Args:
         array: H W c, of any number type.
-        source: the layout that it has.
-        target: the layout that it should have.
-        opaque: the value of a pixel that lets nothing through, 1.0, 255 or 65535.
+        source: the layout of `array`.
+        target: the layout of the result.
+        opaque: the value of an opaque pixel, 1.0, 255 or 65535.
     """
     colours, alpha = MODES[source]
-    wanted, see_through = MODES[target]
+    target_colours, target_alpha = MODES[target]
     colour, rest = array[..., :colours], array[..., colours:]
-    if (colours, wanted) == (1, 3):
+    if (colours, target_colours) == (1, 3):
         colour = np.repeat(colour, 3, axis=-1)
-    elif (colours, wanted) == (3, 1):
+    elif (colours, target_colours) == (3, 1):
         colour = colour.mean(axis=-1, keepdims=True).astype(array.dtype)
-    if see_through and not alpha:
+    if target_alpha and not alpha:
         rest = np.full_like(colour[..., :1], opaque)
-    return np.concatenate([colour, rest], axis=-1) if see_through else np.ascontiguousarray(colour)
+    return np.concatenate([colour, rest], axis=-1) if target_alpha else np.ascontiguousarray(colour)

@@ -17,8 +17,8 @@ from inrc_modalities.image.reading import load
 
 WINDOW = 11
 """Side of the Gaussian window of SSIM (Wang et al. 2004)."""
-SMALLEST = (WINDOW - 1) * 2**4
-"""MS-SSIM halves the image four times (Wang et al. 2003); a side must exceed this."""
+MIN_SIDE = (WINDOW - 1) * 2**4
+"""MS-SSIM halves the image four times (Wang et al. 2003), so every side must be longer."""
 
 
 def measure(original: Path, decoded: Path) -> dict[str, float]:
@@ -26,16 +26,19 @@ def measure(original: Path, decoded: Path) -> dict[str, float]:
 
     Squared errors and MS-SSIM are means over the channels.
 
-    Returns `psnr` in dB (peak 255 or 65535, infinite if nothing differs), `max_error` in levels,
-    and `ms_ssim`, or `ssim` if a side has 160 pixels or fewer, or neither below 11 pixels.
+    Returns:
+        `psnr` in dB (peak 255 or 65535, infinite if the files are equal), `max_error` in levels,
+        and `ms_ssim`, or `ssim` if a side has 160 pixels or fewer, or neither below 11 pixels.
 
     Raises:
-        SignalError: a file that cannot be read, or two sizes.
+        SignalError: a file that cannot be read, or files of different sizes.
     """
     first, second = load(original), load(decoded)
     if first.array.shape[:2] != second.array.shape[:2]:
         sizes = [f"{p.array.shape[1]} by {p.array.shape[0]}" for p in (first, second)]
-        raise SignalError(f"{decoded}: {sizes[1]} pixels, but {original} has {sizes[0]}")
+        raise SignalError(
+            f"{decoded}: {sizes[1]} pixels, but {original} has {sizes[0]}; compare equal sizes"
+        )
     colours = max(MODES[first.mode][0], MODES[second.mode][0])
     alpha = MODES[first.mode][1] or MODES[second.mode][1]
     layout = ("RGB" if colours == 3 else "L") + ("A" if alpha else "")
@@ -43,26 +46,26 @@ def measure(original: Path, decoded: Path) -> dict[str, float]:
     a = recast(first.array, first.mode, layout, first.peak)
     b = recast(second.array, second.mode, layout, second.peak)
     level = peak / second.peak
-    small = min(a.shape[:2])
-    name, function = ("ms_ssim", ms_ssim) if small > SMALLEST else ("ssim", ssim)
-    errors, largest, likeness = [], [], []
-    # one by one, and no copy in floats for longer than needed: 8 megapixels are large
+    shortest = min(a.shape[:2])
+    name, function = ("ms_ssim", ms_ssim) if shortest > MIN_SIDE else ("ssim", ssim)
+    errors, max_errors, similarities = [], [], []
+    # one channel at a time, so that copies in floating point stay small
     for one, two in zip(np.moveaxis(a, -1, 0), np.moveaxis(b, -1, 0), strict=True):
         errors.append(metrics.mse(one, two * level))
-        largest.append(metrics.max_error(one, two * level))
-        if small >= WINDOW:
+        max_errors.append(metrics.max_error(one, two * level))
+        if shortest >= WINDOW:
             planes = (_plane(one, peak), _plane(two, second.peak))
-            likeness.append(float(function(*planes, data_range=1.0, win_size=WINDOW)))
+            similarities.append(float(function(*planes, data_range=1.0, win_size=WINDOW)))
     error = fmean(errors)
     psnr = 10.0 * math.log10(peak * peak / error) if error else math.inf
-    found = {"psnr": psnr, "max_error": max(largest)}
-    if likeness:
-        found[name] = fmean(likeness)
-    return found
+    measures = {"psnr": psnr, "max_error": max(max_errors)}
+    if similarities:
+        measures[name] = fmean(similarities)
+    return measures
 
 
 def shown(pixels: Pixels) -> NDArray[np.uint8]:
-    """Eight bits for the screen, H W or H W 3, on white."""
+    """Pixels in 8 bits for the screen, H W or H W 3, on white."""
     colours, alpha = MODES[pixels.mode]
     value = pixels.array[..., :colours] / pixels.peak
     if alpha:
@@ -72,5 +75,5 @@ def shown(pixels: Pixels) -> NDArray[np.uint8]:
 
 
 def _plane(array: NDArray[np.integer[Any]], peak: int) -> torch.Tensor:
-    # single precision: twice as fast, and right to the fourth decimal
+    # single precision is twice as fast, and right to four decimals
     return torch.from_numpy(array.astype(np.float32) / np.float32(peak))[None, None]

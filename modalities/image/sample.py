@@ -1,4 +1,4 @@
-"""Small pictures that have the statistics of photographs, drawn from a seed.
+"""Small pictures with the statistics of photographs, drawn from a seed.
 
 Dead leaves (Lee, Mumford & Huang 2001, "Occlusion models for natural images"): opaque shapes whose
 radii follow a power law occlude each other, which gives the edges and the scale invariance of a
@@ -15,36 +15,37 @@ from inrc_modalities.image.pixels import MODES, Pixels, recast
 from inrc_modalities.image.writing import save
 
 SIDE = 64
-_OVER = 2  # samples per pixel and axis, averaged: soft edges
+"""Pixels of a side."""
+_OVERSAMPLING = 2  # samples per pixel and axis, whose mean gives soft edges
 _LEAVES = 110
 _RADII = (4.0, 100.0)  # in samples
-_VERSION = 1  # of the pictures: raise it when they change, so that old samples are drawn anew
+_VERSION = 1  # raise it when the pictures change, so that old samples are drawn again
 
 
 def write(folder: Path, seed: int, count: int, layout: str) -> list[Path]:
-    """Write `count` PNGs, or leave them if they are there already.
+    """Write `count` PNGs, unless they are there already.
 
-    Picture i depends on the seed and on i only, so a larger sample begins with a smaller one.
+    Picture i depends on the seed and on i only, so a larger sample starts with the smaller one.
     """
     stamp = folder / f"image-{layout}-{seed}.json"
     paths = [folder / f"image-{layout}-{seed}-{i:04d}.png" for i in range(count)]
-    wanted = {"version": _VERSION, "side": SIDE, "count": count}
-    if _stamped(stamp, wanted) and all(path.is_file() for path in paths):
+    expected = {"version": _VERSION, "side": SIDE, "count": count}
+    if _is_stamped(stamp, expected) and all(path.is_file() for path in paths):
         return paths
     folder.mkdir(parents=True, exist_ok=True)
     for i, path in enumerate(paths):
         save(draw(np.random.default_rng((seed, i)), layout), path)
-    stamp.write_text(json.dumps(wanted))
+    stamp.write_text(json.dumps(expected))
     return paths
 
 
 def draw(rng: np.random.Generator, layout: str) -> Pixels:
     """One picture of SIDE by SIDE pixels in 8 bits."""
-    size = SIDE * _OVER
+    size = SIDE * _OVERSAMPLING
     image = _light(rng, size)[..., None] * _leaves(rng, size)
-    image = image.reshape(SIDE, _OVER, SIDE, _OVER, 3).mean(axis=(1, 3))
+    image = image.reshape(SIDE, _OVERSAMPLING, SIDE, _OVERSAMPLING, 3).mean(axis=(1, 3))
     image += rng.normal(0.0, 0.004, image.shape)  # one grey level of sensor noise
-    # sRGB's transfer curve, roughly: light adds up linearly, files do not
+    # light adds up linearly; files hold it by the curve of sRGB, about this power
     rgb = np.clip(image, 0.0, 1.0) ** (1 / 2.2)
     picture = np.concatenate([rgb, _opacity(rng)], axis=-1)
     if not MODES[layout][1]:
@@ -61,7 +62,7 @@ def _leaves(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
     canvas[:] = palette[0]
     texture = np.stack([_noise(rng, size, 1.0) for _ in range(4)])
     low, high = (1.0 / r for r in _RADII)
-    # an exponent of 2, not the 3 of scale invariance: at this size, photographs are smoother
+    # exponent 2 instead of 3 (scale invariance): photographs of this size are smoother
     for radius in 1.0 / rng.uniform(high, low, _LEAVES):
         cy, cx = rng.uniform(-0.1 * size, 1.1 * size, 2)
         reach = 1.6 * radius + 1
@@ -101,13 +102,13 @@ def _noise(rng: np.random.Generator, size: int, slope: float) -> NDArray[np.floa
 
 
 def _opacity(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A soft disc that lets nothing through in its middle, H W 1."""
+    """A soft disc with an opaque centre, H W 1."""
     y, x = np.mgrid[:SIDE, :SIDE] / SIDE - rng.uniform(0.4, 0.6, (2, 1, 1))
     return np.clip(4.0 * (0.55 - np.hypot(y, x)), 0.0, 1.0)[..., None]
 
 
-def _stamped(stamp: Path, wanted: dict[str, int]) -> bool:
+def _is_stamped(stamp: Path, expected: dict[str, int]) -> bool:
     try:
-        return bool(json.loads(stamp.read_text()) == wanted)
+        return bool(json.loads(stamp.read_text()) == expected)
     except (OSError, ValueError):
         return False

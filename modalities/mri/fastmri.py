@@ -137,8 +137,7 @@ def convert(source: Path, key: str) -> nibabel.Nifti1Image:
     except FileNotFoundError:
         raise SignalError(f"{source}: no such file") from None
     except (OSError, KeyError, RuntimeError, AttributeError) as error:
-        reason = one_line(error)
-        raise SignalError(f"{source}: cannot be read as HDF5 ({reason})") from None
+        raise SignalError(f"{source}: cannot be read as HDF5 ({one_line(error)})") from None
     volume = np.asfortranarray(slices.transpose(2, 1, 0)[:, ::-1])  # z y x to x y z, y upwards
     sizes = _sizes(text, source)
     affine = np.diag([*sizes, 1.0])

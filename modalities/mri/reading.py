@@ -155,5 +155,4 @@ def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, int]]:
     except PermissionError:
         raise SignalError(f"{path}: permission denied; make it readable") from None
     except (EOFError, zlib.error, OSError) as error:
-        reason = one_line(error)
-        raise SignalError(f"{path}: damaged or truncated ({reason})") from None
+        raise SignalError(f"{path}: damaged or truncated ({one_line(error)})") from None

@@ -22,7 +22,7 @@ from inrc_modalities.sdf.mesh import SUFFIXES, Mesh, load, losses, save
 from inrc_modalities.sdf.place import Place, placed
 from inrc_modalities.sdf.surface import crossed, triangulate
 
-_CORNER_BYTES = 170  # a corner with what is known of it: MOST of them take 1 GiB
+_CORNER_BYTES = 170  # a corner with what is known of it: MAX_POINTS of them take 1 GiB
 
 
 class SDF(Modality):
