@@ -92,8 +92,6 @@ class NeRF(Modality):
     def read(self, path: Path) -> Signal:
         """Read a scene as one part: the same number of rays from each of its views.
 
-        Views are decoded one after the other, and only the pixels of those rays are kept.
-
         Raises:
             SignalError: whatever is wrong with the file or the pictures that it names.
         """
