@@ -288,7 +288,7 @@ def test_the_recipe_knows_no_detail_finer_than_its_voxels() -> None:
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("Volumes", {"root": "a", "patch": 8, "spacing": None}), ("FastMRI", {"root": "a"})],
+    [("MRIDataModule", {"root": "a", "patch": 8, "spacing": None}), ("FastMRI", {"root": "a"})],
 )
 def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:
     parser = ArgumentParser(exit_on_error=False)

@@ -14,6 +14,7 @@ from torch import Tensor
 from inrc import grid
 from inrc.data import Batch, PatchDataset, SignalDataModule
 from inrc.errors import SignalError, UsageError
+from inrc.signal import Signal
 from inrc_modalities.mri.modality import MRI
 from inrc_modalities.mri.reading import load_header
 
@@ -123,8 +124,13 @@ class MRIDataModule(SignalDataModule):
 
     def check(self, path: Path) -> None:
         """Raise SignalError if a file cannot be read, or holds labels, which no field can learn."""
-        if self.modality.read(path).meta["labels"] is not None:
+        self._scan(path)
+
+    def _scan(self, path: Path) -> Signal:
+        signal = self.modality.read(path)
+        if signal.meta["labels"] is not None:
             raise SignalError(f"{path}: a label volume, which is kept exactly; train on scans only")
+        return signal
 
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""
@@ -158,8 +164,7 @@ class MRIDataModule(SignalDataModule):
 
     def _volumes(self, path: Path) -> list[Tensor]:
         """The volumes of a file as X Y Z 2, in voxels of the model or coarser ones."""
-        self.check(path)
-        signal = self.modality.read(path)
+        signal = self._scan(path)
         header = load_header(path)
         factors = [1.0] * 3
         if self.spacing is not None:

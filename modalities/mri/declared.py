@@ -10,6 +10,9 @@ from inrc.errors import SignalError
 from inrc_modalities.mri import labels, masks
 from inrc_modalities.mri.header import Header
 
+MAX_HEADER = 4096
+"""Bytes of a header and the frame of an archive, without extensions."""
+
 
 def check(meta: Mapping[str, Any]) -> tuple[Header, tuple[float, float]]:
     """The header, and the stored values of the features 0 and 1.

@@ -43,10 +43,8 @@ class MRI(Modality):
 
     Args:
         patch: edge of a block, in voxels of the edge `spacing`.
-        spacing: millimetres; None gives every block `patch` voxels along every axis, whatever their
-            size, as COIN++ does.
-        percentile: of the known values, more than 50 and at most 100; COIN++ has 99.99. As many are
-            clipped at the low end.
+        spacing: millimetres; None gives `patch` voxels along every axis, as COIN++ does.
+        percentile: above 50, at most 100; values beyond it, and as many low ones, are clipped.
 
     Raises:
         SignalError: settings out of range.
@@ -163,12 +161,17 @@ class MRI(Modality):
         padded = header.volumes * grid.padded(header.space, self._block(header).size)
         return max(super().memory(meta, view), self.query_memory(padded))
 
+    def lossless_size(self, path: Path, signal: Signal) -> int:
+        """Bytes of the packed labels, or else as by default; and those of the header."""
+        kept = signal.meta["labels"]
+        size = super().lossless_size(path, signal) if kept is None else sum(map(len, kept))
+        return size + len(signal.meta["extra"]) + declared.MAX_HEADER
+
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
         """Where to ask: the parts of `split`, or what a view needs of them.
 
-        `View.scale` and `View.at` (a file whose numbers of voxels are taken) keep the field of
-        view; `View.region` is in voxels of the original, and only the blocks that it touches are
-        asked.
+        `View.scale` and `View.at` (a file with the numbers of voxels) keep the field of view;
+        `View.region` is in voxels of the original, and asks only the blocks that it touches.
 
         Raises:
             SignalError: what `views.axes` refuses.
@@ -204,17 +207,9 @@ class MRI(Modality):
             return self._whole(out, header, meta)
         asked = views.axes(header.space, header.version, block, view)
         result = views.shown(header, asked)
-        new = {**meta, **result.meta}
-        lattice = (header.volumes, *header.space)
-        x, y, z = (axis.nearest() for axis in asked)
-        nearest = (slice(None), x[:, None, None], y[:, None], z)
+        new = {**meta, **result.meta, **views.nearest(meta, header, asked)}
         if meta["labels"] is not None:
-            seen = labels.unpack(meta["labels"], lattice, header.dtype)[nearest]
-            new["labels"] = labels.pack(seen)
-            return self._whole(torch.zeros(seen.shape), result, new)
-        if meta["unknown"] is not None:
-            kinds = masks.unpack(meta["unknown"], lattice)[nearest]
-            new["unknown"] = masks.pack(kinds) if kinds.any() else None
+            return self._whole(torch.zeros(result.volumes, *result.space), result, new)
         return self._whole(views.join(features, asked, header.volumes), result, new)
 
     def measure(self, original: Path, decoded: Path) -> dict[str, float]:

@@ -1,7 +1,9 @@
 """Queries of a decoder, for any size and any region of a volume."""
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -10,6 +12,7 @@ from torch import Tensor
 from inrc import grid
 from inrc.errors import SignalError
 from inrc.signal import View
+from inrc_modalities.mri import labels, masks
 from inrc_modalities.mri.blocks import Block, Triple
 from inrc_modalities.mri.header import Header
 from inrc_modalities.mri.layout import MAX_EDGE, MAX_VOXELS
@@ -74,6 +77,22 @@ def join(features: Float[Tensor, "P M 1"], asked: Axes, volumes: int) -> Float[T
     for volume, answers in zip(canvas, features.chunk(volumes), strict=True):
         volume.copy_(grid.assemble(answers, asked)[..., 0])
     return canvas
+
+
+def nearest(meta: Mapping[str, Any], header: Header, asked: Axes) -> dict[str, Any]:
+    """Labels and unknown voxels of what is shown: those of the nearest voxels of the original."""
+    lattice = (header.volumes, *header.space)
+    x, y, z = (axis.nearest() for axis in asked)
+    places = (slice(None), x[:, None, None], y[:, None], z)
+    entries: dict[str, Any] = {"labels": None, "unknown": None}
+    if meta["labels"] is not None:
+        entries["labels"] = labels.pack(
+            labels.unpack(meta["labels"], lattice, header.dtype)[places]
+        )
+    if meta["unknown"] is not None:
+        kinds = masks.unpack(meta["unknown"], lattice)[places]
+        entries["unknown"] = masks.pack(kinds) if kinds.any() else None
+    return entries
 
 
 def shown(header: Header, asked: Axes) -> Header:

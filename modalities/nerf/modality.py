@@ -59,16 +59,9 @@ class NeRF(Modality):
         cameras: bool = False,
     ) -> None:
         lit = [1.0, 1.0, 1.0] if background is None else [float(each) for each in background]
-        if not (0.0 <= near < far < math.inf and 0.0 < bound < math.inf):
-            raise SignalError(
-                f"nerf: near {near}, far {far}, bound {bound}; give 0 <= near < far and bound > 0"
-            )
-        if len(lit) != 3 or not all(0.0 <= each <= 1.0 for each in lit):
-            raise SignalError(f"nerf: a background of {lit}; give red, green and blue from 0 to 1")
-        if samples < 1 or frames < 1 or (rays is not None and rays < 1):
-            raise SignalError("nerf: samples, frames and rays must be 1 or more")
-        if directions not in (0, 1, 2):
-            raise SignalError(f"nerf: directions of degree {directions}; give 0, 1 or 2")
+        rendering.check(near, far, bound, samples, lit, directions)
+        if frames < 1 or (rays is not None and rays < 1):
+            raise SignalError(f"nerf: frames {frames}, rays {rays}; give 1 or more")
         self.near = float(near)
         self.far = float(far)
         self.bound = float(bound)
@@ -85,17 +78,11 @@ class NeRF(Modality):
 
     def settings(self) -> dict[str, Any]:
         """The arguments that make an equal modality."""
-        return {
-            "near": self.near,
-            "far": self.far,
-            "bound": self.bound,
-            "samples": self.samples,
-            "background": list(self.background),
-            "directions": self.directions,
-            "rays": self.rays,
-            "frames": self.frames,
-            "cameras": self.cameras,
-        }
+        names = (
+            "near", "far", "bound", "samples", "background", "directions", "rays", "frames",
+            "cameras",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
@@ -104,8 +91,6 @@ class NeRF(Modality):
 
     def read(self, path: Path) -> Signal:
         """Read a scene as one part: the same number of rays from each of its views.
-
-        Views are decoded one after the other, and only the pixels of those rays are kept.
 
         Raises:
             SignalError: whatever is wrong with the file or the pictures that it names.
@@ -169,12 +154,11 @@ class NeRF(Modality):
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
         """Bytes that decoding takes: the views of the turntable, and the samples of their rays."""
-        shown, _ = self.shape(meta)
-        height, width = meta["size"]
-        shown = shown if meta["poses"] is not None else self.frames
+        count, _ = self.shape(meta)
+        count = count if meta["poses"] is not None else self.frames
         scale = min(max(1.0, view.scale or 1.0), 1e4)
-        rays = min(int(shown * height * width * scale**2), views.MAX_RAYS)  # more are refused
-        return self.query_memory(rays) + 128 * shown + 4096 * self.samples
+        rays = min(int(count * math.prod(meta["size"]) * scale**2), views.MAX_RAYS)
+        return self.query_memory(rays) + 128 * count + 4096 * self.samples
 
     def lossless_size(self, path: Path, signal: Signal) -> int:
         """Bytes of all pixels, of which the signal has some."""
@@ -183,10 +167,10 @@ class NeRF(Modality):
         return round(super().lossless_size(path, signal) * height * width / rays)
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
-        """The rays of all pixels of the cameras that a view means, as one part.
+        """The rays of all pixels of the cameras of a view, as one part.
 
-        `View.at` is a scene file whose cameras are asked, `View.scale` multiplies the pixels along
-        both sides, `View.region` takes a range of views by number.
+        `View.at` is a scene file with the cameras, `View.scale` multiplies the pixels along both
+        sides, `View.region` takes a range of views by number.
 
         Raises:
             SignalError: a scale that is not positive, an unknown axis, no view, or too many pixels.

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inrc.errors import SignalError
+
 DENSITY_GAIN = 32.0
 """A value one above its start makes a density of about 32 per radius of the ball: solid within two
 of 32 steps."""
@@ -24,6 +26,22 @@ START = 0.5
 _Y0 = 0.5 / math.sqrt(math.pi)
 _Y1 = math.sqrt(0.75 / math.pi)
 _Y2 = 0.25 * math.sqrt(15.0 / math.pi)
+
+
+def check(
+    near: float, far: float, bound: float, samples: int, background: list[float], directions: int
+) -> None:
+    """Raise SignalError for settings of rendering that are out of range."""
+    if not (0.0 <= near < far < math.inf and 0.0 < bound < math.inf):
+        raise SignalError(
+            f"nerf: near {near}, far {far}, bound {bound}; give 0 <= near < far and bound > 0"
+        )
+    if len(background) != 3 or not all(0.0 <= each <= 1.0 for each in background):
+        raise SignalError(f"nerf: background {background}; give red, green and blue, 0 to 1")
+    if samples < 1:
+        raise SignalError(f"nerf: samples {samples}; give 1 or more")
+    if directions not in (0, 1, 2):
+        raise SignalError(f"nerf: directions of degree {directions}; give 0, 1 or 2")
 
 
 def interval(

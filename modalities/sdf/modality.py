@@ -75,15 +75,10 @@ class SDF(Modality):
 
     def settings(self) -> dict[str, Any]:
         """The arguments that make an equal modality."""
-        return {
-            "samples": self.samples,
-            "near": self.near,
-            "resolution": self.resolution,
-            "truncation": self.truncation,
-            "field": self.field,
-            "emphasis": self.emphasis,
-            "seed": self.seed,
-        }
+        names = (
+            "samples", "near", "resolution", "truncation", "field", "emphasis", "seed",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
 
     def read(self, path: Path) -> Signal:
         """Read a mesh file as one part: distances at points of its cube.

@@ -108,6 +108,6 @@ def _dot(
 def _side(
     a: NDArray[np.float64], b: NDArray[np.float64], p: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    (u, v), (x, y) = (b - a).T, (p - a).T
+    (u, v), (x, y) = (b - a)[:, :2].T, (p - a[:, :2]).T
     area: NDArray[np.float64] = u * y - v * x
     return area
