@@ -92,7 +92,7 @@ def test_every_damaged_byte_is_one_line(made: Path, capsys: pytest.CaptureFixtur
     for verb in ("info", "verify", "decompress"):
         assert main([verb, str(bad)]) == 1
         said = capsys.readouterr()
-        assert said.err.count("\n") == 1 and "damaged" in said.err and not said.out
+        assert said.err.count("\n") == 1 and "corrupt" in said.err and not said.out
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ def test_every_damaged_byte_is_one_line(made: Path, capsys: pytest.CaptureFixtur
     [
         ("coin", {"width": 0, "depth": 3}, "units"),
         ("coin", {"width": 10**5, "depth": 900}, "more than 2\\^24"),
-        ("coin", {"width": "x", "depth": 3}, "coin: "),
-        ("coin", {"width": 8, "depth": 3, "losses": [-1.0]}, "no sense"),
-        ("coin", {"width": 8, "depth": 3, "w0": "x"}, "coin: "),
-        ("coin", {"breadth": 3}, "coin"),
+        ("coin", {"width": "x", "depth": 3}, "COIN: its setting"),
+        ("coin", {"width": 8, "depth": 3, "losses": [-1.0]}, "out of range"),
+        ("coin", {"width": 8, "depth": 3, "w0": "x"}, "COIN: its setting"),
+        ("coin", {"breadth": 3}, "COIN: has no setting"),
         ("vcinr", {}, "needs a model"),
         ("nothing", {}, "unknown method"),
     ],
