@@ -369,14 +369,8 @@ def test_without_a_graph_nothing_is_retained(
 
 
 def test_what_is_not_learned_is_fixed() -> None:
-    names = [
-        {name for name, p in made.named_parameters() if p.requires_grad}
-        for made in (
-            MetaSGD(K),
-            MetaSGD(K, learn_lr=False),
-            MetaSGD(K, learn_start=False),
-        )
-    ]
+    made = MetaSGD(K), MetaSGD(K, learn_lr=False), MetaSGD(K, learn_start=False)
+    names = [{n for n, p in each.named_parameters() if p.requires_grad} for each in made]
     assert names == [{"start", "lrs"}, {"start"}, {"lrs"}]
 
 

@@ -1,9 +1,7 @@
 """No archive grows in silence: lossless sizes, training rates, and fits that failed."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -40,10 +38,10 @@ def made(size: int, lossless: int, rates: tuple[float, ...] = (1.0,)) -> codec.C
     return codec.Compressed(bytes(size), size, 0, (), 100, [], [], lossless, rates)
 
 
-def expecting(expected: Expected | None) -> Any:
-    return SimpleNamespace(
-        expected=lambda quality: expected, modality=SimpleNamespace(unit="voxel")
-    )
+def expecting(expected: Expected | None) -> Model:
+    model = Model.untrained(COIN(width=4, depth=1), Image())
+    model.card["expected"] = [] if expected is None else [asdict(expected)]
+    return model
 
 
 def test_more_than_a_lossless_coding_is_refused() -> None:
@@ -60,7 +58,7 @@ def test_files_unlike_the_training_data_are_named() -> None:
     for rates in ((3.7,), (0.1, 3.7)):  # 1.5 times the highest of the training
         assert check_growth(made(9_000, 10_000, rates), model) == []
     [line] = check_growth(made(9_000, 10_000, (1.0, 3.8)), model, "x.inrc")
-    assert line.startswith("x.inrc: unlike the training data: 3.8 bits per voxel, where")
+    assert line.startswith("x.inrc: unlike the training data: 3.8 bits per pixel, where")
     few = expecting(Expected(rate=1.0, max_rate=1.0, psnr=40.0))
     assert check_growth(made(9_000, 10_000, (2.9,)), few) == []  # three times the mean
     assert len(check_growth(made(9_000, 10_000, (3.1,)), few)) == 1

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from inrc.adapt import SoapFit, distortion
-from inrc.adapt.soap import MOMENTS, REFRESH
+from inrc.adapt.soap import MOMENTS, REFRESH_INTERVAL
 from inrc.entropy import Float16Bottleneck
 from inrc.errors import UsageError
 from inrc.fields import PerSignalSiren
@@ -48,7 +48,7 @@ def test_a_size_for_a_rate_fits_and_grows_with_it() -> None:
         assert 0.5 * before <= size <= bits / 7.6
         assert parameters(2, 3, method.width + 1, method.depth) > bits / 7.6
         before = size
-    with pytest.raises(UsageError, match="no network is as small"):
+    with pytest.raises(UsageError, match="the smallest network takes more"):
         COIN().rated(20.0, None, 2, 3)
 
 
@@ -109,7 +109,7 @@ def test_a_long_run_begins_as_adam() -> None:
     def predict(z: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
         return siren.condition(z)(q)
 
-    start, steps = siren.random(0), REFRESH - 1  # the basis turns at the next one
+    start, steps = siren.random(0), REFRESH_INTERVAL - 1  # the basis turns at the next one
     run = SoapFit(start, siren.matrices, steps=steps, lr=2e-4, subset=None, constant=True)
     theirs = start.clone()[None].requires_grad_()
     adam = torch.optim.Adam([theirs], lr=2e-4, betas=MOMENTS)

@@ -92,7 +92,7 @@ def test_every_damaged_byte_is_one_line(made: Path, capsys: pytest.CaptureFixtur
     for verb in ("info", "verify", "decompress"):
         assert main([verb, str(bad)]) == 1
         said = capsys.readouterr()
-        assert said.err.count("\n") == 1 and "damaged" in said.err and not said.out
+        assert said.err.count("\n") == 1 and "corrupt" in said.err and not said.out
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ def test_every_damaged_byte_is_one_line(made: Path, capsys: pytest.CaptureFixtur
     [
         ("coin", {"width": 0, "depth": 3}, "units"),
         ("coin", {"width": 10**5, "depth": 900}, "more than 2\\^24"),
-        ("coin", {"width": "x", "depth": 3}, "coin: "),
-        ("coin", {"width": 8, "depth": 3, "losses": [-1.0]}, "no sense"),
-        ("coin", {"width": 8, "depth": 3, "w0": "x"}, "coin: "),
-        ("coin", {"breadth": 3}, "coin"),
+        ("coin", {"width": "x", "depth": 3}, "COIN: its setting"),
+        ("coin", {"width": 8, "depth": 3, "losses": [-1.0]}, "out of range"),
+        ("coin", {"width": 8, "depth": 3, "w0": "x"}, "COIN: its setting"),
+        ("coin", {"breadth": 3}, "COIN: has no setting"),
         ("vcinr", {}, "needs a model"),
         ("nothing", {}, "unknown method"),
     ],
@@ -138,11 +138,11 @@ def test_a_file_and_a_model_do_not_mix(made: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says", "code"),
     [
-        (["--method", "vcinr"], "has to be trained", 2),
+        (["--method", "vcinr"], "needs training", 2),
         (["--method", "kite"], "is unknown; without a model: coin", 2),
         (["--method", "coin", "--size", "10"], "like 10x28", 2),
         (["--method", "coin", "--rate", "-1"], "above 0", 2),
-        (["--method", "coin", "--rate", "1e-9"], "no network is as small", 2),
+        (["--method", "coin", "--rate", "1e-9"], "the smallest network takes more", 2),
         (["--method", "coin", "--modality", "kite"], "unknown modality", 1),
         (["--method", "coin", "-q", "9"], "quality levels 0 to 4", 2),
         (["-m", "none.safetensors", "--size", "5x20"], "goes with --method", 2),

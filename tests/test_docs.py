@@ -63,7 +63,8 @@ def test_files_that_are_named_exist(page: str) -> None:
 def commands(page: str) -> list[list[str]]:
     """What the page's code blocks call of `inrc` and `lightning`, as words."""
     code = re.sub(r"\\\n\s*", "", text(page))
-    lines = re.findall(r"(?m)^(?: {4})?((?:inrc|lightning) [a-z].*)$", code)
+    code += re.sub(r"(?m)^", " " * 4, "\n".join(re.findall(r"(?ms)^```\w*\n(.*?)^```$", code)))
+    lines = re.findall(r"(?m)^ {4}((?:inrc|lightning) [a-z].*)$", code)
     calls = [call for line in lines for call in re.split(r"\s+(?:;|&&|\|)\s+", line)]
     return [shlex.split(call, comments=True) for call in calls]
 

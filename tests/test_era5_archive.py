@@ -227,7 +227,7 @@ def test_bad_sources_are_refused_in_a_line(tmp_path: Path) -> None:
     xr.Dataset({"x": ("y", [1.0])}).to_netcdf(tmp_path / "flat.nc")
     cases: list[tuple[str, dict[str, Any], str]] = [
         ("missing.nc", {}, "no such file"),
-        ("folder", {}, "no Zarr store"),
+        ("folder", {}, "not a Zarr store"),
         ("text.nc", {}, "cannot be opened as NetCDF"),
         ("text.grib", {}, "GRIB"),
         ("flat.nc", {}, "none called lat or latitude"),

@@ -129,8 +129,9 @@ def test_enumerations_come_back(tmp_path: Path) -> None:
         assert two["cloud"].datatype.enum_dict == one["cloud"].datatype.enum_dict
         assert two["cloud"].datatype.name == "cloud_t"
         assert np.array_equal(one["cloud"][:], two["cloud"][:])
-    with xr.open_dataset(path) as one, xr.open_dataset(back) as two:
-        assert one["cloud"].encoding["dtype"].metadata == two["cloud"].encoding["dtype"].metadata
+    with xr.open_dataset(path) as original, xr.open_dataset(back) as decoded:
+        dtypes = [data["cloud"].encoding["dtype"] for data in (original, decoded)]
+        assert dtypes[0].metadata == dtypes[1].metadata
 
 
 def test_what_netcdf_has_beyond_variables_is_refused_or_listed(tmp_path: Path) -> None:

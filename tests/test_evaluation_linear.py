@@ -17,7 +17,7 @@ from inrc.evaluation import linear, load
 from inrc.evaluation.baselines import baseline, missing
 from inrc.evaluation.components import components
 from inrc.evaluation.histograms import histograms
-from inrc.evaluation.results import sound
+from inrc.evaluation.results import comparable
 from inrc.model import Model
 from inrc.signal import Baseline
 from inrc_modalities.image import ImageDataModule
@@ -160,7 +160,7 @@ def test_components_of_other_files_replace_those_of_training(run: Path, tmp_path
     after = rows[len(first) :]
     assert after and {row.codec for row in after} == {"PCA"}
     assert {row.learned for row in before}.isdisjoint({row.learned for row in after})
-    assert [row for row in sound(rows, "") if row.codec == "PCA"] == after
+    assert [row for row in comparable(rows, "") if row.codec == "PCA"] == after
 
 
 def test_files_off_the_grid_are_rows_with_errors(run: Path, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_signals_without_a_common_grid_have_no_components(run: Path) -> None:
     moved = PatchDataset(rows.queries + 0.01, rows.features)  # rebuilt elsewhere than learned
     assert linear.learn(moved, data.modality, sample) is None
     assert linear.learn(rows, data.modality, sample) is not None
-    with pytest.raises(SignalError, match="all the same"):
+    with pytest.raises(SignalError, match="are equal"):
         same = PatchDataset(rows.queries, torch.ones_like(rows.features))
         linear.learn(same, data.modality, sample)
 

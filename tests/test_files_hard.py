@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from inrc.cli.inputs import walk
 from inrc.errors import InrcError
 from inrc.files import atomic_write, check_all_writable, check_writable, checks, make_folder
 
@@ -145,6 +146,12 @@ def test_all_targets_are_checked_before_any_is_written(tmp_path: Path) -> None:
     check_all_writable([deep / "a.png"], False)
     make_folder(deep)
     assert deep.is_dir()
+    (deep / "a.png").touch()
+    assert walk(tmp_path / "d") == [deep / "a.png"]
+    (deep / "a.png").unlink()
+    while deep != tmp_path:  # pytest would recurse
+        deep.rmdir()
+        deep = deep.parent
 
 
 def test_case_matters_only_where_the_disk_says_so(

@@ -14,8 +14,8 @@ import torch
 from inrc.errors import ModelError, SignalError
 from inrc.evaluation.baselines import missing
 from inrc.signal import Baseline
-from inrc_modalities.image import Image, autoencoders
-from inrc_modalities.image.autoencoders import KINDS, Autoencoders, beside, load, padded
+from inrc_modalities.image import Image
+from inrc_modalities.image.autoencoders import KINDS, beside, load, padded
 from inrc_modalities.image.pixels import Pixels
 from inrc_modalities.image.reading import load as load_pixels
 from inrc_modalities.image.sample import draw, write
@@ -231,10 +231,3 @@ def test_transparent_pictures_are_refused(trained: Path, tmp_path: Path) -> None
     path = scene(tmp_path / "a.png", 20, 20, "RGBA")
     assert main([str(path), "-m", str(trained / "codec.safetensors")]) == 1
     assert main([str(trained / "nothing"), "-m", str(trained / "codec.safetensors")]) == 1
-
-
-def test_numbers_come_back() -> None:
-    for number in (0, 1, 127, 128, 300, 2**32):
-        data = b"x" + autoencoders._bytes(number) + b"y"
-        assert autoencoders._number(data, 1) == (number, len(data) - 1)
-    assert Autoencoders(FACTORIZED, {}, {}).models == {}

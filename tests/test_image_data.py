@@ -89,11 +89,11 @@ def test_random_patches_come_from_their_image_and_from_everywhere(tmp_path: Path
     batch = rows.__getitems__(index)
     assert batch.rows.tolist() == index and batch.queries.shape == (1, 16, 2)
     deep = torch.tensor(index) // 50 == 4
-    found = torch.where(deep[:, None, None], batch.features * 65535, batch.features * 255).round()
+    drawn = torch.where(deep[:, None, None], batch.features * 65535, batch.features * 255).round()
     assert (
-        found[:, :, 2] == (torch.tensor(index) // 50)[:, None] * (1 + 256 * deep[:, None])
+        drawn[:, :, 2] == (torch.tensor(index) // 50)[:, None] * (1 + 256 * deep[:, None])
     ).all()
-    pictures = found.unflatten(1, (4, 4))
+    pictures = drawn.unflatten(1, (4, 4))
     for image, (height, width) in enumerate([(12, 10), (12, 10), (7, 30), (3, 3), (12, 10)]):
         mine = pictures[torch.tensor(index) // 50 == image]
         corners = mine[:, 0, 0, :2].long()

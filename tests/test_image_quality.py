@@ -27,15 +27,15 @@ def test_measures_agree_with_scikit_image(tmp_path: Path, mode: str, depth: int,
     b = np.clip(smooth + rng.normal(0, 0.03 * peak, a.shape), 0, peak).astype(kind)
     for name, array in (("a.png", a), ("b.png", b)):
         save(Pixels(array, mode), tmp_path / name)
-    found = Image(channels=CHANNELS[mode]).measure(tmp_path / "a.png", tmp_path / "b.png")
+    measures = Image(channels=CHANNELS[mode]).measure(tmp_path / "a.png", tmp_path / "b.png")
     psnr = skimage.metrics.peak_signal_noise_ratio(a, b, data_range=peak)
     ssim = skimage.metrics.structural_similarity(
         a.astype(float), b.astype(float), channel_axis=-1, data_range=peak,
         gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
     )  # fmt: skip
-    assert found["psnr"] == pytest.approx(psnr, abs=1e-9)
-    assert found["ssim"] == pytest.approx(ssim, abs=5e-5)  # single precision
-    assert found["max_error"] == np.abs(a.astype(float) - b).max()
+    assert measures["psnr"] == pytest.approx(psnr, abs=1e-9)
+    assert measures["ssim"] == pytest.approx(ssim, abs=5e-5)  # single precision
+    assert measures["max_error"] == np.abs(a.astype(float) - b).max()
 
 
 def test_measures_of_large_tiny_equal_and_unlike_images(tmp_path: Path) -> None:

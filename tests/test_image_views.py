@@ -66,9 +66,9 @@ def test_every_pixel_of_a_view_is_asked_where_it_lies(
         return
     if not view:
         return
-    found = decode(Image(patch), path, view, field=True)
-    assert found.meta["shape"] == [len(y), len(x)] == list(found.shape)
-    where = found.features.reshape(len(y), len(x), 3)
+    signal = decode(Image(patch), path, view, field=True)
+    assert signal.meta["shape"] == [len(y), len(x)] == list(signal.shape)
+    where = signal.features.reshape(len(y), len(x), 3)
     assert np.allclose(where[..., 0], np.broadcast_to(y[:, None], where.shape[:2]), atol=1e-4)
     assert np.allclose(where[..., 1], np.broadcast_to(x[None], where.shape[:2]), atol=1e-4)
 
@@ -82,8 +82,8 @@ def test_a_region_asks_only_the_patches_that_it_touches(tmp_path: Path) -> None:
     aligned = modality.plan_queries(meta, View(region=(("y", 8.0, 24.0), ("x", 16.0, 24.0))))
     assert aligned.parts == (7, 12)
     assert torch.equal(aligned.queries, grid.coordinates((8, 8))[None])
-    found = decode(modality, path, View(region=(("y", 8.0, 24.0), ("x", 16.0, 24.0))))
-    modality.write(found, tmp_path / "cut.png")
+    cut = decode(modality, path, View(region=(("y", 8.0, 24.0), ("x", 16.0, 24.0))))
+    modality.write(cut, tmp_path / "cut.png")
     assert np.array_equal(load(tmp_path / "cut.png").array, load(path).array[8:24, 16:24])
 
 

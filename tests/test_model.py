@@ -87,7 +87,7 @@ def test_tensors_come_back_as_they_were() -> None:
 @pytest.mark.parametrize(
     ("same", "said"),
     [
-        ('{"quality levels.1.forth": "nothing"}', "not stored"),
+        ('{"bottlenecks.1.forth": "nothing"}', "not stored"),
         ("[1]", "corrupt"),
         ("7", "corrupt"),
         ("{", "corrupt"),

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inrc.adapt.soap import EPSILON, MOMENTS, REFRESH, Soap
+from inrc.adapt.soap import EPSILON, MOMENTS, REFRESH_INTERVAL, Soap
 
 Array = NDArray[np.float64]
 SHAPES = [(3, 4), (5, 4), (5, 4), (5, 2)]
@@ -23,7 +23,7 @@ def textbook(start: Array, gradients: list[Array], shape: tuple[int, int], rate:
         m = b1 * m + (1 - b1) * g
         left = b2 * left + (1 - b2) * g @ g.T
         right = b2 * right + (1 - b2) * g.T @ g
-        if t % REFRESH == 0:
+        if t % REFRESH_INTERVAL == 0:
             u_new, v_new = np.linalg.eigh(left)[1], np.linalg.eigh(right)[1]
             # a covariance that is diagonal in the old basis; its diagonal in the new one
             before = np.kron(u, v) @ np.diag(second.ravel()) @ np.kron(u, v).T
@@ -39,7 +39,7 @@ def textbook(start: Array, gradients: list[Array], shape: tuple[int, int], rate:
 def test_it_is_the_textbooks_for_every_row_and_matrix() -> None:
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(SIZE, generator=generator, dtype=torch.float64)
-    steps = 3 * REFRESH + 2
+    steps = 3 * REFRESH_INTERVAL + 2
     gradients = torch.randn(steps, 3, SIZE, generator=generator, dtype=torch.float64)
     soap = Soap(start, SHAPES, rows=3)
     for gradient in gradients:
@@ -60,7 +60,7 @@ def test_it_is_the_textbooks_for_every_row_and_matrix() -> None:
 
 def test_a_row_that_is_astray_troubles_no_other() -> None:
     generator = torch.Generator().manual_seed(2)
-    gradients = torch.randn(2 * REFRESH, 2, SIZE, generator=generator)
+    gradients = torch.randn(2 * REFRESH_INTERVAL, 2, SIZE, generator=generator)
     both, alone = Soap(torch.zeros(SIZE), SHAPES, rows=2), Soap(torch.zeros(SIZE), SHAPES, rows=1)
     for gradient in gradients:
         alone.step(gradient[1:], 0.01)

@@ -148,6 +148,14 @@ def test_long_clips_are_refused_before_they_fill_the_memory(
         load(tmp_path / "a.mkv")
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".y4m"])
+def test_writing_fails_in_one_line(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / "no folder" / f"a{suffix}"
+    with pytest.raises(SignalError, match=r"cannot be written \(.+\)") as refusal:
+        save(smooth(), path)
+    assert str(refusal.value).startswith(f"{path}: ") and "\n" not in str(refusal.value)
+
+
 GOOD = smooth().meta()
 
 

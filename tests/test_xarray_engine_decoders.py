@@ -40,7 +40,7 @@ OPTIONS: list[dict[str, Any]] = [
 
 def rich(path: Path, form: str = "NETCDF4") -> Path:
     """A packed field beside times, time differences, characters, bounds and coordinates."""
-    fill = {"_FillValue": np.int16(-1), "scale_factor": 0.01, "add_offset": 280.0}
+    fill: dict[str, Any] = {"_FillValue": np.int16(-1), "scale_factor": 0.01, "add_offset": 280.0}
     make(path, form=form, kind="i2", coordinates="name height", **fill)
     with netCDF4.Dataset(path, "a") as file:
         file["t2m"].set_auto_maskandscale(False)

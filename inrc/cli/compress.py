@@ -3,6 +3,7 @@
 import argparse
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,7 +146,11 @@ def _measures(
 
 
 def _losses(good: list[Path], model: "Model") -> dict[str, list[str]]:
-    losses = {str(path): model.modality.losses(path) for path in good}
+    """What every file loses; a failure does not undo what is written."""
+    losses = {}
+    for path in good:
+        with suppress(InrcError, OSError):
+            losses[str(path)] = model.modality.losses(path)
     return {path: lost for path, lost in losses.items() if lost}
 
 

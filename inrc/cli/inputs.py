@@ -23,9 +23,19 @@ def files_in(paths: list[Path], modality: "Modality | type[Modality]") -> list[P
                 f"{path}: has no file that ends with {' '.join(modality.suffixes)}; name another"
             )
         files += inside
-    return list({os.path.abspath(file): file for file in reversed(files)}.values())[::-1]
+    unique: dict[str, Path] = {}
+    for file in files:
+        unique.setdefault(os.path.abspath(file), file)
+    return list(unique.values())
 
 
 def walk(folder: Path) -> list[Path]:
     """All files in a folder and its folders, however deep; links to folders are not followed."""
-    return sorted(Path(root) / name for root, _, names in os.walk(folder) for name in names)
+    files: list[Path] = []
+    waiting = [folder]  # os.walk of Python 3.11 recurses
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                path = Path(entry.path)
+                (waiting if entry.is_dir(follow_symlinks=False) else files).append(path)
+    return sorted(files)

@@ -170,7 +170,9 @@ def _checked(model: Model, quality: int | None, effort: int) -> int:
         raise UsageError(f"effort {effort}: give 1 (fast) to {MAX_EFFORT} (thorough)")
     number = model.num_qualities // 2 if quality is None else quality
     if not 0 <= number < model.num_qualities:
-        raise UsageError(f"quality {number}: this model has levels 0 to {model.num_qualities - 1}")
+        raise UsageError(
+            f"quality {number}: this model has quality levels 0 to {model.num_qualities - 1}"
+        )
     if not model.network.bottleneck(number).ready:
         raise ModelError("this model has no probability tables: its training did not end")
     return number

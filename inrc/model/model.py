@@ -139,7 +139,8 @@ class Model:
         return replace(self, modality=self.modality.renamed(names))
 
     def save(self, path: Path) -> None:
-        """Write the model file."""
+        """Write the model file, with the id of what it holds."""
+        self.id = _identity(self.network, self.card, self.default)
         tensors, same = deduplicate(_tensors(self.network, self.default))
         about = {
             "card": json.dumps(self.card, sort_keys=True),

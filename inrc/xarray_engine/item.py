@@ -173,9 +173,8 @@ class _Values(BackendArray):
         )
 
 
-def _store(path: Path) -> AbstractDataStore:
-    opened: AbstractDataStore = NetCDF4DataStore.open(path)  # type: ignore[no-untyped-call]
-    return opened
+def _store(path: Path) -> Any:  # its methods are not typed
+    return NetCDF4DataStore.open(path)  # type: ignore[no-untyped-call]
 
 
 def _lazy(source: LazyItem | _Kept, name: str, like: xr.Variable) -> xr.Variable:

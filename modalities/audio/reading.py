@@ -136,10 +136,9 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         ):
             yield sound
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
-        reason = one_line(getattr(error, "error_string", error))
+        reason = getattr(error, "error_string", "") or one_line(error)
         raise SignalError(
-            f"{path}: not a WAV, FLAC or Ogg file, or damaged ({reason or 'no reason given'}); "
-            "convert or fetch it again"
+            f"{path}: not a WAV, FLAC or Ogg file, or damaged ({reason}); convert or fetch it again"
         ) from None
 
 

@@ -31,7 +31,7 @@ def save(header: Header, blocks: Iterable[NDArray[np.float64]], path: Path) -> N
     except (soundfile.SoundFileError, OSError, RuntimeError, AssertionError, ValueError) as error:
         if path.is_file():
             path.unlink()
-        reason = one_line(getattr(error, "error_string", error))
+        reason = getattr(error, "error_string", "") or one_line(error)
         raise SignalError(
             f"{path}: cannot be written ({reason}); check the folder and the disk"
         ) from None

@@ -8,8 +8,6 @@ computed in floating point, so its strings are safe only on the machine that wro
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -26,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from inrc.errors import ModelError, one_line
+from inrc.files import atomic_write
 from inrc.signal import Baseline
 from inrc.varint import read_varint, write_varint
 from inrc_modalities.image.baselines import Codec, Levels
@@ -106,7 +105,7 @@ def beside(model: Path, kind: str) -> Path:
 def save(trained: Autoencoders, path: Path) -> None:
     """Write autoencoders, complete or not at all.
 
-    Raises OSError as writing does.
+    Raises InrcError or OSError as `atomic_write` does.
     """
     tensors = {
         f"{lmbda!r}/{name}": tensor.contiguous()
@@ -117,12 +116,8 @@ def save(trained: Autoencoders, path: Path) -> None:
         "version": VERSION, "kind": trained.kind, "lambdas": json.dumps(list(trained.models)),
         "settings": json.dumps(dict(trained.settings)), "sha256": _digest(tensors),
     }  # fmt: skip
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
+    with atomic_write(path, overwrite=True) as part:
         part.write_bytes(dump(tensors, about))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load(path: Path) -> Autoencoders:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from inrc import grid
 from inrc.data import PatchDataset
-from inrc.errors import SignalError, UsageError
+from inrc.errors import SignalError, UsageError, one_line
 from inrc.fetch import Remote, find
 from inrc_modalities.image.data import ImageDataModule
 from inrc_modalities.image.pixels import Pixels
@@ -128,9 +128,8 @@ class CIFAR10(ImageDataModule):
                     self._part(name).parent.mkdir(exist_ok=True)
                     self._part(name).write_bytes(member.read())
         except Exception as error:  # tar, gzip and disks fail in many ways
-            reason = " ".join(str(error).split())
             raise SignalError(
-                f"{archive}: cannot be unpacked ({reason:.80}); remove it and get it again"
+                f"{archive}: cannot be unpacked ({one_line(error):.80}); remove it and get it again"
             ) from None
 
     def _images(self, parts: Mapping[str, str]) -> NDArray[np.uint8]:

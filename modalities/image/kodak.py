@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import PIL.Image
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc.fetch import Remote, fetch
 from inrc_modalities.image.data import ImageDataModule
 from inrc_modalities.image.reading import image_files
@@ -111,7 +111,7 @@ def check(path: Path) -> None:
             kind = f"{image.width} by {image.height} pixels of {image.mode}"
             valid = image.size in SIZES and image.mode == "RGB"
     except Exception as error:  # decoders raise almost anything
-        kind, valid = f"not a PNG ({' '.join(str(error).split())[:80]})", False
+        kind, valid = f"not a PNG ({one_line(error):.80})", False
     if not valid:
         path.unlink()
         raise SignalError(f"{path}: not a Kodak image but {kind}; put the file there by hand")

@@ -17,7 +17,7 @@ from inrc.signal import Baseline, Modality, QueryPlan, Signal, View
 from inrc_modalities.image import autoencoders, baselines, header, losses, quality, sample
 from inrc_modalities.image.pixels import LAYOUTS, Pixels, missing_in, peak, recast
 from inrc_modalities.image.reading import load
-from inrc_modalities.image.writing import FORMATS, check_writable, save
+from inrc_modalities.image.writing import FORMATS, format_for, save
 
 MAX_PATCH = 8192
 """Side of the largest patch in pixels: of 2^26 pixels, three quarters of Pillow's limit."""
@@ -75,7 +75,7 @@ class Image(Modality):
                 f"{self.channels} channel(s); use a model of more channels, or convert the file"
             )
         if path.suffix.lower() in FORMATS:
-            check_writable(pixels, path)
+            format_for(pixels, path)
         array = recast(pixels.array, pixels.mode, layout, pixels.peak)
         height, width = array.shape[:2]
         meta: dict[str, Any] = {

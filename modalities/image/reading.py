@@ -112,7 +112,7 @@ def explained(path: Path) -> Iterator[None]:
         ) from None
     except Exception as error:
         # decoders raise almost anything on damaged bytes: SyntaxError, ValueError, KeyError ...
-        reason = one_line(error) or type(error).__name__
+        reason = one_line(error)
         raise SignalError(f"{path}: damaged or cut short ({reason}); get it again") from None
 
 

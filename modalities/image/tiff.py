@@ -23,7 +23,6 @@ _COLOURS: dict[int, int] = {
 _DECODED = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB)
 # TIFF 6.0: SampleFormat 1 is unsigned; ExtraSamples 1 is premultiplied opacity, 2 is straight
 _UNSIGNED, _PREMULTIPLIED, _STRAIGHT = 1, 1, 2
-_REDUCED = 1  # bit of NewSubfileType
 _TRANSFER, _WHITE, _PRIMARIES, _NODATA = 301, 318, 319, 42113
 _SRGB = {_WHITE: (0.3127, 0.329), _PRIMARIES: (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)}
 _CHROMATICITY_TOLERANCE = 0.001
@@ -43,9 +42,10 @@ def load(path: Path) -> Pixels | None:
         page = tiff.pages.first
         if not isinstance(page, TiffPage):
             raise SignalError(f"{path}: damaged; its first picture has no tags")
-        others = range(1, len(tiff.pages))
-        # smaller copies and their masks come with the picture, other pictures do not
-        if any(not int(tiff.pages.get(i).subfiletype) & _REDUCED for i in others) or _stacked(tiff):
+        others = (tiff.pages.get(i) for i in range(1, len(tiff.pages)))
+        # smaller copies of the picture may follow it, other pictures may not
+        overviews = all(isinstance(other, TiffPage) and other.is_reduced for other in others)
+        if not overviews or _stacked(tiff):
             raise SignalError(
                 f"{path}: {len(tiff.pages)} pictures in one file; save the one you want by itself"
             )
@@ -69,7 +69,7 @@ def _check(path: Path, page: TiffPage) -> None:
         raise PIL.Image.DecompressionBombError(
             f"{page.imagelength * page.imagewidth} pixels, the limit is {limit}"
         )
-    if int(page.subfiletype) & _REDUCED:
+    if page.is_reduced:
         problem = "a preview of another picture; convert that one to TIFF or PNG"
     elif page.photometric not in _COLOURS:
         name = PHOTOMETRIC(page.photometric).name

@@ -20,7 +20,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
-from inrc.errors import InrcError, ModelError, SignalError, UsageError
+from inrc.errors import InrcError, ModelError, SignalError, UsageError, one_line
 from inrc_modalities.image.autoencoders import (
     KINDS,
     STORED,
@@ -225,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         path = beside(args.model, args.codec)
         train_all(args.codec, pictures_in(args.inputs), args.lambdas, settings, path)
     except (InrcError, OSError) as error:
-        print(f"inrc: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"inrc: {one_line(error)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print("inrc: interrupted; run the command again to continue", file=sys.stderr)

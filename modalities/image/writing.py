@@ -63,8 +63,8 @@ FORMATS: dict[str, Format] = {
 """The format to write by suffix; PNG can hold all pixels."""
 
 
-def check_writable(pixels: Pixels, path: Path) -> Format:
-    """The format that the suffix names.
+def format_for(pixels: Pixels, path: Path) -> Format:
+    """The format that the suffix names, if it can hold these pixels.
 
     Raises:
         SignalError: unknown suffix, or a format that cannot hold these pixels or their colours.
@@ -87,9 +87,10 @@ def save(pixels: Pixels, path: Path) -> None:
     """Write an image file, in the format that the suffix names; complete, or not at all.
 
     Raises:
-        SignalError: what `check_writable` refuses, or a failing disk.
+        SignalError: what `format_for` refuses, or a failing disk.
+        InrcError: what `atomic_write` refuses: a folder, or a missing one.
     """
-    form = check_writable(pixels, path)
+    form = format_for(pixels, path)
     try:
         content = _encode(pixels, form)
         with atomic_write(path, overwrite=True) as part:

@@ -159,7 +159,7 @@ class MRI(Modality):
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
         """Bytes that decoding takes: blocks may reach beyond the volume."""
-        header, _ = self._checked(meta)
+        header = declared.check(meta)[0]
         padded = header.volumes * grid.padded(header.space, self._block(header).size)
         return max(super().memory(meta, view), self.query_memory(padded))
 

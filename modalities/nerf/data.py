@@ -13,8 +13,8 @@ class NeRFDataModule(SignalDataModule):
     """Any folder of scenes, searched recursively, or one scene.
 
     A scene is a transforms*.json or an .npz; those whose names end with _test or _val are the
-    held-out views of their neighbours, which are left out of training. One scene alone is learned by
-    the network itself, and its held-out views are its validation data.
+    held-out views of their neighbours, which are left out of training. One scene alone is learned
+    by the network itself, and its held-out views are its validation data.
 
     Args:
         root: folder of scenes, or one scene file; None draws a small sample.

@@ -169,12 +169,12 @@ class NeRF(Modality):
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
         """Bytes that decoding takes: the views of the turntable, and the samples of their rays."""
-        views, _ = self.shape(meta)
+        shown, _ = self.shape(meta)
         height, width = meta["size"]
-        views = views if meta["poses"] is not None else self.frames
+        shown = shown if meta["poses"] is not None else self.frames
         scale = min(max(1.0, view.scale or 1.0), 1e4)
-        rays = min(int(views * height * width * scale**2), DECODED)  # more are refused
-        return self.query_memory(rays) + 128 * views + 4096 * self.samples
+        rays = min(int(shown * height * width * scale**2), views.MAX_RAYS)  # more are refused
+        return self.query_memory(rays) + 128 * shown + 4096 * self.samples
 
     def lossless_size(self, path: Path, signal: Signal) -> int:
         """Bytes of all pixels, of which the signal has some."""

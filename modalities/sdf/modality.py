@@ -22,7 +22,7 @@ from inrc_modalities.sdf.mesh import SUFFIXES, Mesh, load, losses, save
 from inrc_modalities.sdf.place import Place, placed
 from inrc_modalities.sdf.surface import crossed, triangulate
 
-_CORNER_BYTES = 170  # a corner with what is known of it: MOST of them take 1 GiB
+_CORNER_BYTES = 170  # a corner with what is known of it: MAX_POINTS of them take 1 GiB
 
 
 class SDF(Modality):
@@ -147,7 +147,7 @@ class SDF(Modality):
         """Bytes that decoding takes: so many corners are looked at together at most."""
         self.shape(meta)
         side = min(self.resolution * max(1.0, view.scale or 1.0), 4096.0) + 1
-        return min(int(side**3), MOST) * _CORNER_BYTES
+        return min(int(side**3), MAX_POINTS) * _CORNER_BYTES
 
     def lossless_size(self, path: Path, signal: Signal) -> int:
         """Bytes of the file itself, deflated: the points of the signal are not in it."""

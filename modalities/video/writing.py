@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError
+from inrc.errors import SignalError, one_line
 from inrc_modalities.video.clip import LAYOUTS, Clip
 from inrc_modalities.video.frames import ASPECT
 from inrc_modalities.video.pixels import as_yuv
