@@ -10,9 +10,10 @@ from torch.optim import Optimizer
 
 from inrc.adapt import distortion
 from inrc.data import Batch, PatchDataset
-from inrc.errors import InrcError, UsageError
+from inrc.errors import InrcError
 from inrc.methods import Method
 from inrc.module import calibration
+from inrc.module.limits import check_counts, check_latents, check_learning_rates
 from inrc.module.measures import Measures, own_rows, psnr, row_measures
 from inrc.module.schedule import BOTTLENECK_STAGES, FIELD_STAGES, Schedule, frozen
 from inrc.signal import Modality
@@ -65,18 +66,11 @@ class Compressor(L.LightningModule):
     ) -> None:
         super().__init__()
         self.schedule = Schedule(represent, compress, joint, warmup, cosine)
-        for name, count in (
-            ("observations", observations), ("inner_observations", inner_observations),
-        ):  # fmt: skip
-            if count is not None and count < 1:
-                raise UsageError(f"model.{name}: {count}; give 1 or more, or null for all")
-        for name, value in (("lr", lr), ("bottleneck_lr", bottleneck_lr)):
-            if not 0 <= value < float("inf"):
-                raise UsageError(f"model.{name}: {value}; give a number of 0 or more")
+        check_counts({"observations": observations, "inner_observations": inner_observations})
+        check_learning_rates({"lr": lr, "bottleneck_lr": bottleneck_lr})
         self.method = method
         self.network = method.build(modality.point_dim, modality.value_dim, modality)
-        if self.network.field.latent_dim < 1:
-            raise UsageError("model.method: no latents; give a latent_dim of 1 or more")
+        check_latents(self.network.field.latent_dim)
         for bottleneck in self.network.quality_levels:
             bottleneck.prepare()
         self._restored_step = 0
@@ -85,15 +79,11 @@ class Compressor(L.LightningModule):
         self.inner_observations = inner_observations
         self.lr = lr
         self.bottleneck_lr = bottleneck_lr
-        self.needs_latents = any(
-            bottleneck.needs_latents for bottleneck in self.network.quality_levels
-        )
+        levels = self.network.quality_levels
+        self.needs_latents = any(level.needs_latents for level in levels)
         # a bottleneck that does not look at latents has no metric of them
         self.latent_distortion = latent_distortion and self.needs_latents
-        levels = self.network.quality_levels
-        self.needs_metric = self.latent_distortion or any(
-            bottleneck.needs_metric for bottleneck in levels
-        )
+        self.needs_metric = self.latent_distortion or any(level.needs_metric for level in levels)
         size = self.network.field.latent_dim if self.needs_metric else 0
         self.register_buffer("metric", torch.eye(size))
         # an optimizer needs a parameter, also where a method learns nothing
@@ -135,9 +125,8 @@ class Compressor(L.LightningModule):
     def on_train_start(self) -> None:
         """Solve for what has a closed form; raises UsageError as `start_field` does."""
         if self.global_step == 0 and self.network.field.closed_form:
-            calibration.start_field(
-                self.network, self._training_rows, self.device, self.method.name
-            )
+            rows, device = self._training_rows, self.device
+            calibration.start_field(self.network, rows, device, self.method.name)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Start the bottlenecks from the latents when their stage begins."""
