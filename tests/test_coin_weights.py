@@ -4,6 +4,7 @@ import hashlib
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inrc
-from inrc import codec
 from inrc.adapt import Distortion, Problem
 from inrc.entropy import FixedPoint, Float16Bottleneck, HalfOrFixedPoint
 from inrc.entropy.family import EXPONENTS, NUM_WIDTHS, SHAPES, Family, power
@@ -28,7 +28,7 @@ GOLDEN = "de7dea5e829801ffeb2c953a54b60aed"
 """Digest of all tables: files were written with them, so it never changes."""
 
 
-def fitted(tmp: Path, steps: int = 250) -> tuple[Model, torch.Tensor, codec.Callable]:
+def fitted(tmp: Path, steps: int = 250) -> tuple[Model, torch.Tensor, Callable[..., torch.Tensor]]:
     picture(tmp / "a.png")
     model = Model.untrained(COIN(width=12, depth=3, steps=steps, subset=512, spread=1.0), Image())
     signal = model.modality.read(tmp / "a.png")
