@@ -56,16 +56,9 @@ class AudioDataModule(SignalDataModule):
     ) -> None:
         self.sound = Audio(patch, normalise)
         super().__init__(
-            self.sound,
-            root=root,
-            batch_size=batch_size,
-            val_fraction=val_fraction,
-            sample_folder=sample_folder,
-            sample_count=sample_count,
-            seed=seed,
-            workers=workers,
-            skip_bad=skip_bad,
-        )
+            self.sound, root, batch_size, val_fraction, sample_folder, sample_count, seed, workers,
+            skip_bad,
+        )  # fmt: skip
         if rows is not None and rows < 1:
             raise SignalError(f"data.rows: {rows}; give 1 or more, or null for all")
         self.val_root = val_root

@@ -83,14 +83,11 @@ class Reanalysis(ERA5DataModule):
         )  # fmt: skip
         self.slices = slices(source, choice, folder, chosen)
         super().__init__(
-            self.slices[0].parent,
-            levels_as_channels=levels_as_channels,
+            self.slices[0].parent, levels_as_channels=levels_as_channels,
             area_weights=area_weights if chosen is None else chosen.area_weights,
-            exclude_outliers=exclude_outliers,
-            batch_size=batch_size,
-            val_fraction=val_fraction,
+            exclude_outliers=exclude_outliers, batch_size=batch_size, val_fraction=val_fraction,
             workers=workers,
-        )
+        )  # fmt: skip
         if chosen is not None:
             pinned = self.modality.settings() | {"ranges": [list(chosen.range)]}
             self.modality = ERA5(**pinned)

@@ -76,16 +76,9 @@ class ERA5DataModule(SignalDataModule):
             rename=rename,
         )
         super().__init__(
-            modality,
-            root=root,
-            batch_size=batch_size,
-            val_fraction=val_fraction,
-            sample_folder=sample_folder,
-            sample_count=sample_count,
-            seed=seed,
-            workers=workers,
-            skip_bad=skip_bad,
-        )
+            modality, root, batch_size, val_fraction, sample_folder, sample_count, seed, workers,
+            skip_bad,
+        )  # fmt: skip
         if hold_dim is not None and (root is None or not root.is_file()):
             raise UsageError(f"globes: hold_dim {hold_dim} needs root to be one file, not {root}")
         self.variables = variables

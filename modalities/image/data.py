@@ -60,16 +60,9 @@ class ImageDataModule(SignalDataModule):
         skip_bad: bool = False,
     ) -> None:
         super().__init__(
-            Image(patch, channels),
-            root=root,
-            batch_size=batch_size,
-            val_fraction=val_fraction,
-            sample_folder=sample_folder,
-            sample_count=sample_count,
-            seed=seed,
-            workers=workers,
-            skip_bad=skip_bad,
-        )
+            Image(patch, channels), root, batch_size, val_fraction, sample_folder, sample_count,
+            seed, workers, skip_bad,
+        )  # fmt: skip
         if random_patches is not None and (patch is None or random_patches < 1):
             raise UsageError("images: random_patches needs a patch; give both, of 1 or more")
         if shift < 0:

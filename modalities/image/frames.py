@@ -54,14 +54,9 @@ class Vimeo90k(ImageDataModule):
         if min(count, val_count) < 1:
             raise UsageError(f"frames: count {count}, val_count {val_count}; give 1 or more")
         super().__init__(
-            root=root,
-            patch=patch,
-            random_patches=random_patches,
-            flip=flip,
-            batch_size=batch_size,
-            seed=seed,
-            workers=workers,
-        )
+            root=root, patch=patch, random_patches=random_patches, flip=flip,
+            batch_size=batch_size, seed=seed, workers=workers,
+        )  # fmt: skip
         self.frames_root = root
         self.count = count
         self.val_count = val_count

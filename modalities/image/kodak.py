@@ -52,14 +52,9 @@ class Kodak(ImageDataModule):
         workers: int = 0,
     ) -> None:
         super().__init__(
-            root=train_root,
-            val_root=root,
-            patch=patch,
-            flip=flip,
-            random_patches=random_patches,
-            batch_size=batch_size,
-            workers=workers,
-        )
+            root=train_root, val_root=root, patch=patch, flip=flip, random_patches=random_patches,
+            batch_size=batch_size, workers=workers,
+        )  # fmt: skip
         self.train_root = train_root
         self.download = download
 

@@ -91,16 +91,9 @@ class MRIDataModule(SignalDataModule):
         skip_bad: bool = False,
     ) -> None:
         super().__init__(
-            MRI(patch, spacing, percentile),
-            root=root,
-            batch_size=batch_size,
-            val_fraction=val_fraction,
-            sample_folder=sample_folder,
-            sample_count=sample_count,
-            seed=seed,
-            workers=workers,
-            skip_bad=skip_bad,
-        )
+            MRI(patch, spacing, percentile), root, batch_size, val_fraction, sample_folder,
+            sample_count, seed, workers, skip_bad,
+        )  # fmt: skip
         if random_patches < 1:
             raise UsageError("volumes: random_patches must be 1 or more")
         if val_root is not None and root is None:

@@ -72,17 +72,10 @@ class FastMRI(MRIDataModule):
         self.nifti = nifti or root / "nifti"
         self.key = key
         super().__init__(
-            root=self.nifti / "train",
-            val_root=None if val_root is None else self.nifti / "val",
-            patch=patch,
-            spacing=spacing,
-            percentile=percentile,
-            random_patches=random_patches,
-            flip=flip,
-            batch_size=batch_size,
-            val_fraction=val_fraction,
-            workers=workers,
-        )
+            root=self.nifti / "train", val_root=None if val_root is None else self.nifti / "val",
+            patch=patch, spacing=spacing, percentile=percentile, random_patches=random_patches,
+            flip=flip, batch_size=batch_size, val_fraction=val_fraction, workers=workers,
+        )  # fmt: skip
 
     def prepare_data(self) -> None:
         """Write the NIfTI files that do not exist yet."""

@@ -68,16 +68,9 @@ class NeRFDataModule(SignalDataModule):
         skip_bad: bool = False,
     ) -> None:
         super().__init__(
-            NeRF(near, far, bound, samples, background, directions, rays, frames, cameras),
-            root=root,
-            batch_size=batch_size,
-            val_fraction=val_fraction,
-            sample_folder=sample_folder,
-            sample_count=sample_count,
-            seed=seed,
-            workers=workers,
-            skip_bad=skip_bad,
-        )
+            NeRF(near, far, bound, samples, background, directions, rays, frames, cameras), root,
+            batch_size, val_fraction, sample_folder, sample_count, seed, workers, skip_bad,
+        )  # fmt: skip
         if step_rays < 1:
             raise UsageError("scenes: step_rays must be 1 or more")
         if val_root is not None and root is None:
@@ -152,18 +145,10 @@ class NerfSynthetic(NeRFDataModule):
         workers: int = 0,
     ) -> None:
         super().__init__(
-            root=root if scene is None else root / scene,
-            near=2.0,
-            far=6.0,
-            bound=bound,
-            samples=samples,
-            directions=directions,
-            rays=rays,
-            frames=frames,
-            step_rays=step_rays,
-            batch_size=batch_size,
-            workers=workers,
-        )
+            root=root if scene is None else root / scene, near=2.0, far=6.0, bound=bound,
+            samples=samples, directions=directions, rays=rays, frames=frames, step_rays=step_rays,
+            batch_size=batch_size, workers=workers,
+        )  # fmt: skip
 
     def scenes(self, root: Path) -> list[Path]:
         """The training descriptions."""
@@ -207,18 +192,9 @@ class SRNCars(NeRFDataModule):
     ) -> None:
         # cameras on a sphere of radius 1.3 around cars that are one unit long
         super().__init__(
-            root=root,
-            val_root=val_root,
-            near=0.7,
-            far=1.9,
-            bound=0.6,
-            samples=samples,
-            rays=rays,
-            frames=frames,
-            step_rays=step_rays,
-            batch_size=batch_size,
-            workers=workers,
-        )
+            root=root, val_root=val_root, near=0.7, far=1.9, bound=0.6, samples=samples, rays=rays,
+            frames=frames, step_rays=step_rays, batch_size=batch_size, workers=workers,
+        )  # fmt: skip
         if limit is not None and limit < 1:
             raise UsageError("cars: limit must be 1 or more")
         self.limit = limit

@@ -62,16 +62,9 @@ class SDFDataModule(SignalDataModule):
     ) -> None:
         self.shapes = SDF(samples, near, resolution, truncation, field, emphasis, seed)
         super().__init__(
-            self.shapes,
-            root=root,
-            batch_size=batch_size,
-            val_fraction=val_fraction,
-            sample_folder=sample_folder,
-            sample_count=sample_count,
-            seed=seed,
-            workers=workers,
-            skip_bad=skip_bad,
-        )
+            self.shapes, root, batch_size, val_fraction, sample_folder, sample_count, seed,
+            workers, skip_bad,
+        )  # fmt: skip
         if not 1 <= turns <= points.TURNS or (turns > 1 and near > 0):
             raise UsageError(f"meshes: turns {turns}; give 1 to {points.TURNS}, and near: 0")
         self.turns = turns

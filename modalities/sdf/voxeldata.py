@@ -49,16 +49,9 @@ class VoxelDataModule(SignalDataModule):
         skip_bad: bool = False,
     ) -> None:
         super().__init__(
-            Voxels(),
-            root=root,
-            batch_size=batch_size,
-            val_fraction=val_fraction,
-            sample_folder=sample_folder,
-            sample_count=sample_count,
-            seed=seed,
-            workers=workers,
-            skip_bad=skip_bad,
-        )
+            Voxels(), root, batch_size, val_fraction, sample_folder, sample_count, seed, workers,
+            skip_bad,
+        )  # fmt: skip
         self.categories = categories
         self.per_category = per_category
 

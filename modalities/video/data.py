@@ -53,16 +53,9 @@ class VideoDataModule(SignalDataModule):
     ) -> None:
         self.video = Video(patch, chroma)
         super().__init__(
-            self.video,
-            root=root,
-            batch_size=batch_size,
-            val_fraction=val_fraction,
-            sample_folder=sample_folder,
-            sample_count=sample_count,
-            seed=seed,
-            workers=workers,
-            skip_bad=skip_bad,
-        )
+            self.video, root, batch_size, val_fraction, sample_folder, sample_count, seed, workers,
+            skip_bad,
+        )  # fmt: skip
         if random_patches is not None and random_patches < 1:
             raise UsageError(f"data.random_patches: {random_patches}; give 1 or more, or null")
         self.val_root = val_root

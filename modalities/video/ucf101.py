@@ -70,13 +70,9 @@ class UCF101(VideoDataModule):
         if any(count is not None and count < 1 for count in (train_clips, val_clips)):
             raise UsageError("data.train_clips, data.val_clips: give 1 or more, or null for all")
         super().__init__(
-            root=root,
-            patch=patch,
-            chroma=chroma,
-            random_patches=random_patches,
-            batch_size=batch_size,
-            workers=workers,
-        )
+            root=root, patch=patch, chroma=chroma, random_patches=random_patches,
+            batch_size=batch_size, workers=workers,
+        )  # fmt: skip
         self.ucf_root = root
         self.split = split
         self.train_clips = train_clips
