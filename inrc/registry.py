@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import TYPE_CHECKING, Any
 
 from inrc.errors import RegistryError, one_line
@@ -96,8 +96,11 @@ def _plugin(entry: Any) -> Plugin:  # an EntryPoint, or one of the backport wher
     return Plugin(entry.name, entry.value, name, version)
 
 
-def _owner(distribution: Distribution | None) -> tuple[str, str]:
-    """Name and version, as far as its metadata tell."""
+def _owner(distribution: Any) -> tuple[str, str]:
+    """Name and version, as far as the metadata have them.
+
+    The backport `importlib_metadata`, where it is installed, has a Distribution of its own.
+    """
     facts: Mapping[str, str] = {}
     if distribution is not None:
         with suppress(Exception):  # a folder without metadata, in some versions of Python
