@@ -1,6 +1,7 @@
 """The engine gives what xarray's own engine gives of the decoded file."""
 
 import pickle
+import re
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
