@@ -172,7 +172,7 @@ class RelativeBottleneck(Bottleneck):
         return {
             "order": torch.cat(empty + self.blocks).int(),
             "sizes": torch.tensor([len(block) for block in self.blocks], dtype=torch.int32),
-            "together": torch.tensor(self.max_group, dtype=torch.int32),
+            "max_group": torch.tensor(self.max_group, dtype=torch.int32),
         }
 
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
@@ -182,7 +182,7 @@ class RelativeBottleneck(Bottleneck):
         """
         if state:
             sizes, order = state["sizes"].long(), state["order"].long()
-            max_group = int(state["together"])
+            max_group = int(state["max_group"])
             inside = (order >= 0) & (order < self.count)
             if (sizes < 1).any() or not inside.all() or not 1 <= max_group <= MAX_GROUP:
                 raise ContainerError("blocks of weights that the network does not have")

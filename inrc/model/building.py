@@ -1,5 +1,6 @@
-"""A network that a card describes, built without memory and then filled with a file's tensors."""
+"""A network that a card describes, built within limits and then filled with a file's tensors."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -41,24 +42,8 @@ def method_of(name: Any, settings: Any) -> Method:
     return kind(**settings)
 
 
-def outline(method: Method, modality: Modality, tensors: int) -> Network:
-    """The network of a method without memory for its tensors, on torch's meta device.
-
-    Raises:
-        ModelError: settings of a network that has far more than so many tensors.
-    """
-    with torch.device("meta"), _Limited(_FREE_CALLS + _CALLS_PER_TENSOR * tensors):
-        return method.build(modality.point_dim, modality.value_dim, modality)
-
-
-def size(network: Network) -> int:
-    """Bytes of all tensors of a network, which may be an outline."""
-    tensors = [*network.parameters(), *network.buffers()]
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-
-
 def fill(network: Network, tensors: Mapping[str, Tensor]) -> None:
-    """Give an outline its tensors; they are used as they are, and not copied.
+    """Give a network its tensors; they are used as they are, and not copied.
 
     Raises:
         ModelError: other names, shapes or types than the network's.
@@ -78,18 +63,27 @@ def fill(network: Network, tensors: Mapping[str, Tensor]) -> None:
             raise ModelError(f"{key}: is {state[key].dtype}, and the network has {value.dtype}")
     network.load_state_dict(state, assign=True)
     for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
-        if tensor.is_meta:
-            raise ModelError(f"{name}: a tensor of the network that a model file does not hold")
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{name}: has values that are not finite")
 
 
-class _Limited(TorchFunctionMode):
-    """Ends the building of a network whose card declares far more layers than its file holds."""
+class Limits(TorchFunctionMode):
+    """Ends the building of a network that is far larger than its file, before it is allocated.
 
-    def __init__(self, calls: int) -> None:
+    Args:
+        tensors: number of tensors that the network is expected to have.
+        check: called with the bytes that the tensors take so far, before each is allocated; it
+            raises an error for too many.
+
+    Raises:
+        ModelError: settings of a network that has far more tensors.
+    """
+
+    def __init__(self, tensors: int, check: Callable[[int], None]) -> None:
         super().__init__()
-        self.left = calls
+        self.left = _FREE_CALLS + _CALLS_PER_TENSOR * tensors
+        self.check = check
+        self.bytes = 0
 
     def __torch_function__(
         self,
@@ -101,4 +95,23 @@ class _Limited(TorchFunctionMode):
         self.left -= 1
         if self.left < 0:
             raise ModelError("its settings describe far more layers than it has tensors")
+        if func in _FACTORIES:
+            self.bytes += 4 * _values(func, args)
+            self.check(self.bytes)
         return func(*args, **(kwargs or {}))
+
+
+_FACTORIES = (
+    torch.arange, torch.empty, torch.eye, torch.full, torch.linspace, torch.ones, torch.rand,
+    torch.randn, torch.zeros,
+)  # fmt: skip
+
+
+def _values(func: Callable[..., Any], args: Sequence[Any]) -> int:
+    """Number of values of the tensor that a factory is called for."""
+    if func in (torch.arange, torch.linspace):  # steps or end, whichever is given last
+        return max((int(each) for each in args if isinstance(each, int | float)), default=0)
+    if func is torch.eye:
+        return int(args[0]) * int(args[-1])
+    sizes = args[0] if args and isinstance(args[0], Sequence) else args
+    return math.prod(int(each) for each in sizes)

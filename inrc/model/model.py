@@ -26,6 +26,7 @@ from inrc.signal import Modality
 SEARCH = "INRC_MODELS"
 """Environment variable: folders, separated as in PATH, where models are looked up by their id."""
 _DEFAULT = "card.default"
+_FREE_BYTES, _BYTES_PER_BYTE = 64 << 20, 32  # of a network, for its file: quality levels share
 _START_COPIES = 8  # of a network's weights, while those of an untrained one are drawn
 
 
@@ -110,9 +111,13 @@ class Model:
                 raise ContainerError(
                     f"its card names the method {method.name}, which needs a model"
                 )
-            needed = _START_COPIES * building.size(building.outline(method, modality, 100))
-            check_memory(needed, memory_limit(max_memory), "building its network")
-            return Model.untrained(method, modality)
+            limit = memory_limit(max_memory)
+
+            def check(size: int) -> None:
+                check_memory(_START_COPIES * size, limit, "building its network")
+
+            with building.Limits(100, check):
+                return Model.untrained(method, modality)
         except ModelError as error:
             raise ContainerError(f"corrupt .inrc file: its card: {error}") from error
         except (
@@ -218,7 +223,14 @@ def _assemble(path: Path, header: Header) -> Model:
     card = header.card
     modality = building.modality_of(card["modality"]["name"], card["modality"]["settings"])
     method = building.method_of(card["method"]["name"], card["method"]["settings"])
-    network = building.outline(method, modality, len(header.names) + len(header.same))
+    limit = _FREE_BYTES + _BYTES_PER_BYTE * path.stat().st_size
+
+    def check(size: int) -> None:
+        if size > limit:
+            raise ModelError("its settings describe a network that is far larger than the file")
+
+    with building.Limits(len(header.names) + len(header.same), check):
+        network = method.build(modality.point_dim, modality.value_dim, modality)
     with safe_open(path, "pt") as file:
         tensors = restore_duplicates(
             {name: file.get_tensor(name) for name in header.names}, header.same
