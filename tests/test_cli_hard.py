@@ -161,7 +161,7 @@ def test_settings_of_a_card_are_checked(
 @pytest.mark.parametrize(
     ("modality", "settings", "meta"),
     [
-        (Image(patch=8), {"patch": 1 << 20}, {}),
+        (Image(patch=8), {"patch": 1 << 13}, {}),
         (Image(patch=8), {}, {"shape": [9000, 9000]}),
         (Audio(), {"patch": 1 << 40}, {}),
         (Audio(), {}, {"frames": 1 << 31}),

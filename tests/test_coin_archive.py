@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from coin_files import picture
 from PIL import Image as Pillow
 
@@ -139,7 +138,7 @@ def test_a_file_and_a_model_do_not_mix(made: Path) -> None:
     ("words", "says", "code"),
     [
         (["--method", "vcinr"], "needs training", 2),
-        (["--method", "kite"], "is unknown; without a model: coin", 2),
+        (["--method", "kite"], "is unknown; methods without a model: coin", 2),
         (["--method", "coin", "--size", "10"], "like 10x28", 2),
         (["--method", "coin", "--rate", "-1"], "above 0", 2),
         (["--method", "coin", "--rate", "1e-9"], "the smallest network takes more", 2),
@@ -179,33 +178,3 @@ def test_progress_of_a_run_is_told_as_it_goes(made: Path) -> None:
     shares = [done / total for done, total in seen]
     assert len(shares) > 10 and shares == sorted(shares)
     assert shares[0] < 0.2 and shares[-1] == 1.0
-
-
-OLD = (
-    "89494e5202000000000000012e0094a5696d61676582a57061746368c0a86368616e6e656c7303a4636f696e"
-    "82a5776964746803a56465707468020240019b346969a25e415efac4d6650cc5198905a993d8389632e4e6a7"
-    "a42e0e72775ac690925a5092c1b19ca1b8342d2db3620948e91286cce4e4031397268138005eb48218cdc2b7"
-    "295e2e823d122528487bddc8704392a43dad7c6cce75f32ec6e88a35f41295d80a4ea15d60624598af64c5ba"
-    "898627305908b8064dca0690093f82989235c9f69c789ac0393c83b4d1a8fc5f85b082ed103a1a01d4e5dbd9"
-    "06116b54fb"
-)
-"""Two images of 6 by 8 pixels by networks of 2x3, of the first release; it decodes for ever."""
-
-
-OLD_SYMBOLS = (
-    46, 50, 39, 43, 25, 29, 11, 943, -1863, -1191, -745, 28, -226, 2120, -2, 0, -113, 104, 0, -4,
-    -4, 63, 2, 2, -4, -91, 89, 24, -16, 6, 7, 19, 17, -11, -19, -20, 51, 69, 80,
-)  # fmt: skip
-
-
-def test_an_old_file_decodes_to_what_it_always_did() -> None:
-    data = bytes.fromhex(OLD)
-    model = Model.of(peek(data))
-    opened = codec.open_archive(data, model)
-    bottleneck = model.network.bottleneck(opened.archive.quality)
-    symbols = bottleneck.decompress(opened.archive.payload, 2)
-    assert tuple(symbols[1].tolist()) == OLD_SYMBOLS
-    assert bottleneck.compress(symbols) == opened.archive.payload
-    features = inrc.decompress(data, item="b.png").features[0, ::11, 0]
-    expected = torch.tensor([0.02103, 0.09609, 0.22197, 0.46406, 0.59798])
-    torch.testing.assert_close(features, expected, rtol=0, atol=2e-5)

@@ -195,7 +195,7 @@ def test_a_codec_that_refuses_a_file_is_asked_twice_and_not_again(
 ) -> None:
     """Every refusal is a row, and the other codecs and files are measured."""
     stubborn = Baseline("Stubborn", "q", (1.0, 2.0, 3.0, 4.0), refuse, lambda data, a, b: None)
-    monkeypatch.setattr("inrc_modalities.image.modality.Image.baselines", lambda self: [stubborn])
+    monkeypatch.setattr(Picture, "baselines", lambda self, model=None: [stubborn])
     monkeypatch.setattr(sys.modules["inrc.evaluation.evaluate"], "Workers", Here)
     image = sorted((run / "sample").glob("*.png"))[0]
     plan = Plan([image], run / "codec.safetensors", [0], ["Stubborn", "PCA"], repeats=0)
@@ -219,7 +219,7 @@ def test_a_codec_goes_on_with_all_files_until_each_is_past_ours(
         shutil.copy(original, decoded)  # better than ours
 
     made = Baseline("Made", "q", (1.0, 2.0, 3.0, 4.0, 5.0), encode, decode)
-    monkeypatch.setattr("inrc_modalities.image.modality.Image.baselines", lambda self: [made])
+    monkeypatch.setattr(Picture, "baselines", lambda self, model=None: [made])
     monkeypatch.setattr(sys.modules["inrc.evaluation.evaluate"], "Workers", Here)
     for files, last in (([fast], 2.0), ([slow, fast], 3.0)):
         plan = Plan(files, run / "codec.safetensors", [0], ["Made"], repeats=0)

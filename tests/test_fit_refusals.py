@@ -54,7 +54,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (
             ["--data.root={folder}/damaged"],
             1,
-            "damaged/1.wav: cut short; its end is missing; --data.skip_bad true leaves out",
+            "damaged/1.wav: cut short, its end is missing; fetch or make it again; "
+            "--data.skip_bad true leaves out",
         ),
     ],
 )
@@ -74,7 +75,8 @@ def test_bad_files_are_left_out_if_asked(folder: Path, capsys: Capture) -> None:
     assert cli.lightning(["fit", "--config", str(folder / "tiny.yaml"), *words]) == 0
     said = capsys.readouterr()
     skipped = [line for line in said.err.splitlines() if line.startswith("skipped")]
-    assert skipped == [f"skipped {folder}/damaged/1.wav: cut short; its end is missing"]
+    reason = "cut short, its end is missing; fetch or make it again"
+    assert skipped == [f"skipped {folder}/damaged/1.wav: {reason}"]
     assert "1 validation file in" in said.out
 
 

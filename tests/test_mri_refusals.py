@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mri_files import QUICK, back, ramp, save
 
-from inrc.errors import SignalError
+from inrc.errors import InrcError, SignalError
 from inrc.signal import Signal, View
 from inrc_modalities.mri import MRI
 from inrc_modalities.mri.layout import FIELDS, MAX_EXTRA, SIZES
@@ -189,6 +189,6 @@ def test_settings_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     short = Signal(signal.queries[:, :9], signal.features[:, :9], (9,), signal.meta)
     with pytest.raises(SignalError, match="do not fit"):
         MRI().write(short, tmp_path / "b.nii")
-    with pytest.raises(SignalError, match="cannot be written"):
+    with pytest.raises(InrcError, match="its folder does not exist"):
         MRI().write(signal, tmp_path / "nowhere" / "b.nii")
     assert not (tmp_path / "b.nii").exists()

@@ -104,7 +104,7 @@ def test_what_can_be_no_name(
         (["tide", "-o", "full"], "full: exists already; name a new folder with -o"),
         (["tide", "-o", "file"], "file: exists already"),
         (["tide", "-o", "dangling"], "dangling: exists already"),
-        (["tide", "-o", "no/such"], "no: no such folder"),
+        (["tide", "-o", "no/such"], "no/such: its folder does not exist; create no first"),
         (["tide", "-o", "."], ".: exists already"),
     ],
 )

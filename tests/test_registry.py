@@ -183,7 +183,7 @@ def guests(install: Install, tmp_path: Path) -> dict[str, str]:
     install("two", "twice", "two_plugin", GOOD)
     return {
         "gone": "ModuleNotFoundError: No module named 'gone_plugin'",
-        "newer": f"written for contract {CONTRACT + 1} and this inrc has {CONTRACT}: update inrc",
+        "newer": f"written for contract {CONTRACT + 1} and this inrc has {CONTRACT}; update inrc",
         "plain": "it is not a Modality",
         "quit": "SystemExit: 3",
         "reef": "ValueError: two lines",

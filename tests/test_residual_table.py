@@ -33,7 +33,7 @@ def rough(points: Tensor, rows: int, channels: int = 2, seed: int = 1) -> Tensor
 def field(points: Tensor, residual_table: int, latent: int = 6) -> BasisField:
     torch.manual_seed(0)
     return BasisField(
-        points.shape[-1], 2, latent, 48, 32, 20.0, hidden=0, residual_table=residual_table
+        points.shape[-1], 2, latent, 48, 32, 20.0, field_hidden=0, residual_table=residual_table
     )
 
 

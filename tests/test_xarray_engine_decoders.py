@@ -167,6 +167,7 @@ def test_dask_reads_chunks(both: tuple[Path, Path], count: list[int]) -> None:
     dask = pytest.importorskip("dask")
     archive, decoded = both
     with (
+        warnings.catch_warnings(action="ignore", category=UserWarning),  # of smaller chunks
         dask.config.set(scheduler="threads", num_workers=8),
         xr.open_dataset(archive, chunks={"time": 1, "lon": 7}) as opened,
         xr.open_dataset(decoded) as expected,

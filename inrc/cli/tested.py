@@ -7,7 +7,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from inrc.cli.export import CODEC, measured, modelled, table
-from inrc.errors import UsageError
+from inrc.errors import ContainerError, UsageError
 from inrc.model import Model
 from inrc.module import Compressor
 
@@ -47,7 +47,7 @@ class Tested(Callback):
             bottleneck.finish()  # a model file does not hold what only training needs
         try:
             pl_module.network.load_state_dict(self.model.network.state_dict())
-        except (RuntimeError, KeyError, ValueError) as error:
+        except (ContainerError, RuntimeError, KeyError, ValueError) as error:
             raise UsageError(
                 f"{path}: trained with another configuration; use the recipe of its training"
             ) from error

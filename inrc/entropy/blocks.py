@@ -13,7 +13,7 @@ BITS_TOLERANCE = 0.3
 """Bits around 16 to which a block is tempered before it is coded."""
 
 
-def partition(cost: Float[Tensor, "W"], limit: int, negligible: float) -> list[Int[Tensor, "D"]]:
+def partition(cost: Float[Tensor, "W"], limit: int, negligible: float) -> list[Int[Tensor, "_"]]:
     """Blocks of at most `limit` weights with mean costs of at most 16 bits in total.
 
     A random order, the same in every run, is filled in greedily (COMBINER, arXiv:2305.19185, sec.

@@ -66,7 +66,7 @@ class Refinement:
     """
 
     def __init__(
-        self, posterior: Posterior, coder: BlockCoder, blocks: list[Int[Tensor, "D"]],
+        self, posterior: Posterior, coder: BlockCoder, blocks: list[Int[Tensor, "_"]],
         distort: Distort, beta: float,
     ) -> None:  # fmt: skip
         mean = posterior.mean
