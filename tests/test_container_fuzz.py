@@ -10,7 +10,7 @@ CASES = int(os.environ.get("INRC_FUZZ_CASES", "1000000"))
 
 @pytest.mark.filterwarnings("ignore")
 def test_some_thousand_damaged_archives() -> None:
-    outcome = run(3_000, 1)
+    outcome = run(1_500, 1)
     assert not outcome.failures
     assert {"opened", "decoded", "ContainerError"} <= set(outcome.ends)
 
