@@ -166,7 +166,7 @@ def between(errors: Sequence[float], sizes: Sequence[float], target: float) -> f
 
 
 def save(results: object, path: Path) -> None:
-    """Write results as JSON; a number that is none becomes null."""
+    """Write results as JSON; NaN becomes null."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(_plain(results), indent=1) + "\n")
 

@@ -69,8 +69,8 @@ class Signal:
         if prod(self.shape) != self.features.shape[0] * self.features.shape[1]:
             raise SignalError(f"signal: {self.parts} parts do not make up {self.shape}; join them")
         shape = self.shape if channels == 1 else (*self.shape, channels)
-        found: NDArray[np.float32] = self.features.detach().cpu().numpy().reshape(shape)
-        return found
+        array: NDArray[np.float32] = self.features.detach().cpu().numpy().reshape(shape)
+        return array
 
 
 @dataclass(frozen=True)
@@ -261,8 +261,8 @@ class Modality(ABC):
 
     def suffix(self, meta: Mapping[str, Any]) -> str:
         """What a decoded file's name ends with where nobody said; default: meta's "suffix"."""
-        found = meta.get("suffix")
-        return found if found in self.suffixes else self.suffixes[0]
+        suffix = meta.get("suffix")
+        return suffix if suffix in self.suffixes else self.suffixes[0]
 
     @classmethod
     def ending(cls, name: str) -> str:

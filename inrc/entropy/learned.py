@@ -36,7 +36,7 @@ class LearnedBottleneck(Rounding):
     covariance of the latents, the coordinates n = R^T H^(1/2) (z - mean) are uncorrelated and an
     error in any of them is an error of the signal (the Karhunen-Loeve transform in the metric of
     the signal). There one step fits all: at high resolution bits + weight * mse is least at
-    step = sqrt(6 / (weight * observations * ln 2)). Residual networks, zero at the start, bend
+    step = sqrt(6 / (weight * observations * ln 2)). Residual networks, zero at the start, change
     both transforms from there, and every step size is learned.
 
     Symbols are rounded rate-distortion optimally: the nearest integer, its neighbour towards zero

@@ -1,4 +1,4 @@
-"""Basis: a linear field in closed form, which a network may bend."""
+"""Basis: a linear field in closed form, with an optional residual network."""
 
 from dataclasses import dataclass, field
 
@@ -27,7 +27,7 @@ class Basis(Method):
         step_size: size of the steps after the first, relative to a full step.
         lambdas: for each quality level, the bits per observation that one unit of mean squared
             error is worth.
-        bottleneck_hidden: units of the networks that bend the bottleneck's transforms; 0 for none.
+        bottleneck_hidden: width of the residual networks of the bottleneck's transforms; 0 for linear ones.
         residual_table: functions that are tabulated at the points of the training signals, in
             addition to the sines; 0 for none.
     """
