@@ -35,8 +35,8 @@ class LearnedBottleneck(Rounding):
     The transforms start at the best linear ones. With mse ~ d^T H d for a latent error d, and the
     covariance of the latents, the coordinates n = R^T H^(1/2) (z - mean) are uncorrelated and an
     error in any of them is an error of the signal (the Karhunen-Loeve transform in the metric of
-    the signal). There one step fits all: at high resolution bits + weight * mse is least at
-    step = sqrt(6 / (weight * observations * ln 2)). Residual networks, zero at the start, change
+    the signal). There one step fits all: at high resolution bits + lmbda * mse is least at
+    step = sqrt(6 / (lmbda * observations * ln 2)). Residual networks, zero at the start, change
     both transforms from there, and every step size is learned.
 
     Symbols are rounded rate-distortion optimally: the nearest integer, its neighbour towards zero

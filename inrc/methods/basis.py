@@ -27,7 +27,8 @@ class Basis(Method):
         step_size: size of the steps after the first, relative to a full step.
         lambdas: for each quality level, the bits per observation that one unit of mean squared
             error is worth.
-        bottleneck_hidden: width of the residual networks of the bottleneck's transforms; 0 for linear ones.
+        bottleneck_hidden: width of the residual networks of the bottleneck's transforms; 0 for
+            linear ones.
         residual_table: functions that are tabulated at the points of the training signals, in
             addition to the sines; 0 for none.
     """

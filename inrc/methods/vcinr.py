@@ -32,7 +32,8 @@ class VCINR(Method):
         recompute: save memory in training: compute activations again instead of keeping them.
         lambdas: for each quality level, the bits per observation that one unit of mean squared
             error is worth.
-        bottleneck_hidden: width of the residual networks of the bottleneck's transforms; 0 for linear ones.
+        bottleneck_hidden: width of the residual networks of the bottleneck's transforms; 0 for
+            linear ones.
     """
 
     name = "vcinr"
