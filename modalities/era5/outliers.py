@@ -26,7 +26,7 @@ def find(
         Where the outliers are, or None without any; and the 1st and the 99th percentile.
     """
     with np.errstate(invalid="ignore"):
-        suspects = ~(np.abs(values) <= _FACTOR) & ~unknown
+        suspects = ~((values <= _FACTOR) & (values >= -_FACTOR)) & ~unknown  # NaN is one
     if not suspects.any():
         return None, (0.0, 0.0)
     finite = values[~unknown & np.isfinite(values)]

@@ -66,7 +66,7 @@ def raw(variable: Variable) -> NDArray[Any]:
     if is_text(variable):
         return np.asarray(variable[...], object)
     values = np.asarray(variable[...])
-    return values.astype(values.dtype.newbyteorder("="))
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def attributes(owner: netCDF4.Dataset | Variable, where: str) -> dict[str, Any]:

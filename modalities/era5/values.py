@@ -87,7 +87,10 @@ class Packing:
 
     def unpack(self, stored: NDArray[Any]) -> NDArray[np.float64]:
         """Physical values; arbitrary where they are missing."""
-        return stored.view(self.numbers).astype(np.float64) * self.scale + self.offset
+        values = stored.view(self.numbers).astype(np.float64)
+        values *= self.scale  # in place: a copy of a large field is memory that decoding lacks
+        values += self.offset
+        return values
 
     def pack(self, values: NDArray[np.float64]) -> NDArray[Any]:
         """The nearest stored values that are valid and not missing."""
