@@ -12,7 +12,10 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from video_files import encoded, plain, smooth
 
+from inrc import codec
 from inrc.errors import SignalError
+from inrc.methods import COIN
+from inrc.model import Model
 from inrc_modalities.video import Video, sample
 from inrc_modalities.video.writing import save
 
@@ -93,11 +96,24 @@ def test_a_file_that_cannot_be_read_has_no_list(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mov", ".avi", ".webm", ".m4v"])
 def test_formats_that_are_only_read_are_measured_without_loss(tmp_path: Path, suffix: str) -> None:
-    codec = "libvpx" if suffix == ".webm" else "libx264"
-    path = encoded(tmp_path / f"a{suffix}", plain("yuv420p", 3), codec)
+    encoder = "libvpx" if suffix == ".webm" else "libx264"
+    path = encoded(tmp_path / f"a{suffix}", plain("yuv420p", 3), encoder)
     assert Video.accepts(path) and Video().measurable(path) == ".mkv"
     signal = Video().read(path)
     with pytest.raises(SignalError, match=rf"cannot write '\{suffix}'; use one of"):
         Video().write(signal, tmp_path / f"b{suffix}")
     Video().write(signal, tmp_path / "b.mkv")
     assert Video().measure(path, tmp_path / "b.mkv")["psnr"] == float("inf")
+
+
+def test_an_archive_of_files_that_are_only_read_decodes_to_a_folder(tmp_path: Path) -> None:
+    names = ("a.mov", "b.mov", "b.mkv")
+    for name in names:
+        encoded(tmp_path / name, plain("yuv420p", 3), "libx264")
+    model = Model.untrained(COIN(width=4, depth=1, steps=4), Video())
+    made = codec.compress([tmp_path / name for name in names], model, steps=4)
+    written = codec.decompress(made.data, model, tmp_path / "out")
+    assert [path.name for path in written] == ["a.mkv", "b.mov.mkv", "b.mkv"]
+    alone = codec.compress([tmp_path / "a.mov"], model, steps=4)
+    with pytest.raises(SignalError, match=r"out/c\.mov: cannot write '\.mov'"):
+        codec.decompress(alone.data, model, tmp_path / "out" / "c.mov")

@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from inrc.codec.decoding import Opened, open_archive, reported
+from inrc.container import Item
+from inrc.errors import SignalError
 from inrc.files import atomic_write, check_all_writable, check_writable, make_folder
 from inrc.metrics import mean_measures
 from inrc.model import Model
-from inrc.signal import View
+from inrc.signal import Modality, View
 
 Report = Callable[[int, int], None]
 """Progress: (done, of)."""
@@ -34,7 +36,7 @@ def decompress(
     opened = open_archive(data, model, max_memory)
     items = opened.archive.items
     if len(items) > 1:
-        targets = [output / item.name for item in items]
+        targets = [output / name for name in _native_names(items, opened.model.modality)]
         check_all_writable(targets, overwrite)
     else:
         targets = [output]
@@ -57,6 +59,19 @@ def measure(
     return mean_measures(rows)
 
 
+def _native_names(items: Sequence[Item], modality: Modality) -> list[str]:
+    """Names of the decoded files: those of the items, with a suffix that can be written."""
+    names = [item.name for item in items]
+    for number, item in enumerate(items):
+        suffix = modality.ending(item.name)
+        if suffix.lower() not in modality.suffixes:
+            stem = item.name.removesuffix(suffix)
+            written = modality.suffix(item.meta)
+            taken = {*names[:number], *(other.name for other in items)}
+            names[number] = stem + written if stem + written not in taken else item.name + written
+    return names
+
+
 def _write(
     opened: Opened,
     targets: Sequence[Path],
@@ -69,7 +84,10 @@ def _write(
     for number, (path, signal) in enumerate(zip(targets, signals, strict=True)):
         make_folder(path.parent)
         with atomic_write(path, overwrite) as part, reported(str(path)):
-            opened.model.modality.write(signal, part)
+            try:
+                opened.model.modality.write(signal, part)
+            except SignalError as error:  # names the file that is not in its place yet
+                raise SignalError(str(error).replace(str(part), str(path))) from error
         written.append(path)
         if report:
             report(number + 1, len(targets))
