@@ -72,7 +72,10 @@ def test_a_name_that_cannot_be_written_is_told_before_the_first_file(
     for number, path in enumerate(paths):
         picture(path, phase=number)
     file = tmp_path / "f.inrc"
-    for name, said in (("\ud800.png", "not a valid file name"), ("x" * 300, "name of 300 bytes")):
+    for name, said in (
+        ("\ud800.png", "not a valid file name"),
+        ("x" * 300 + ".png", "name of 304 bytes"),
+    ):
 
         def renamed(rows: list[Any], name: str = name) -> None:
             rows[1][0] = name

@@ -92,7 +92,12 @@ def test_a_signal_stops_a_run_that_can_go_on(
         step(self, batch, batch_idx)
 
     monkeypatch.setattr(Compressor, "on_train_batch_start", stopped)
-    code, line = failure(fit, capsys)
+    # a shell starts background jobs with SIGINT ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, line = failure(fit, capsys)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert code == expected and "no codec was exported" in line
     assert cli.main([*fit, "--ckpt_path=last"]) == 0
     resumed = steps[4:]
