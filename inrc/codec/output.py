@@ -61,14 +61,16 @@ def measure(
 
 def _native_names(items: Sequence[Item], modality: Modality) -> list[str]:
     """Names of the decoded files: those of the items, with a suffix that can be written."""
-    names = [item.name for item in items]
-    for number, item in enumerate(items):
-        suffix = modality.ending(item.name)
+    taken = {item.name for item in items}
+    names = []
+    for item in items:
+        name, suffix = item.name, modality.ending(item.name)
         if suffix.lower() not in modality.suffixes:
-            stem = item.name.removesuffix(suffix)
             written = modality.suffix(item.meta)
-            taken = {*names[:number], *(other.name for other in items)}
-            names[number] = stem + written if stem + written not in taken else item.name + written
+            name = name.removesuffix(suffix) + written
+            name = item.name + written if name in taken else name
+            taken.add(name)
+        names.append(name)
     return names
 
 
