@@ -17,10 +17,11 @@ from inrc.module import Compressor
 Capture = pytest.CaptureFixture[str]
 
 
-def described(kind: type) -> set[str]:
-    """Arguments that a class's docstring, or that of a class it inherits from, explains."""
-    texts = [parse(each.__doc__ or "").params for each in kind.__mro__[:-1]]
-    return {param.arg_name for params in texts for param in params if param.description}
+def described(kind: type) -> dict[str, str]:
+    """Arguments and their sentences, in a class's docstring or that of a class it inherits from."""
+    texts = [parse(each.__doc__ or "").params for each in reversed(kind.__mro__[:-1])]
+    pairs = [(param.arg_name, param.description or "") for params in texts for param in params]
+    return {name: " ".join(sentence.split()) for name, sentence in pairs if sentence}
 
 
 def arguments(kind: type) -> list[str]:
@@ -70,6 +71,17 @@ def test_help_has_the_sentences_and_nothing_that_has_no_effect(capsys: Capture) 
         assert name == "modality" or f"--model.{name} " in said
     assert "--ckpt_path" in said and "optimizer steps of the first stage" in said
     assert "--optimizer" not in said and "--lr_scheduler" not in said
+
+
+@pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.__name__)
+def test_help_explains_each_setting_of_a_method(
+    kind: type[Method], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "500")  # no sentence is broken at a hyphen
+    said = shown(["fit", "--model.method.help", f"inrc.methods.{kind.__name__}"], capsys)
+    sentences = described(kind)
+    for name in arguments(kind):
+        assert f"--model.method.{name} " in said and sentences[name] in said
 
 
 @pytest.mark.parametrize("verb", sorted(fit.COMMANDS))

@@ -10,7 +10,7 @@ from inrc.entropy import Bottleneck, FixedPoint, HalfOrFixedPoint
 from inrc.errors import ModelError, UsageError
 from inrc.fields import PerSignalSiren
 from inrc.fields.own import parameters
-from inrc.methods.method import Method
+from inrc.methods.families import SirenMethod
 from inrc.methods.network import Network, Observer
 
 MAX_PARAMETERS = 1 << 24
@@ -41,7 +41,7 @@ FLOAT_LOSS = 0.002
 
 
 @dataclass
-class COIN(Method):
+class COIN(SirenMethod):
     """COIN (arXiv:2103.03123): the weights of one SIREN per signal. There is nothing to train.
 
     As in the paper: `depth` sine layers of `width` units, w0 = 30 in all of them, the best weights
@@ -54,9 +54,6 @@ class COIN(Method):
     The paper's run, except for Adam, is steps=50000, lr=2e-4, subset=None, constant=True, spread=1.
 
     Args:
-        width: units of a layer.
-        depth: sine layers.
-        w0: frequency of the sines, in radians per unit of a coordinate.
         steps: optimizer steps for a file.
         lr: highest learning rate; None chooses 1e-2 / depth.
         subset: observations of a step; None uses all.

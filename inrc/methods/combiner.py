@@ -6,12 +6,12 @@ from inrc.adapt import Variational
 from inrc.entropy import Candidates, RelativeBottleneck, Schedule
 from inrc.fields import BayesianSiren
 from inrc.gaussian import Prior
-from inrc.methods.method import Method
+from inrc.methods.families import SirenMethod
 from inrc.methods.network import Network, Observer
 
 
 @dataclass
-class COMBINER(Method):
+class COMBINER(SirenMethod):
     """COMBINER (arXiv:2305.19185), with steps towards RECOMBINER (arXiv:2309.17182).
 
     As in the paper: a factorised posterior over all weights of a small SIREN, a shared prior by
@@ -27,8 +27,6 @@ class COMBINER(Method):
     `betas` are ordered from the lowest rate, which has the largest beta, to the highest.
 
     Args:
-        width: units of a layer.
-        depth: sine layers.
         embedding: number of Fourier features of a coordinate.
         finest: highest frequency of the Fourier features.
         w0: frequency of the sines, in radians per unit.
@@ -52,7 +50,6 @@ class COMBINER(Method):
     depth: int = 3
     embedding: int = 32
     finest: float = 16.0
-    w0: float = 30.0
     mixed: bool = False
     betas: list[float] = field(default_factory=lambda: [2e-5, 5e-6, 1e-6])
     sigma: float = 0.5

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
+from inspect import isabstract
 from typing import Any, ClassVar
 
 from inrc.errors import ModelError, UsageError
@@ -43,15 +44,23 @@ class Method(ABC):
         raise UsageError(f"method {self.name}: has no size to choose for a rate")
 
     @classmethod
+    def known(cls) -> "dict[str, type[Method]]":
+        """All methods that are imported, by their names."""
+        known = {} if isabstract(cls) else {cls.name: cls}
+        for each in cls.__subclasses__():
+            known = each.known() | known  # a name that is inherited stays that of the base
+        return known
+
+    @classmethod
     def untrained(cls, name: str) -> "Method":
         """A method that needs no model, by its name, with default settings.
 
         Raises UsageError if the method is unknown or needs training.
         """
-        ready = {method.name: method for method in Method.__subclasses__() if not method.learns}
+        known = Method.known()
+        ready = {each: method for each, method in known.items() if not method.learns}
         if name in ready:
             return ready[name]()
-        known = {method.name for method in Method.__subclasses__()}
         reason = "needs training; use inrc fit" if name in known else "is unknown"
         others = ", ".join(sorted(ready))
         raise UsageError(f"method {name!r} {reason}; methods without a model: {others}")
@@ -59,7 +68,7 @@ class Method(ABC):
     @classmethod
     def kind(cls, name: str) -> "type[Method]":
         """The class of a method. Raises ModelError if the name is unknown."""
-        methods = {method.name: method for method in Method.__subclasses__()}
+        methods = Method.known()
         if name not in methods:
             raise ModelError(f"unknown method {name!r}; use one of {', '.join(sorted(methods))}")
         return methods[name]

@@ -6,12 +6,12 @@ from inrc.adapt import MetaSGD
 from inrc.entropy import SparseBottleneck
 from inrc.fields import SparseSiren, SparseWeightSiren
 from inrc.fields.sparse import gates_and_changes
-from inrc.methods.method import Method
+from inrc.methods.families import SirenMethod
 from inrc.methods.network import Network, Observer
 
 
 @dataclass
-class MSCN(Method):
+class MSCN(SirenMethod):
     """Meta-learned sparse compression networks (arXiv:2205.08957): gates select modulations.
 
     Initial modulations, initial log alpha of their gates, and step sizes of both are meta-learned
@@ -22,9 +22,6 @@ class MSCN(Method):
     `refine` steps adapt their values to the modulations that are left out.
 
     Args:
-        width: units of a layer.
-        depth: sine layers.
-        w0: frequency of the sines.
         structured: modulate by one shift for every unit; False modulates every weight and bias.
         steps: gradient steps of the inner loop.
         lr: first step size of the modulations.
@@ -36,9 +33,6 @@ class MSCN(Method):
     """
 
     name = "mscn"
-    width: int = 64
-    depth: int = 5
-    w0: float = 30.0
     structured: bool = True
     steps: int = 3
     lr: float = 0.03

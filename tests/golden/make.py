@@ -92,21 +92,12 @@ def with_models(sample: Path) -> dict[str, tuple[SignalDataModule, Method]]:
             AudioDataModule(
                 batch_size=64, val_fraction=0.1, sample_folder=sample / "n", sample_count=8
             ),
-            Basis(16, 32, 16, w0=10.0, field_hidden=0, bottleneck_hidden=0, lambdas=[1e4, 1e6]),
+            Basis(16, [1e4, 1e6], 0, 32, 16, w0=10.0, field_hidden=0),
         ),
         # a field with tabulated residuals
         "residuals": (
             globes("residuals", 16),
-            Basis(
-                8,
-                64,
-                16,
-                w0=20.0,
-                field_hidden=0,
-                bottleneck_hidden=0,
-                lambdas=[1e4, 1e6],
-                residual_table=4,
-            ),
+            Basis(8, [1e4, 1e6], 0, 64, 16, w0=20.0, field_hidden=0, residual_table=4),
         ),
         # candidates of relative entropy coding, and parts that share their blocks
         "candidates": (
