@@ -20,10 +20,14 @@ TABLE = {
 FLOORS = list(TABLE)
 """From low to high; a room imports from lower floors only."""
 
-FOR_PLUGINS = {"signal", "grid", "data", "metrics", "errors", "fetch", "files", "varint"}
+FOR_PLUGINS = {
+    "signal", "grid", "data", "metrics", "errors", "lazy", "fetch", "files", "varint",
+}  # fmt: skip
 TENSORS_ONLY = {"gaussian", "fields", "adapt", "basis", "entropy"}
 WITH_LIGHTNING = {"module", "data", "cli"}
-WITHOUT_TORCH = ["errors", "varint", "memory", "files", "fetch", "container", "registry", "cli"]
+WITHOUT_TORCH = [
+    "errors", "lazy", "varint", "memory", "files", "fetch", "container", "registry", "cli",
+]  # fmt: skip
 
 
 def sources(folder: str, package: str) -> dict[str, Path]:

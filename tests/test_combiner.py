@@ -23,6 +23,7 @@ from inrc.errors import ContainerError
 from inrc.fields import BayesianSiren
 from inrc.gaussian import (
     NATS,
+    Gaussian,
     Posterior,
     Prior,
     deviation,
@@ -75,24 +76,22 @@ def test_the_inverse_normal_agrees_with_python_and_the_logarithm_with_numpy() ->
     np.testing.assert_allclose(logarithm(x), np.log(x), rtol=1e-15, atol=1e-16)
 
 
-def gaussians(*shape: int) -> tuple[torch.Tensor, ...]:
-    return (
-        torch.randn(shape), torch.rand(shape) + 0.05, torch.randn(shape[-1:]),
-        torch.rand(shape[-1:]) + 0.2,
-    )  # fmt: skip
+def gaussians(*shape: int) -> tuple[Gaussian, Gaussian]:
+    """Posteriors, and their prior."""
+    posterior = Gaussian(torch.randn(shape), torch.rand(shape) + 0.05)
+    return posterior, Gaussian(torch.randn(shape[-1:]), torch.rand(shape[-1:]) + 0.2)
 
 
 def test_the_divergence_is_that_of_torch() -> None:
     torch.manual_seed(0)
-    mean, sigma, prior_mean, prior_sigma = (x.double() for x in gaussians(40, 9))
-    expected = kl_divergence(Normal(mean, sigma), Normal(prior_mean, prior_sigma))
-    torch.testing.assert_close(divergence(mean, sigma, prior_mean, prior_sigma), expected)
-    torch.testing.assert_close(deviation(inverse_deviation(sigma)), sigma)
+    q, p = (each.double() for each in gaussians(40, 9))
+    torch.testing.assert_close(divergence(q, p), kl_divergence(Normal(*q), Normal(*p)))
+    torch.testing.assert_close(deviation(inverse_deviation(q.sigma)), q.sigma)
 
 
 def test_the_prior_in_closed_form_is_where_gradient_descent_ends() -> None:
     torch.manual_seed(0)
-    mean, sigma, *_ = gaussians(30, 5)
+    (mean, sigma), _ = gaussians(30, 5)
     rho = inverse_deviation(sigma)
     prior = Prior(torch.zeros(5), 1.0, 0.1)
     prior.update(mean, rho)
@@ -116,7 +115,7 @@ def test_the_prior_in_closed_form_is_where_gradient_descent_ends() -> None:
 def test_a_step_of_a_posterior_is_adam_on_the_whole_objective() -> None:
     """Against autograd and torch's own Adam, with a distortion that is a quadratic."""
     torch.manual_seed(0)
-    mean, sigma, prior_mean, prior_sigma = (x.double() for x in gaussians(3, 7))
+    (mean, sigma), prior = (each.double() for each in gaussians(3, 7))
     rho, target, beta = inverse_deviation(sigma), torch.randn(3, 7).double(), 0.3
     ours = Posterior.start(mean, rho)
     theirs = [mean.clone().requires_grad_(), rho.clone().requires_grad_()]
@@ -124,13 +123,12 @@ def test_a_step_of_a_posterior_is_adam_on_the_whole_objective() -> None:
     for _ in range(20):
         noise = torch.randn(3, 7).double()
         slope = 2 * (ours.mean + ours.sigma * noise - target)
-        ours.step(slope, slope * noise, prior_mean, prior_sigma, torch.full((1, 1), beta).double(),
-                  0.05)  # fmt: skip
+        ours.step(slope, slope * noise, prior, torch.full((1, 1), beta).double(), 0.05)
         adam.zero_grad()
         width = torch.nn.functional.softplus(theirs[1])
         loss = (theirs[0] + width * noise - target).square().sum()
         q = Normal(theirs[0], width)
-        (loss + beta * kl_divergence(q, Normal(prior_mean, prior_sigma)).sum()).backward()
+        (loss + beta * kl_divergence(q, Normal(*prior)).sum()).backward()
         adam.step()
     torch.testing.assert_close(ours.mean, theirs[0].detach())
     torch.testing.assert_close(ours.rho, theirs[1].detach())
@@ -138,15 +136,15 @@ def test_a_step_of_a_posterior_is_adam_on_the_whole_objective() -> None:
 
 def test_tempering_ends_in_the_range_and_leaves_alone_what_is_in_it() -> None:
     torch.manual_seed(0)
-    q = gaussians(200, 6)
-    before = divergence(*q).sum(1)
+    q, p = gaussians(200, 6)
+    before = divergence(q, p).sum(1)
     low, high = 25.0, 60.0
     assert (before > high).any() and (before < low).any()
-    mean, sigma = temper(*q, low, high, max_t=1e3)
-    after = divergence(mean, sigma, *q[2:]).sum(1)
+    tempered = temper(q, p, low, high, max_t=1e3)
+    after = divergence(tempered, p).sum(1)
     assert after.min() > low - 1e-4 and after.max() < high + 1e-4
     inside = (before >= low) & (before <= high)
-    assert inside.any() and torch.allclose(mean[inside], q[0][inside], atol=1e-6)
+    assert inside.any() and torch.allclose(tempered.mean[inside], q.mean[inside], atol=1e-6)
 
 
 # methods in COMBINER's way measure E|z - m|^2 / s^2 there; 1 is a perfect draw
@@ -167,17 +165,17 @@ def test_the_coder_draws_as_well_as_2_to_the_16_candidates_can(
     share = share / share.sum(1, keepdim=True) * bits / NATS  # nats of every weight
     sigma = torch.rand(rows, size, generator=generator) * 0.5 + 0.4
     # the offset that makes up for what the width does not cost
-    rest = share - divergence(0 * sigma, sigma, torch.zeros(size), torch.ones(size))
+    prior = Gaussian(torch.zeros(size), torch.ones(size))
+    rest = share - divergence(Gaussian(0 * sigma, sigma), prior)
     sigma = torch.where(rest < 0, torch.ones(()), sigma)
-    rest = share - divergence(0 * sigma, sigma, torch.zeros(size), torch.ones(size))
+    rest = share - divergence(Gaussian(0 * sigma, sigma), prior)
     sign = torch.randn(rows, size, generator=generator).sign()
-    mean = sign * (2 * rest.clamp_min(0)).sqrt()
-    prior = (torch.zeros(size), torch.ones(size))
-    assert torch.allclose(divergence(mean, sigma, *prior).sum(1) * NATS, torch.tensor(float(bits)))
+    q = Gaussian(sign * (2 * rest.clamp_min(0)).sqrt(), sigma)
+    assert torch.allclose(divergence(q, prior).sum(1) * NATS, torch.tensor(float(bits)))
     waits = -torch.rand(rows, COUNT, generator=generator, dtype=torch.float64).log()
-    index = choose(mean, sigma, *prior, SHARED, -waits.cumsum(1).log())
+    index = choose(q, prior, SHARED, -waits.cumsum(1).log())
     drawn = torch.from_numpy(SHARED.rows(index.numpy(), size))
-    ratio = float(((drawn - mean) / sigma).square().mean())
+    ratio = float(((drawn - q.mean) / sigma).square().mean())
     noise = 3 * math.sqrt(2 / (rows * size))  # three deviations of a mean of squares
     assert low - noise < ratio < high + noise
     # numbers are small where little is said: the race is ordered
@@ -210,10 +208,10 @@ def test_blocks_are_as_training_said_and_end_at_16_bits() -> None:
     seen: list[torch.Tensor] = []
     encode = bottleneck._coder.encode
 
-    def coded(mean: torch.Tensor, sigma: torch.Tensor, block: torch.Tensor) -> torch.Tensor:
-        prior = bottleneck.prior.mean.detach()[block], bottleneck.prior.sigma[block]
-        seen.append(divergence(mean[:, block], sigma[:, block], *prior).sum(1) * NATS)
-        return encode(mean, sigma, block)
+    def coded(posterior: Gaussian, block: torch.Tensor) -> torch.Tensor:
+        prior = bottleneck.prior.gaussian.block(block)
+        seen.append(divergence(posterior.block(block), prior).sum(1) * NATS)
+        return encode(posterior, block)
 
     bottleneck._coder.encode = coded  # type: ignore[method-assign]
     prior = bottleneck.prior

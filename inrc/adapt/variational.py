@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inrc.adapt.adapter import Adapter
 from inrc.adapt.problem import Indices, Problem, distortion_and_grad
-from inrc.gaussian import Posterior, Prior
+from inrc.gaussian import Gaussian, Posterior, Prior
 
 FINAL_RATE = 0.1
 """Learning rate at the end of an encoding, as a share of the first."""
@@ -97,10 +97,9 @@ class Variational(Adapter):
                 steps = max(steps, self.first)
         else:
             posterior = self._new(many)
-        mean = torch.stack([p.mean.detach() for p in self._priors])  # R W
-        sigma = torch.stack([p.sigma for p in self._priors])
-        prior_mean, prior_sigma = (x.repeat_interleave(many, 0) for x in (mean, sigma))
-        beta = mean.new_tensor(self.betas).repeat_interleave(many)[:, None]
+        pairs = zip(*(p.gaussian for p in self._priors), strict=True)  # means, deviations: R of W
+        prior = Gaussian(*(torch.stack(each).repeat_interleave(many, 0) for each in pairs))
+        beta = prior.mean.new_tensor(self.betas).repeat_interleave(many)[:, None]
         repeated = problem.repeated(count)
         for step in range(steps):
             gradient = slopes(repeated, posterior, self.draws)
@@ -108,7 +107,7 @@ class Variational(Adapter):
             lr = self.lr
             if not learn:
                 lr = self.encode_lr * (FINAL_RATE + (1.0 - FINAL_RATE) * decay)
-            posterior.step(*gradient, prior_mean, prior_sigma, beta, lr)
+            posterior.step(*gradient, prior, beta, lr)
         means = posterior.mean.unflatten(0, (count, many)).transpose(0, 1)  # B R W
         rhos = posterior.rho.unflatten(0, (count, many)).transpose(0, 1)
         front = means[:, -1]

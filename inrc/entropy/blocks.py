@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inrc.entropy.candidates import BITS, Candidates, choose
-from inrc.gaussian import NATS, Prior, temper
+from inrc.gaussian import NATS, Gaussian, Prior, temper
 
 BITS_TOLERANCE = 0.3
 """Bits around 16 to which a block is tempered before it is coded."""
@@ -46,17 +46,15 @@ class BlockCoder:
         self.prior = prior
         self.candidates = candidates
 
-    def encode(
-        self, mean: Float[Tensor, "B W"], sigma: Float[Tensor, "B W"], block: Int[Tensor, "D"]
-    ) -> Int[Tensor, "B"]:
+    def encode(self, posterior: Gaussian, block: Int[Tensor, "D"]) -> Int[Tensor, "B"]:
         """A candidate for every row, close to a draw from its posterior."""
-        prior_mean, prior_sigma = self.prior.mean.detach()[block], self.prior.sigma[block]
+        prior = self.prior.gaussian.block(block)
         low, high = (BITS - BITS_TOLERANCE) / NATS, (BITS + BITS_TOLERANCE) / NATS
-        tempered = temper(mean[:, block], sigma[:, block], prior_mean, prior_sigma, low, high)
-        return choose(*tempered, prior_mean, prior_sigma, self.candidates)
+        return choose(temper(posterior.block(block), prior, low, high), prior, self.candidates)
 
     def decode(self, symbols: Int[Tensor, "B"], block: Int[Tensor, "D"]) -> Float[Tensor, "B D"]:
         """The weights of candidates."""
         normal = self.candidates.rows(symbols.cpu().long().numpy(), len(block))
         unit = torch.from_numpy(normal).float().to(symbols.device)
-        return self.prior.mean.detach()[block] + self.prior.sigma[block] * unit
+        prior = self.prior.gaussian.block(block)
+        return prior.mean + prior.sigma * unit

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrc.entropy.philox import logarithm, normals, uniforms
+from inrc.gaussian import Gaussian
 
 BITS = 16
 """Bits of the number of a candidate."""
@@ -55,10 +56,8 @@ class Candidates:
 
 
 def choose(
-    mean: Float[Tensor, "B D"],
-    sigma: Float[Tensor, "B D"],
-    prior_mean: Float[Tensor, "D"],
-    prior_sigma: Float[Tensor, "D"],
+    posterior: Gaussian,
+    prior: Gaussian,
     candidates: Candidates,
     gumbels: Float[Tensor, "#B N"] | None = None,
 ) -> Int[Tensor, "B"]:
@@ -68,13 +67,14 @@ def choose(
     samples (COMBINER, arXiv:2305.19185, app. A; Flamich et al. 2022). `gumbels` replaces the fixed
     ones.
     """
-    offset = (mean.double() - prior_mean.double()) / prior_sigma.double()
-    precision = (prior_sigma.double() / sigma.double()).square()
-    table = candidates.table(mean.shape[1], mean.device)
-    race = candidates.gumbels(mean.device)[None] if gumbels is None else gumbels
+    q, p = posterior.double(), prior.double()
+    offset = (q.mean - p.mean) / p.sigma
+    precision = (p.sigma / q.sigma).square()
+    table = candidates.table(offset.shape[1], offset.device)
+    race = candidates.gumbels(offset.device)[None] if gumbels is None else gumbels
     numbers = []
     size = max(1, MAX_SCORES // COUNT)
-    for start in range(0, len(mean), size):
+    for start in range(0, len(offset), size):
         part = slice(start, start + size)
         # ln q / p at x = mp + sp X, without terms that do not depend on X
         score = (offset * precision)[part] @ table.T

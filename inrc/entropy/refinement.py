@@ -72,8 +72,8 @@ class Refinement:
         mean = posterior.mean
         self.posterior, self.coder, self.blocks, self.distort = posterior, coder, blocks, distort
         self.beta = beta
-        self.prior_mean, self.prior_sigma = coder.prior.mean.detach(), coder.prior.sigma
-        self.value = self.prior_mean.expand_as(mean).clone()
+        self.prior = coder.prior.gaussian
+        self.value = self.prior.mean.expand_as(mean).clone()
         self.free = mean.new_zeros(mean.shape[1])
         for block in blocks:
             self.free[block] = 1.0
@@ -97,15 +97,14 @@ class Refinement:
     def code(self, number: int) -> Int[Tensor, "B"]:
         """Candidates of a block, whose weights are fixed from now on."""
         block = self.blocks[number]
-        symbols = self.coder.encode(self.posterior.mean, self.posterior.sigma, block)
+        symbols = self.coder.encode(self.posterior.gaussian, block)
         self.value[:, block] = self.coder.decode(symbols, block)
         self.free[block] = 0.0
         return symbols
 
     def costs(self) -> Float[Tensor, "B L"]:
         """Bits of every block of every row."""
-        posterior = self.posterior
-        nats = divergence(posterior.mean, posterior.sigma, self.prior_mean, self.prior_sigma)
+        nats = divergence(self.posterior.gaussian, self.prior)
         return torch.stack([nats[:, block].sum(1) for block in self.blocks], 1) * NATS
 
     def step(self, lr: float) -> None:
@@ -120,7 +119,7 @@ class Refinement:
         beta = torch.full_like(self.value, self.beta)
         for number, block in enumerate(self.blocks):
             beta[:, block] = self.log_prices[:, number : number + 1].exp()
-        posterior.step(slope, slope * noise, self.prior_mean, self.prior_sigma, beta, lr, self.free)
+        posterior.step(slope, slope * noise, self.prior, beta, lr, self.free)
 
     def update_prices(self, first: int) -> None:
         """Move the prices of the blocks from `first` on towards a cost of 16 bits."""

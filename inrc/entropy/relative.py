@@ -13,7 +13,7 @@ from inrc.entropy.candidates import BITS, Candidates
 from inrc.entropy.permutation import PatchPermutation, groups
 from inrc.entropy.refinement import Refinement, Schedule
 from inrc.errors import ContainerError
-from inrc.gaussian import NATS, Posterior, Prior, deviation, divergence
+from inrc.gaussian import NATS, Gaussian, Posterior, Prior, deviation, divergence
 
 MAX_GROUP = 512
 """Largest number of parts of a signal that share their blocks; an encoder holds them all."""
@@ -111,22 +111,24 @@ class RelativeBottleneck(Bottleneck):
         parts = latents.unflatten(1, (1 + 2 * self.num_qualities, self.count))
         return parts[:, 1 + self.quality], parts[:, 1 + self.num_qualities + self.quality]
 
+    def _gaussian(self, latents: Float[Tensor, "B K"]) -> Gaussian:
+        mean, rho = self._posterior(latents)
+        return Gaussian(mean, deviation(rho))
+
     def _latents(self, weights: Float[Tensor, "B W"]) -> Float[Tensor, "B K"]:
         return torch.nn.functional.pad(weights, (0, self.latent_dim - self.count))
 
     def forward(self, latents: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K"], Tensor]:
-        mean, rho = self._posterior(latents)
-        sigma = deviation(rho)
-        nats = divergence(mean, sigma, self.prior.mean.detach(), self.prior.sigma).sum(1)
-        return self._latents(mean + sigma * torch.randn_like(mean)), nats * NATS
+        posterior = self._gaussian(latents)
+        nats = divergence(posterior, self.prior.gaussian).sum(1)
+        drawn = posterior.mean + posterior.sigma * torch.randn_like(posterior.mean)
+        return self._latents(drawn), nats * NATS
 
     @torch.no_grad()
     def quantize(self, latents: Float[Tensor, "B K"]) -> Int[Tensor, "B L"]:
         """Candidates of the posteriors, without a search."""
-        mean, rho = self._posterior(latents)
-        sigma = deviation(rho)
-        blocks = self._blocks(mean.device)
-        return _stacked([self._coder.encode(mean, sigma, block) for block in blocks], mean)
+        posterior, blocks = self._gaussian(latents), self._blocks(latents.device)
+        return _stacked([self._coder.encode(posterior, block) for block in blocks], latents)
 
     @torch.no_grad()
     def dequantize(self, symbols: Int[Tensor, "B L"]) -> Float[Tensor, "B K"]:
@@ -144,10 +146,10 @@ class RelativeBottleneck(Bottleneck):
         self, latents: Float[Tensor, "B K"], distort: Distort, effort: float = 1.0
     ) -> Int[Tensor, "B L"]:
         """See `Refinement`."""
-        mean, rho = self._posterior(latents)
-        blocks, posterior = self._blocks(mean.device), Posterior.start(mean, rho)
+        posterior = Posterior.start(*self._posterior(latents))
+        blocks = self._blocks(latents.device)
         refinement = Refinement(posterior, self._coder, blocks, distort, self.beta)
-        return _stacked(refinement.run(self.schedule.scaled(effort)), mean)
+        return _stacked(refinement.run(self.schedule.scaled(effort)), latents)
 
     def _blocks(self, device: torch.device) -> list[Tensor]:
         assert self.blocks is not None
@@ -190,6 +192,6 @@ class RelativeBottleneck(Bottleneck):
             self.max_group = max_group
 
 
-def _stacked(symbols: list[Int[Tensor, "B"]], like: Float[Tensor, "B W"]) -> Int[Tensor, "B L"]:
+def _stacked(symbols: list[Int[Tensor, "B"]], like: Float[Tensor, "B K"]) -> Int[Tensor, "B L"]:
     """Symbols of all blocks, of which there may be 0."""
     return torch.stack(symbols, 1).int() if symbols else like.new_zeros(len(like), 0).int()

@@ -3,6 +3,7 @@
 from inrc.gaussian.posterior import Posterior
 from inrc.gaussian.prior import (
     NATS,
+    Gaussian,
     Prior,
     deviation,
     divergence,
@@ -11,5 +12,6 @@ from inrc.gaussian.prior import (
 )
 
 __all__ = [
-    "NATS", "Posterior", "Prior", "deviation", "divergence", "inverse_deviation", "temper",
+    "NATS", "Gaussian", "Posterior", "Prior", "deviation", "divergence", "inverse_deviation",
+    "temper",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inrc.gaussian.prior import deviation
+from inrc.gaussian.prior import Gaussian, deviation
 
 MOMENTS = (0.9, 0.999)
 """Decay of Adam's moments (arXiv:1412.6980), the authors' own."""
@@ -42,13 +42,17 @@ class Posterior:
         """Standard deviations."""
         return deviation(self.state[1])
 
+    @property
+    def gaussian(self) -> Gaussian:
+        """Means and standard deviations."""
+        return Gaussian(self.mean, self.sigma)
+
     @torch.no_grad()
     def step(
         self,
         slope: Float[Tensor, "*B W"],
         spread: Float[Tensor, "*B W"],
-        prior_mean: Float[Tensor, "*#B W"],
-        prior_sigma: Float[Tensor, "*#B W"],
+        prior: Gaussian,
         beta: Float[Tensor, "*#B #W"],
         rate: float,
         free: Float[Tensor, "*#B W"] | None = None,
@@ -61,8 +65,8 @@ class Posterior:
         whose `free` is 0 do not change.
         """
         mean, rho, sigma = self.state[0], self.state[1], self.sigma
-        precision = prior_sigma**-2
-        to_mean = slope + beta * (mean - prior_mean) * precision
+        precision = prior.sigma**-2
+        to_mean = slope + beta * (mean - prior.mean) * precision
         to_sigma = spread + beta * (sigma * precision - 1.0 / sigma)
         gradient = torch.stack([to_mean, to_sigma * torch.sigmoid(rho)])
         self.count += 1.0

@@ -1,9 +1,10 @@
 """The prior of the weights, the divergence from it, and tempering towards it."""
 
 import math
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 NATS = 1.0 / math.log(2.0)
@@ -20,47 +21,53 @@ def inverse_deviation(sigma: Float[Tensor, "*B W"]) -> Float[Tensor, "*B W"]:
     return sigma + torch.log(-torch.expm1(-sigma))
 
 
-def divergence(
-    mean: Float[Tensor, "*B W"],
-    sigma: Float[Tensor, "*B W"],
-    prior_mean: Float[Tensor, "*#B W"],
-    prior_sigma: Float[Tensor, "*#B W"],
-) -> Float[Tensor, "*B W"]:
+class Gaussian(NamedTuple):
+    """Gaussians of many weights: means and standard deviations of the same shape."""
+
+    mean: Float[Tensor, "*B W"]
+    sigma: Float[Tensor, "*B W"]
+
+    def block(self, weights: Int[Tensor, "D"]) -> "Gaussian":
+        """Those of some weights."""
+        return Gaussian(self.mean[..., weights], self.sigma[..., weights])
+
+    def double(self) -> "Gaussian":
+        """The same in 64 bits."""
+        return Gaussian(self.mean.double(), self.sigma.double())
+
+
+def divergence(posterior: Gaussian, prior: Gaussian) -> Float[Tensor, "*B W"]:
     """KL(q || p) of every weight in nats.
 
     ln(sp / sq) + (sq^2 + (mq - mp)^2) / (2 sp^2) - 1/2 (COMBINER, arXiv:2305.19185, sec. 2).
     """
-    ratio, offset = sigma / prior_sigma, (mean - prior_mean) / prior_sigma
+    ratio = posterior.sigma / prior.sigma
+    offset = (posterior.mean - prior.mean) / prior.sigma
     return 0.5 * (ratio.square() + offset.square() - 1.0) - torch.log(ratio)
 
 
 def temper(
-    mean: Float[Tensor, "B D"],
-    sigma: Float[Tensor, "B D"],
-    prior_mean: Float[Tensor, "D"],
-    prior_sigma: Float[Tensor, "D"],
-    low: float,
-    high: float,
-    max_t: float = 2.0,
-) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]]:
+    posterior: Gaussian, prior: Gaussian, low: float, high: float, max_t: float = 2.0
+) -> Gaussian:
     """Posteriors with a divergence from the prior, summed over the last axis, in [low, high].
 
     q_t ~ q^t p^(1-t), whose divergence grows with t: natural parameters on the line from the prior
     (t = 0) through q (t = 1). Rows within the range do not change (t = 1). t is at most `max_t`: a
     row that is close to its prior may stay below the range.
     """
-    base = prior_sigma.double() ** -2
-    precision = sigma.double() ** -2 - base
-    pull = (mean.double() - prior_mean) * sigma.double() ** -2  # about the prior's mean
+    q, p = posterior.double(), prior.double()
+    base = p.sigma**-2
+    precision = q.sigma**-2 - base
+    pull = (q.mean - p.mean) * q.sigma**-2  # about the prior's mean
 
-    def at(t: Tensor) -> tuple[Tensor, Tensor]:
+    def at(t: Tensor) -> Gaussian:
         total = (base + t * precision).clamp_min(base * 1e-6)
-        return prior_mean + t * pull / total, total**-0.5
+        return Gaussian(p.mean + t * pull / total, total**-0.5)
 
     def cost(t: Tensor) -> Tensor:
-        return divergence(*at(t), prior_mean.double(), prior_sigma.double()).sum(1, keepdim=True)
+        return divergence(at(t), p).sum(1, keepdim=True)
 
-    one = torch.ones_like(mean[:, :1], dtype=torch.float64)
+    one = torch.ones_like(q.mean[:, :1])
     now = cost(one)
     target = now.clamp(low, high)
     # a step inside the range, for rounding to float32
@@ -71,8 +78,8 @@ def temper(
         over = cost(middle) > target
         below, above = torch.where(over, below, middle), torch.where(over, middle, above)
     t = torch.where(now == target, one, below)
-    tempered_mean, tempered_sigma = at(t)
-    return tempered_mean.to(mean), tempered_sigma.to(sigma)
+    tempered = at(t)
+    return Gaussian(tempered.mean.to(posterior.mean), tempered.sigma.to(posterior.sigma))
 
 
 class Prior(nn.Module):
@@ -98,6 +105,11 @@ class Prior(nn.Module):
         """Standard deviations."""
         return self.log_sigma.detach().exp()
 
+    @property
+    def gaussian(self) -> Gaussian:
+        """Mean and standard deviation, without a graph."""
+        return Gaussian(self.mean.detach(), self.sigma)
+
     @torch.no_grad()
     def update(
         self, mean: Float[Tensor, "N W"], rho: Float[Tensor, "N W"], floor: float = 1e-4
@@ -113,7 +125,7 @@ class Prior(nn.Module):
         variance = _pooled((sigma.square() + (mean - centre).square()).sum(0)) / count
         self.mean.copy_(centre)
         self.log_sigma.copy_(0.5 * torch.log(variance.clamp_min(floor**2)))
-        cost = divergence(mean, sigma, self.mean.detach(), self.sigma)
+        cost = divergence(Gaussian(mean, sigma), self.gaussian)
         self.cost.copy_(_pooled(cost.sum(0)) / count)
         self.typical.copy_(_pooled(rho.sum(0)) / count)
 
