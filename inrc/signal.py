@@ -145,6 +145,8 @@ class Modality(ABC):
     contract: ClassVar[int] = CONTRACT
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
+    also_written: ClassVar[tuple[str, ...]] = ()
+    """Suffixes besides `suffixes` that `write` takes, such as those of a video of views."""
     unit: ClassVar[str]
     """One observation, in the singular: a rate is counted in bits per `unit`."""
     axes: ClassVar[tuple[str, ...]] = ()

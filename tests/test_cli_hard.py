@@ -131,6 +131,20 @@ def test_a_pipe_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (tmp_path / "pipe").is_fifo()
 
 
+@pytest.mark.parametrize("suffix", [".mov", ".xyz", ""])
+def test_a_format_that_cannot_be_written_is_refused_before_decoding(
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [clip] = Video().sample(tmp_path, 0, 1)
+    (tmp_path / "f.inrc").write_bytes(coin(Video(), clip))
+    monkeypatch.setattr(codec, "decompress", lambda *_: pytest.fail("decodes"))
+    out = tmp_path / f"x{suffix}"
+    assert run("decompress", tmp_path / "f.inrc", "-o", out) == 1
+    written = ", ".join(Video.suffixes)
+    line = f"inrc: {out}: cannot write {suffix!r}; use one of {written}\n"
+    assert capsys.readouterr().err == line and ".mp4" in written
+
+
 def test_an_archive_is_kept_where_its_quality_cannot_be_measured(tmp_path: Path) -> None:
     values = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype("uint8")
     Pillow.fromarray(values).save(tmp_path / "a.png")
@@ -186,7 +200,7 @@ def test_memory_is_checked_before_it_is_taken(
     )
     (tmp_path / "f.inrc").write_bytes(data)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    out = tmp_path / "out"
+    out = tmp_path / f"out{modality.suffixes[0]}"
     assert run("decompress", tmp_path / "f.inrc", "-o", out, "--max-memory", "50M") == 1
     line = capsys.readouterr().err
     assert "f.inrc" in line and line.count("\n") == 1

@@ -130,3 +130,6 @@ def test_equal_files_are_measured_once(
     said = capsys.readouterr().err
     assert f"{twin}: left out; its content is that of {image}" in said
     assert "results of 1 file(s)" in said
+    assert main([*words, "-o", str(tmp_path / "small.jsonl"), "--max-memory", "9k"]) == 1
+    assert f"{image.name}, inrc basis at 0: " in (said := capsys.readouterr().err)
+    assert "the limit is 9 KiB" in said

@@ -23,7 +23,7 @@ _PACKERS = (".gz", ".bz2", ".xz", ".zst")  # second suffixes of files that are c
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="files or folders")
+    inputs.add(parser)
     parser.add_argument("-o", dest="output", type=Path, metavar="OUT", help="the .inrc file")
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("-m", dest="model", type=Path, help="codec.safetensors")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from inrc.cli import info, models, screen
 from inrc.container import Item, unpack_archive
 from inrc.errors import ContainerError, InrcError, MemoryLimitError, UsageError
-from inrc.files import check_writable
 
 if TYPE_CHECKING:
     from inrc.signal import Modality
@@ -80,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         suffix = suffix_of(unpack_archive(data, model.default).items[0], model.modality)
         output = output_for(args.file, args.output, len(seen.entries), suffix)
         if len(seen.entries) == 1:
-            check_writable(output, args.force)
+            codec.check_output(output, model.modality, args.force)
         with screen.progress("decompressing", args.json or args.quiet) as report:
             written = codec.decompress(data, model, output, view, args.force, report, limit)
     except (ContainerError, MemoryLimitError) as error:

@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from inrc.cli import screen
-from inrc.cli.inputs import files_in
+from inrc.cli import inputs, screen
 from inrc.errors import InrcError, UsageError
 from inrc.files import atomic_write, check_writable
 
@@ -14,7 +13,7 @@ HELP = "write the latents of files as arrays"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="files or folders")
+    inputs.add(parser)
     parser.add_argument("-m", dest="model", type=Path, required=True, help="codec.safetensors")
     parser.add_argument(
         "--latents", dest="output", type=Path, required=True, metavar="OUT",
@@ -43,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from inrc.model import Model
 
     model = Model.load(args.model)
-    paths = files_in(args.inputs, model.modality)
+    paths = inputs.files_in(args.inputs, model.modality)
     names: list[str] = []
     owners: list[int] = []
     rows = []

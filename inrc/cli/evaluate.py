@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inrc.cli import screen
-from inrc.cli.inputs import files_in
+from inrc.cli import inputs, screen
 from inrc.errors import SignalError, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ HELP = "measure rate, quality and time of a model and baselines on the same file
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="files or folders")
+    inputs.add(parser)
     parser.add_argument("-m", dest="model", type=Path, required=True, help="codec.safetensors")
     parser.add_argument(
         "-o", dest="output", type=Path, required=True, metavar="OUT",
@@ -36,6 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=3, help="warm runs for the median time")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds that a trial may take")
     parser.add_argument("--jobs", type=int, default=1, help="processes; times suffer from more")
+    screen.add_max_memory(parser)
     parser.add_argument("--quiet", action="store_true", help="print nothing")
 
 
@@ -46,22 +46,23 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.jobs < 1 or args.limit <= 0 or args.repeats < 0:
         raise UsageError("--jobs and --limit must be positive, --repeats must not be negative")
+    limit = screen.max_memory(args)
 
     from inrc.evaluation.evaluate import Plan, evaluate
     from inrc.evaluation.results import distinct
     from inrc.model import Model
 
     model = Model.load(args.model)
-    files, copies = distinct(files_in(args.inputs, model.modality))
+    files, copies = distinct(inputs.files_in(args.inputs, model.modality))
     for copy, original in copies.items():
         screen.complain(f"{copy}: left out; its content is that of {original}")
     if args.train:
-        _learn(files_in(args.train, model.modality), args.model, model)
+        _learn(inputs.files_in(args.train, model.modality), args.model, model)
     names = {"none": []}.get(args.baselines, args.baselines.split(","))
     if names == ["auto"]:
         names = _all(args.model, model)
     qualities = _qualities(args.qualities, model.num_qualities)
-    plan = Plan(files, args.model, qualities, names, args.repeats, args.limit, args.jobs)
+    plan = Plan(files, args.model, qualities, names, args.repeats, args.limit, args.jobs, limit)
     failed = 0
     with screen.progress("trials", args.quiet) as report:
         for number, row in enumerate(evaluate(plan, args.output), 1):

@@ -1,5 +1,6 @@
 """The native files that a command's arguments name."""
 
+import argparse
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,11 @@ from inrc.errors import InrcError
 
 if TYPE_CHECKING:
     from inrc.signal import Modality
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the files."""
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="files or folders")
 
 
 def files_in(paths: list[Path], modality: "Modality | type[Modality]") -> list[Path]:

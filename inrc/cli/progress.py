@@ -37,7 +37,7 @@ class Steps(ProgressBar):
     ) -> None:
         """Show stage, step and measures."""
         assert isinstance(pl_module, Compressor)
-        stage = pl_module.stage(trainer.global_step - 1)  # of the step that is done
+        stage = pl_module.schedule.stage(trainer.global_step - 1)  # of the step that is done
         self._bar.set_description(STAGES[stage], refresh=False)
         metrics = self.get_metrics(trainer, pl_module)
         self._bar.set_postfix(

@@ -29,7 +29,7 @@ def decompress(
 
     Raises:
         ContainerError, MemoryLimitError, ModelError: as `open_archive`.
-        SignalError: a view that does not fit the files.
+        SignalError: a view that does not fit the files, or a suffix that cannot be written.
         InrcError: a file that cannot be written, or exists and may not be overwritten; all are
             checked before the first is decoded.
     """
@@ -40,8 +40,21 @@ def decompress(
         check_all_writable(targets, overwrite)
     else:
         targets = [output]
-        check_writable(output, overwrite)
+        check_output(output, opened.model.modality, overwrite)
     return _write(opened, targets, [view or View()] * len(items), overwrite, report)
+
+
+def check_output(output: Path, modality: Modality, overwrite: bool) -> None:
+    """Check that a decoded file can be written under this name, before any work is done.
+
+    Raises:
+        SignalError: the modality writes no files with its suffix.
+        InrcError: as `check_writable`.
+    """
+    suffix, written = modality.ending(output.name), (*modality.suffixes, *modality.also_written)
+    if suffix.lower() not in written:
+        raise SignalError(f"{output}: cannot write {suffix!r}; use one of {', '.join(written)}")
+    check_writable(output, overwrite)
 
 
 def measure(

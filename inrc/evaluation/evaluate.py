@@ -32,6 +32,7 @@ class Plan:
         repeats: warm runs whose median is the time.
         limit: maximum seconds of a trial.
         jobs: number of processes.
+        max_memory: bytes that the model's codec may allocate; None takes a share of what is free.
     """
 
     files: Sequence[Path]
@@ -41,6 +42,7 @@ class Plan:
     repeats: int = 3
     limit: float = 600.0
     jobs: int = 1
+    max_memory: int | None = None
     done: dict[Key, Result] = field(default_factory=dict)
 
 
@@ -67,7 +69,7 @@ def evaluate(plan: Plan, output: Path) -> Iterator[Result]:
         plan.done = {row.key: row for row in load(output) if row.error is None}
     files, _ = distinct(plan.files)
     ours = [
-        Trial(plan.model, file, None, float(quality), plan.repeats)
+        Trial(plan.model, file, None, float(quality), plan.repeats, plan.max_memory)
         for file in files
         for quality in plan.qualities
     ]

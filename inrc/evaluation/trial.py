@@ -26,13 +26,23 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Trial:
-    """A measurement. `codec` is the name of a baseline, or None for the model's codec."""
+    """A measurement.
+
+    Attributes:
+        model: path of codec.safetensors.
+        file: native file.
+        codec: name of a baseline, or None for the model's codec.
+        setting: quality level, or the baseline's setting.
+        repeats: warm runs whose median is the time.
+        max_memory: bytes that the model's codec may allocate; None takes a share of what is free.
+    """
 
     model: Path
     file: Path
     codec: str | None
     setting: float
     repeats: int = 3
+    max_memory: int | None = None
 
 
 CODEC_NAME = "inrc"
@@ -75,11 +85,16 @@ def describe(trial: Trial, model: Model) -> Result:
 
 def _ours(trial: Trial, model: Model) -> Result:
     quality = int(trial.setting)
-    made, encode = _timed(lambda: codec.compress([trial.file], model, quality), trial.repeats)
+    limit = trial.max_memory
+
+    def compress() -> codec.Compressed:
+        return codec.compress([trial.file], model, quality, max_memory=limit)
+
+    made, encode = _timed(compress, trial.repeats)
     view = model.modality.evaluation_view(trial.file)
 
     def decode() -> Path:
-        return codec.decompress(made.data, model, target, view, overwrite=True)[0]
+        return codec.decompress(made.data, model, target, view, True, max_memory=limit)[0]
 
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"decoded{model.modality.measurable(trial.file)}"

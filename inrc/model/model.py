@@ -1,6 +1,5 @@
 """A trained codec, and its file: weights, integer tables and the card."""
 
-import hashlib
 import json
 import os
 import warnings
@@ -12,20 +11,19 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
 
-from inrc.container import ID_BYTES, OWN, Card, Item, Peek, packed, parse_item, plain
+from inrc.container import OWN, Card, Item, Peek, parse_item
 from inrc.errors import ContainerError, InrcError, ModelError, one_line
 from inrc.memory import check_memory, memory_limit
 from inrc.methods import Method, Network
 from inrc.model import building
 from inrc.model.header import VERSION, Header, read_header
+from inrc.model.identity import DEFAULT, identity, stored_tensors
 from inrc.model.layout import deduplicate, restore_duplicates
 from inrc.signal import Modality
 
 SEARCH = "INRC_MODELS"
 """Environment variable: folders, separated as in PATH, where models are looked up by their id."""
-_DEFAULT = "card.default"
 _FREE_BYTES, _BYTES_PER_BYTE = 64 << 20, 32  # of a network, for its file: quality levels share
 _START_COPIES = 8  # of a network's weights, while those of an untrained one are drawn
 
@@ -132,7 +130,7 @@ class Model:
     ) -> "Model":
         """A model of trained parts; `about` is added to the card."""
         card = _card(modality, method.name, method.settings(), about)
-        return Model(network, modality, card, default, _identity(network, card, default), 0)
+        return Model(network, modality, card, default, identity(network, card, default), 0)
 
     def renamed(self, names: Mapping[str, str]) -> "Model":
         """The same model for files whose variables have other names; see `Modality.renamed`.
@@ -145,8 +143,8 @@ class Model:
 
     def save(self, path: Path) -> None:
         """Write the model file, with the id of what it holds."""
-        self.id = _identity(self.network, self.card, self.default)
-        tensors, same = deduplicate(_tensors(self.network, self.default))
+        self.id = identity(self.network, self.card, self.default)
+        tensors, same = deduplicate(stored_tensors(self.network, self.default))
         about = {
             "card": json.dumps(self.card, sort_keys=True),
             "same": json.dumps(same),
@@ -235,33 +233,10 @@ def _assemble(path: Path, header: Header) -> Model:
         tensors = restore_duplicates(
             {name: file.get_tensor(name) for name in header.names}, header.same
         )
-    default = parse_item(tensors.pop(_DEFAULT).numpy().tobytes())
+    default = parse_item(tensors.pop(DEFAULT).numpy().tobytes())
     building.fill(network, tensors)
     network.eval().requires_grad_(False)
-    identity = _identity(network, card, default)
-    if header.id != identity.hex():
-        raise ModelError(f"calls itself {header.id:.12}, and is {identity.hex()}; get it again")
-    return Model(network, modality, card, default, identity, path.stat().st_size)
-
-
-def _tensors(network: Network, default: Item) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {}
-    for key, value in network.state_dict().items():
-        parts = value.items() if key.endswith(building.STATE) else [(None, value)]
-        for part, tensor in parts:
-            name = key if part is None else f"{key}.{part}"
-            tensors[name] = tensor.detach().cpu().contiguous()
-    row = packed([default.name, plain(default.meta, "default meta"), default.parts])
-    tensors[_DEFAULT] = torch.frombuffer(bytearray(row), dtype=torch.uint8)
-    return tensors
-
-
-def _identity(network: Network, card: Mapping[str, Any], default: Item) -> bytes:
-    """Start of the SHA-256 of everything that decoding depends on; results may be added later."""
-    hasher = hashlib.sha256()
-    decisive = {key: card[key] for key in ("version", "modality", "method")}
-    hasher.update(json.dumps(decisive, sort_keys=True).encode())
-    for name, tensor in sorted(_tensors(network, default).items()):
-        hasher.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
-        hasher.update(tensor.numpy().tobytes())
-    return hasher.digest()[:ID_BYTES]
+    real = identity(network, card, default)
+    if header.id != real.hex():
+        raise ModelError(f"calls itself {header.id:.12}, and is {real.hex()}; get it again")
+    return Model(network, modality, card, default, real, path.stat().st_size)

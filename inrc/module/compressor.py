@@ -10,10 +10,9 @@ from torch.optim import Optimizer
 
 from inrc.adapt import distortion
 from inrc.data import Batch, PatchDataset
-from inrc.errors import InrcError
 from inrc.methods import Method
 from inrc.module import calibration
-from inrc.module.limits import check_counts, check_latents, check_learning_rates
+from inrc.module.limits import check_counts, check_latents, check_learning_rates, diverged
 from inrc.module.measures import Measures, own_rows, psnr, row_measures
 from inrc.module.schedule import BOTTLENECK_STAGES, FIELD_STAGES, Schedule, frozen
 from inrc.signal import Modality
@@ -113,10 +112,6 @@ class Compressor(L.LightningModule):
         """Steps that the weights have been trained for."""
         return max(self.global_step, self._restored_step)
 
-    def stage(self, step: int) -> int:
-        """0 represent, 1 compress, 2 joint."""
-        return self.schedule.stage(step)
-
     @property
     def _training_rows(self) -> PatchDataset:
         rows: PatchDataset = self.trainer.datamodule.train_rows  # type: ignore[attr-defined]
@@ -149,24 +144,19 @@ class Compressor(L.LightningModule):
         """Raise InrcError if a tensor of the network is not finite."""
         name = calibration.non_finite(self.network)
         if name is not None:
-            raise self._diverged(f"{name} is not finite")
+            raise diverged(f"{name} is not finite", self.global_step, self.lr, self.bottleneck_lr)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Raise InrcError if a gradient is not finite, on all processes at the same step."""
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
         if not bool(nn.utils.get_total_norm(gradients).isfinite()):
-            raise self._diverged("a gradient is not finite")
-
-    def _diverged(self, reason: str) -> InrcError:
-        return InrcError(
-            f"training diverged at step {self.global_step}: {reason}; no codec was exported; lower "
-            f"model.lr (now {self.lr:g}) or model.bottleneck_lr (now {self.bottleneck_lr:g}), "
-            "or raise model.warmup"
-        )
+            raise diverged(
+                "a gradient is not finite", self.global_step, self.lr, self.bottleneck_lr
+            )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The one step of all stages and methods."""
-        stage = self.stage(self.global_step)
+        stage = self.schedule.stage(self.global_step)
         learn = stage != 1
         batch = self._pick(batch, self.observations)
         inner = self._pick(batch, self.inner_observations)

@@ -1,9 +1,9 @@
-"""Settings of training that cannot be, each refused in one line."""
+"""Settings of training that cannot be, and training that diverges, each refused in one line."""
 
 import math
 from collections.abc import Mapping
 
-from inrc.errors import UsageError
+from inrc.errors import InrcError, UsageError
 
 
 def check_counts(counts: Mapping[str, int | None]) -> None:
@@ -24,3 +24,11 @@ def check_latents(count: int) -> None:
     """Raise UsageError if a field has no latents."""
     if count < 1:
         raise UsageError("model.method: no latents; give a latent_dim of 1 or more")
+
+
+def diverged(reason: str, step: int, lr: float, bottleneck_lr: float) -> InrcError:
+    """The error of a training whose values are not finite."""
+    return InrcError(
+        f"training diverged at step {step}: {reason}; no codec was exported; lower model.lr (now "
+        f"{lr:g}) or model.bottleneck_lr (now {bottleneck_lr:g}), or raise model.warmup"
+    )

@@ -43,6 +43,7 @@ class NeRF(Modality):
 
     name: ClassVar[str] = "nerf"
     suffixes: ClassVar[tuple[str, ...]] = (".json", ".npz")
+    also_written: ClassVar[tuple[str, ...]] = (".txt", ".mp4", ".mkv")
     unit: ClassVar[str] = "view"
     axes: ClassVar[tuple[str, ...]] = ("view",)
 
