@@ -1,10 +1,12 @@
 """Modalities by name: entry points of the group `inrc.modalities`, imported when asked for."""
 
 import inspect
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -84,11 +86,26 @@ def installed() -> list[Plugin]:
         RegistryError: the entry points of a distribution cannot be read; the message names it.
             Python then finds no entry points at all, and torch does not start either.
     """
+    return list(
+        _declared(tuple((os.path.abspath(folder), _changed(folder)) for folder in sys.path))
+    )
+
+
+def _changed(folder: str) -> int:
+    """When a folder of Python's path was changed, such as by an installation."""
+    with suppress(OSError):
+        return os.stat(folder or os.curdir).st_mtime_ns
+    return 0
+
+
+@lru_cache(1)  # looking for entry points takes 30 ms, and every archive asks for a modality
+def _declared(path: tuple[tuple[str, int], ...]) -> tuple[Plugin, ...]:
+    """The plugins of a path, which is looked through again when one of its folders has changed."""
     try:
         entries = entry_points(group=GROUP)
     except Exception as error:
         raise RegistryError(f"{_unreadable()}; reinstall or uninstall it") from error
-    return sorted({_plugin(entry) for entry in entries})
+    return tuple(sorted({_plugin(entry) for entry in entries}))
 
 
 def _plugin(entry: Any) -> Plugin:  # an EntryPoint, or one of the backport where it is in use

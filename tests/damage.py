@@ -1,6 +1,12 @@
 """Damage to the bytes of small files, for property tests."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
 from hypothesis import strategies as st
+
+from inrc.errors import SignalError
 
 WORDS = (bytes(4), b"\xff" * 4, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\1")
 _HEAD = 300  # bytes at the beginning, in which half of the damage is
@@ -28,3 +34,17 @@ def mutated(content: bytes, data: st.DataObject) -> bytes:
             case "cut":
                 del result[at:]
     return bytes(result)
+
+
+def check_refusals(
+    paths: Sequence[Path], functions: Sequence[Callable[[Path], Any]], data: st.DataObject
+) -> None:
+    """Each function takes a damaged copy of one of the files, or refuses it in one line."""
+    path = data.draw(st.sampled_from(paths))
+    damaged = path.with_name(f"damaged{path.suffix}")
+    damaged.write_bytes(mutated(path.read_bytes(), data))
+    for function in functions:
+        try:
+            function(damaged)
+        except SignalError as error:
+            assert str(error).startswith(f"{damaged}: ") and "\n" not in str(error)

@@ -76,7 +76,7 @@ def decoded(
 
 def opened(path: Path) -> trimesh.Trimesh:
     """As another program sees a file: STL has no shared vertices, its reader joins them."""
-    found = trimesh.load_mesh(path, process=False)
+    loaded = trimesh.load_mesh(path, process=False)
     if path.suffix == ".stl":
-        found.merge_vertices()
-    return found
+        loaded.merge_vertices()
+    return loaded

@@ -8,6 +8,7 @@ from inrc.cli.export import export
 from inrc.data import SignalDataModule
 from inrc.methods import Basis
 from inrc.module import Compressor
+from inrc_modalities.image import ImageDataModule
 
 
 def fitted(module: Compressor, data: SignalDataModule, folder: Path, val_batches: int = 0) -> Path:
@@ -25,13 +26,13 @@ def fitted(module: Compressor, data: SignalDataModule, folder: Path, val_batches
 
 def basis(data: SignalDataModule, folder: Path, weights: list[float]) -> Path:
     """A codec in closed form with 24 latents, a quality level for each weight."""
-    method = Basis(
-        latent_dim=24,
-        num_frequencies=64,
-        basis_size=48,
-        field_hidden=0,
-        bottleneck_hidden=0,
-        lambdas=weights,
-    )
+    method = Basis(24, weights, 0, num_frequencies=64, basis_size=48, field_hidden=0)
     module = Compressor(method, data.modality, represent=0, compress=2, inner_observations=None)
     return fitted(module, data, folder)
+
+
+def image_run(folder: Path, weights: list[float]) -> Path:
+    """A codec of four sample images, which lie in a folder beside it; the folder."""
+    data = ImageDataModule(patch=16, batch_size=8, sample_folder=folder / "sample", sample_count=4)
+    basis(data, folder, weights)
+    return folder

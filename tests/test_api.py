@@ -8,20 +8,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
-from small_runs import basis
+from small_runs import image_run
 
 import inrc
 from inrc import codec
 from inrc.errors import ModelError, SignalError, UsageError
-from inrc_modalities.image import ImageDataModule
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("api")
-    data = ImageDataModule(patch=16, batch_size=8, sample_folder=folder / "sample", sample_count=4)
-    basis(data, folder, [1e4])
-    return folder
+    return image_run(tmp_path_factory.mktemp("api"), [1e4])
 
 
 def test_there_and_back(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

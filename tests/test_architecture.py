@@ -32,12 +32,12 @@ WITHOUT_TORCH = [
 
 def sources(folder: str, package: str) -> dict[str, Path]:
     """Files of a package by their dotted names."""
-    found = {}
+    files = {}
     for path in sorted((ROOT / folder).rglob("*.py")):
         steps = path.relative_to(ROOT / folder).with_suffix("").parts
         steps = steps[:-1] if steps[-1] == "__init__" else steps
-        found[".".join((package, *steps))] = path
-    return found
+        files[".".join((package, *steps))] = path
+    return files
 
 
 INRC = sources("inrc", "inrc")
@@ -47,10 +47,10 @@ PLUGINS = sources("modalities", "inrc_modalities")
 def imports(module: str, path: Path, known: dict[str, Path]) -> set[str]:
     """All that a file imports, inside functions and for types only too, by dotted names."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    found = set()
+    imported = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
+            imported |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
             origin = node.module or ""
             if node.level:
@@ -58,8 +58,8 @@ def imports(module: str, path: Path, known: dict[str, Path]) -> set[str]:
                 origin = ".".join([*base, *([origin] if origin else [])])
             for name in node.names:
                 whole = f"{origin}.{name.name}"
-                found.add(whole if whole in known or origin == "inrc" else origin)
-    return found
+                imported.add(whole if whole in known or origin == "inrc" else origin)
+    return imported
 
 
 GRAPH = {name: imports(name, path, INRC | PLUGINS) for name, path in (INRC | PLUGINS).items()}

@@ -86,9 +86,9 @@ def test_other_software_hears_the_same(tmp_path: Path) -> None:
         with av.open(str(path)) as source:  # FFmpeg's
             frames = [frame.to_ndarray() for frame in source.decode(audio=0)]
             assert source.streams.audio[0].rate == 48000
-        found = np.concatenate(frames, axis=1).reshape(-1, 2)
+        samples = np.concatenate(frames, axis=1).reshape(-1, 2)
         wanted = levels if subtype == "PCM_16" else sound.astype(np.float32)
-        assert np.array_equal(found, wanted)
+        assert np.array_equal(samples, wanted)
 
 
 def test_another_suffix_takes_the_nearest_format(tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_levels_are_rounded_and_clipped(tmp_path: Path) -> None:
     meta = {**Audio().read(make(tmp_path / "a.wav")).meta, "frames": 8}
     signal = Signal(torch.zeros(1, 8, 1), values[None, :, None], (1, 8), meta)
     Audio().write(signal, tmp_path / "b.wav")
-    found, _ = soundfile.read(tmp_path / "b.wav", dtype="int16")
-    assert found.tolist() == [-32768, -32768, 0, 0, 1, 32767, 32767, 0]
+    samples, _ = soundfile.read(tmp_path / "b.wav", dtype="int16")
+    assert samples.tolist() == [-32768, -32768, 0, 0, 1, 32767, 32767, 0]
 
 
 @pytest.mark.parametrize(("peak", "gain"), [(1.5, 0), (3.0, 2), (32768.0, 16), (1e30, 100)])

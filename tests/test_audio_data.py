@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from jsonargparse import ArgumentParser
+from recipe_runs import data_of
 
 import inrc_modalities.audio
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError
 from inrc_modalities.audio import Audio, AudioDataModule, LibriSpeech, librispeech, views
 from inrc_modalities.audio.data import draw
@@ -90,9 +89,8 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     bad = folder(tmp_path / "bad", 3) / "0" / "00.wav"
     bad.write_bytes(bad.read_bytes()[:-20])
     for rows in (None, 5):
-        with pytest.raises(SignalError, match=r"00\.wav: cut short") as caught:
+        with pytest.raises(SignalError, match=r"00\.wav: cut short.*\Z"):
             AudioDataModule(tmp_path / "bad", rows=rows).setup("fit")
-        assert "\n" not in str(caught.value)
     with pytest.raises(SignalError, match="rows"):
         AudioDataModule(tmp_path, rows=0)
 
@@ -100,15 +98,15 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
 def test_rows_are_drawn_from_everywhere_alike(tmp_path: Path) -> None:
     paths = [steady(tmp_path / f"{i}.wav", i / 64, 16 * (i + 1)) for i in range(20)]
     total = sum(range(1, 21))
-    found = torch.zeros(20)
+    counts = torch.zeros(20)
     for seed in range(60):
         rows = draw(Audio(16), paths, 50, seed)
         assert len(rows) == 50
         files = (rows.features[:, 0, 0] * 128 - 64).round().long()
-        found += torch.bincount(files, minlength=20)
+        counts += torch.bincount(files, minlength=20)
         assert (torch.bincount(files, minlength=20) <= torch.arange(1, 21)).all()  # none twice
     expected = 60 * 50 * torch.arange(1, 21) / total
-    assert ((found - expected) ** 2 / expected).sum() < 50  # chi-squared, 19 degrees: p < 2e-4
+    assert ((counts - expected) ** 2 / expected).sum() < 50  # chi-squared, 19 degrees: p < 2e-4
     everything = draw(Audio(16), paths, 1000, 0)
     assert len(everything) == total
     data = AudioDataModule(tmp_path, patch=16, rows=7)
@@ -255,15 +253,9 @@ def test_a_broken_torchaudio_fails_librispeech_only(
     [("AudioDataModule", {"root": "a", "patch": 64, "rows": 3}), ("LibriSpeech", {"root": "a"})],
 )
 def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(SignalDataModule, "data")
-    made = parser.instantiate(
-        parser.parse_object(
-            {"data": {"class_path": f"inrc_modalities.audio.{name}", "init_args": arguments}}
-        )
-    )
-    assert made.data.modality.point_dim == made.data.modality.feature_dim == 1
-    assert isinstance(made.data.root, Path)
+    data = data_of(f"inrc_modalities.audio.{name}", **arguments)
+    assert data.modality.point_dim == data.modality.feature_dim == 1
+    assert isinstance(data.root, Path)
 
 
 def test_training_rows_are_turned_in_four_ways() -> None:
@@ -271,9 +263,9 @@ def test_training_rows_are_turned_in_four_ways() -> None:
     features = torch.rand(5, 6, 1)
     rows = AugmentedRows(views.local(6), features)
     ways = torch.stack([features, features.flip(1), 1 - features, 1 - features.flip(1)])
-    queries, found, weights = rows.select(torch.tensor([4, 1]))
-    assert torch.equal(found.unflatten(0, (4, 2)), ways[:, [4, 1]])
-    assert found.mean(0).allclose(torch.full((6, 1), 0.5)) and weights is None
+    queries, turned, weights = rows.select(torch.tensor([4, 1]))
+    assert torch.equal(turned.unflatten(0, (4, 2)), ways[:, [4, 1]])
+    assert turned.mean(0).allclose(torch.full((6, 1), 0.5)) and weights is None
     assert torch.equal(queries, -queries.flip(1))  # so that a turned row has the same queries
     seen = set()
     for _ in range(40):

@@ -62,11 +62,11 @@ def test_views_answer_what_lies_there(
         with pytest.raises(SignalError, match="region"):
             decode(Audio(patch), path, view, field)
         return
-    found = decode(Audio(patch), path, view, field)
-    assert found.shape == (channels, inside.sum()) and found.meta["rate"] == target
-    assert found.meta["frames"] == inside.sum()
+    decoded = decode(Audio(patch), path, view, field)
+    assert decoded.shape == (channels, inside.sum()) and decoded.meta["rate"] == target
+    assert decoded.meta["frames"] == inside.sum()
     wanted = field(seconds[None], np.arange(channels)[:, None])[:, inside]
-    error = np.abs(found.features[..., 0].numpy() - wanted)
+    error = np.abs(decoded.features[..., 0].numpy() - wanted)
     if target != rate:  # near the ends nothing is known of what goes on
         error = error[:, ((seconds > 0.01) & (seconds < frames / rate - 0.01))[inside]]
     assert error.max(initial=0.0) < 1e-4
@@ -120,11 +120,11 @@ def test_measures_agree_with_torchmetrics(tmp_path: Path, channels: int, level: 
     noise = np.random.default_rng(0).normal(0, level, sound.shape)
     a = make(tmp_path / "a.wav", sound, subtype="FLOAT")
     b = make(tmp_path / "b.wav", 0.9 * sound + noise, subtype="FLOAT")
-    found = Audio().measure(a, b)
+    measures = Audio().measure(a, b)
     one, two = (torch.from_numpy(load(p)[1]).double() for p in (a, b))
     si_sdr = scale_invariant_signal_distortion_ratio(two, one).mean()
-    assert found["si_sdr"] == pytest.approx(float(si_sdr), abs=1e-6)
+    assert measures["si_sdr"] == pytest.approx(float(si_sdr), abs=1e-6)
     snr = signal_noise_ratio(two.flatten(), one.flatten())
-    assert found["snr"] == pytest.approx(float(snr), abs=1e-6)
+    assert measures["snr"] == pytest.approx(float(snr), abs=1e-6)
     error = (((one + 1) / 2 - (two + 1) / 2) ** 2).mean()
-    assert found["psnr"] == pytest.approx(float(-10 * torch.log10(error)), abs=1e-9)
+    assert measures["psnr"] == pytest.approx(float(-10 * torch.log10(error)), abs=1e-9)

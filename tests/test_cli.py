@@ -197,8 +197,8 @@ def test_what_lies_in_a_folder_beside_signals_is_left_out(tmp_path: Path) -> Non
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    found = [tmp_path / names[n] for n in (3, 1, 5)]
-    assert inputs.files_in([tmp_path], registry.find("nerf")) == found
+    scenes = [tmp_path / names[n] for n in (3, 1, 5)]
+    assert inputs.files_in([tmp_path], registry.find("nerf")) == scenes
     assert inputs.files_in([tmp_path / names[0]], registry.find("nerf")) == [tmp_path / names[0]]
 
 

@@ -297,13 +297,13 @@ from pathlib import Path
 from inrc import codec
 from inrc.model import Model
 from inrc.signal import View
-folder, found = Path(sys.argv[1]), {}
+folder, latents = Path(sys.argv[1]), {}
 model = Model.load(folder / "codec.safetensors")
 for threads in (2, 1):
     torch.set_num_threads(threads)
     opened = codec.open_archive((folder / "x.inrc").read_bytes(), model)
-    found[str(threads)] = opened.latents
-np.savez(folder / "x.npz", features=opened.signal(0, View()).features, **found)
+    latents[str(threads)] = opened.latents
+np.savez(folder / "x.npz", features=opened.signal(0, View()).features, **latents)
 """
 
 
@@ -338,7 +338,7 @@ def test_a_file_is_its_blocks_and_decodes_to_what_its_encoder_had(
     ]
     assert errors[0] < errors[1]  # better than what every signal would decode to
     subprocess.run([sys.executable, "-c", DECODE, str(tmp_path)], check=True, cwd=tmp_path)
-    with np.load(tmp_path / "x.npz") as found:
-        assert np.array_equal(found["features"], mine.numpy())
+    with np.load(tmp_path / "x.npz") as there:
+        assert np.array_equal(there["features"], mine.numpy())
         for threads in ("1", "2"):
-            assert np.array_equal(found[threads], opened.latents.numpy())
+            assert np.array_equal(there[threads], opened.latents.numpy())

@@ -178,8 +178,8 @@ def normal(name: str) -> str:
 
 def needed(requirements: list[str]) -> list[str]:
     """Names of requirements, without those on inrc's own extras."""
-    found = [re.match(r"[\w.-]+", line) for line in requirements]
-    return [normal(name[0]) for name in found if name and name[0] != "inrc"]
+    matches = [re.match(r"[\w.-]+", line) for line in requirements]
+    return [normal(name[0]) for name in matches if name and name[0] != "inrc"]
 
 
 def test_the_table_of_dependencies_is_that_of_the_project() -> None:

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from era5_files import LAT, LON, make, smooth
-from jsonargparse import ArgumentParser
+from recipe_runs import data_of
 
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.era5 import Reanalysis, sources
 from inrc_modalities.era5.presets import PRESETS
@@ -42,11 +41,11 @@ def store(path: Path, data: xr.Dataset, version: int = 2, chunk: int = 4) -> Pat
 
 
 def values(paths: list[Path], name: str = "t2m") -> Any:
-    found = []
+    arrays = []
     for path in paths:
         with xr.open_dataset(path) as data:
-            found.append(data[name].values)
-    return np.concatenate(found)
+            arrays.append(data[name].values)
+    return np.concatenate(arrays)
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -259,9 +258,6 @@ def test_holes_stay_holes(tmp_path: Path) -> None:
 
 
 def test_a_recipe_can_name_it(tmp_path: Path) -> None:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(SignalDataModule, "data")
     arguments = {"source": str(make(tmp_path / "a.nc")), "folder": str(tmp_path), "steps": 1}
-    config = {"class_path": "inrc_modalities.era5.Reanalysis", "init_args": arguments}
-    made = parser.instantiate(parser.parse_object({"data": config}))
-    assert made.data.modality.variables == ["t2m"] and len(made.data.train_paths) == 1
+    data = data_of("inrc_modalities.era5.Reanalysis", **arguments)
+    assert data.modality.variables == ["t2m"] and len(data.train_paths) == 1

@@ -38,10 +38,10 @@ def test_errors_are_within_their_bound(
         data = baseline.encode(path, share)
         baseline.decode(data, path, decoded)
         error = values(decoded) - original
-        found = np.sqrt((error**2).mean()) if baseline.name == "JPEG 2000" else abs(error).max()
+        reached = np.sqrt((error**2).mean()) if baseline.name == "JPEG 2000" else abs(error).max()
         # a small slice of a JPEG 2000 stream has little to choose from; floats round
         slack = 1.5 if baseline.name == "JPEG 2000" else 1.001
-        assert found <= slack * share * np.ptp(original)
+        assert reached <= slack * share * np.ptp(original)
         sizes.append(len(data))
     assert sizes[0] < sizes[1] or len(grid[0]) == 2
 
@@ -149,8 +149,8 @@ def test_any_slice_keeps_its_shape_and_bound(
     rng = np.random.default_rng(seed)
     field = rng.normal(size=(height, width)).cumsum(0).cumsum(1).astype(np.float32)
     error = share * float(np.ptp(field))
-    found = codec.decode(codec.encode(field, error), field.shape)
-    assert found.shape == field.shape and found.dtype == np.float32
-    off = abs(found.astype(np.float64) - field)
+    decoded = codec.decode(codec.encode(field, error), field.shape)
+    assert decoded.shape == field.shape and decoded.dtype == np.float32
+    off = abs(decoded.astype(np.float64) - field)
     if codec.name != "JPEG 2000":
         assert off.max() <= 1.001 * error

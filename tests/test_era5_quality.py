@@ -22,10 +22,10 @@ def test_measures_are_in_kelvin(tmp_path: Path) -> None:
     off[1] = -0.3
     worse = tmp_path / "b.nc"
     model.write(signal.answer(signal.features + off), worse)
-    found = model.measure(path, worse)
-    assert found["max_error_t2m"] == pytest.approx(0.3 * width, rel=1e-5)
-    assert found["rmse_t2m"] == pytest.approx(width * np.sqrt(0.05), rel=1e-5)
-    assert found["psnr"] == pytest.approx(-10 * np.log10(0.05), rel=1e-5) == found["psnr_t2m"]
+    measures = model.measure(path, worse)
+    assert measures["max_error_t2m"] == pytest.approx(0.3 * width, rel=1e-5)
+    assert measures["rmse_t2m"] == pytest.approx(width * np.sqrt(0.05), rel=1e-5)
+    assert measures["psnr"] == pytest.approx(-10 * np.log10(0.05), rel=1e-5) == measures["psnr_t2m"]
     filled = make(tmp_path / "c.nc")
     assert model.measure(path, filled)["psnr"] == -np.inf  # a mask got lost
     with pytest.raises(SignalError, match=r"d\.nc: t2m has parts"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from evaluation_files import pair, row
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from small_runs import basis
+from small_runs import image_run
 from test_evaluation_pages import Here
 
 from inrc import codec
@@ -24,7 +24,6 @@ from inrc.evaluation.report import page
 from inrc.evaluation.results import distinct, ordered
 from inrc.metrics import mean, mean_measures
 from inrc.model import Model
-from inrc_modalities.image import ImageDataModule
 
 
 def silence() -> list[Result]:
@@ -87,10 +86,7 @@ def test_best_and_worst_files_leave_undefined_ones_out() -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("undefined")
-    data = ImageDataModule(patch=16, batch_size=8, sample_folder=folder / "sample", sample_count=4)
-    basis(data, folder, [1e2])
-    return folder
+    return image_run(tmp_path_factory.mktemp("undefined"), [1e2])
 
 
 def test_tables_of_a_test_have_an_undefined_mean(

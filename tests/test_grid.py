@@ -44,9 +44,9 @@ def test_join_undoes_split(layout: tuple[tuple[int, ...], tuple[int, ...]], chan
 def test_split_pads_by_reflection(layout: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     shape, patch = layout
     whole = tuple(n * p for n, p in zip(grid.counts(shape, patch), patch, strict=True))
-    found = grid.join(grid.split(numbered(shape), patch), whole, patch)[..., 0]
+    joined = grid.join(grid.split(numbered(shape), patch), whole, patch)[..., 0]
     widths = [(0, w - n) for w, n in zip(whole, shape, strict=True)]
-    assert np.array_equal(found, np.pad(numbered(shape)[..., 0].numpy(), widths, mode="reflect"))
+    assert np.array_equal(joined, np.pad(numbered(shape)[..., 0].numpy(), widths, mode="reflect"))
 
 
 @QUICK
@@ -59,9 +59,9 @@ def test_crop_is_a_slice_of_the_reflected_grid(
         st.lists(st.tuples(*(st.integers(0, n - 1) for n in shape)), min_size=1, max_size=4)
     )
     array = numbered(shape, 2)
-    found = grid.crop(array, patch, torch.tensor(starts))
+    pieces = grid.crop(array, patch, torch.tensor(starts))
     padded = np.pad(array.numpy(), [(0, p) for p in patch] + [(0, 0)], mode="reflect")
-    for piece, start in zip(found, starts, strict=True):
+    for piece, start in zip(pieces, starts, strict=True):
         window = tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
         assert np.array_equal(piece, padded[window].reshape(-1, 2))
 

@@ -6,10 +6,9 @@ import lightning
 import pytest
 import torch
 from image_files import folder, levels, numbered
-from jsonargparse import ArgumentParser
+from recipe_runs import data_of
 
 from inrc import grid
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.image import ImageDataModule
 from inrc_modalities.image.writing import save
@@ -149,13 +148,7 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(SignalDataModule, "data")
-    made = parser.instantiate(
-        parser.parse_object(
-            {"data": {"class_path": f"inrc_modalities.image.{name}", "init_args": arguments}}
-        )
-    )
-    assert (made.data.modality.query_dim, made.data.modality.point_dim) == (2, 2)
-    assert made.data.modality.value_dim == made.data.modality.feature_dim == 3
-    assert isinstance(made.data.root, Path)
+    data = data_of(f"inrc_modalities.image.{name}", **arguments)
+    assert (data.modality.query_dim, data.modality.point_dim) == (2, 2)
+    assert data.modality.value_dim == data.modality.feature_dim == 3
+    assert isinstance(data.root, Path)

@@ -20,14 +20,7 @@ from inrc_modalities.image import Image
 @pytest.fixture
 def model() -> Model:
     torch.manual_seed(0)
-    method = Basis(
-        latent_dim=32,
-        num_frequencies=48,
-        basis_size=32,
-        field_hidden=0,
-        bottleneck_hidden=0,
-        lambdas=[1e2, 1e3, 1e4],
-    )
+    method = Basis(32, [1e2, 1e3, 1e4], 0, num_frequencies=48, basis_size=32, field_hidden=0)
     modality = Image(8, 1)
     network = method.build(2, 1, modality)
     latents = torch.randn(400, 32) * torch.linspace(3.0, 0.1, 32)

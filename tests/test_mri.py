@@ -34,11 +34,11 @@ def test_every_type_of_voxel_comes_back(tmp_path: Path, kind: str, suffix: str) 
     same_header(path, made)
     image = nib.load(made)
     assert image.get_data_dtype() == np.dtype(kind)
-    found = np.asanyarray(image.dataobj)
+    voxels = np.asanyarray(image.dataobj)
     if kind[0] == "f":
-        assert np.abs(found - array).max() < 1e-4 * array.max()
+        assert np.abs(voxels - array).max() < 1e-4 * array.max()
     else:
-        assert np.array_equal(found, array)
+        assert np.array_equal(voxels, array)
 
 
 def test_header_fields_come_back_to_the_last_bit(tmp_path: Path) -> None:
@@ -57,10 +57,10 @@ def test_header_fields_come_back_to_the_last_bit(tmp_path: Path) -> None:
     path.write_bytes(image.to_bytes())
     made = back(MRI(4), path, tmp_path / "b")
     same_header(path, made)
-    found = nib.load(made)
-    assert found.header.extensions[0].get_content() == extension.get_content()
-    assert np.array_equal(found.affine, nib.load(path).affine)
-    assert (found.dataobj.slope, found.dataobj.inter) == pytest.approx((0.037, -12.5))
+    written = nib.load(made)
+    assert written.header.extensions[0].get_content() == extension.get_content()
+    assert np.array_equal(written.affine, nib.load(path).affine)
+    assert (written.dataobj.slope, written.dataobj.inter) == pytest.approx((0.037, -12.5))
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -74,9 +74,9 @@ def test_both_versions_and_byte_orders_come_back(tmp_path: Path, version: int, o
     path.write_bytes(gzip.compress(image.to_bytes()))
     made = back(MRI(3), path, tmp_path / "b")
     same_header(path, made)
-    found = nib.load(made)
-    assert type(found) is kind and found.header.endianness == order
-    assert np.array_equal(np.asanyarray(found.dataobj), ramp(5, 4, 3))
+    written = nib.load(made)
+    assert type(written) is kind and written.header.endianness == order
+    assert np.array_equal(np.asanyarray(written.dataobj), ramp(5, 4, 3))
 
 
 @pytest.mark.parametrize("slope", [0.0, np.nan, np.inf, -2.5])
@@ -133,9 +133,9 @@ def test_unknown_voxels_have_no_weight_and_come_back(tmp_path: Path, kind: str) 
     pieces = modality.split(signal)
     assert pieces.weights is not None and bool((pieces.weights.sum(1) > 0).all())
     made = back(modality, path, tmp_path / "b")
-    found = np.asanyarray(nib.load(made).dataobj)
+    voxels = np.asanyarray(nib.load(made).dataobj)
     for test in (np.isnan, np.isposinf, np.isneginf):
-        assert np.array_equal(test(found), test(array))
+        assert np.array_equal(test(voxels), test(array))
     measures = modality.measure(path, made)
     assert measures["psnr"] > 90 and math.isfinite(measures["max_error"])
     check_file(modality, path, tmp_path / "law", tolerance=1e-5)
@@ -160,8 +160,8 @@ def test_the_rarest_values_are_clipped_and_counted(tmp_path: Path) -> None:
     modality = MRI(8, percentile=99.99)
     assert modality.read(path).meta["range"] == [0, 999]
     made = back(modality, path, tmp_path / "b")
-    found = np.asanyarray(nib.load(made).dataobj)
-    assert found[3, 4, 5] == 999 and found[6, 7, 8] == 0
+    voxels = np.asanyarray(nib.load(made).dataobj)
+    assert voxels[3, 4, 5] == 999 and voxels[6, 7, 8] == 0
     measures = modality.measure(path, made)
     assert measures["clipped"] == pytest.approx(2 / 27000)
     assert measures["max_error"] == 30000

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from jsonargparse import ArgumentParser
+from recipe_runs import data_of
 from scipy.ndimage import zoom
 
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.mri import MRI, FastMRI, MRIDataModule
 from inrc_modalities.mri import sample as heads
@@ -109,10 +108,10 @@ def test_half_of_the_cubes_are_mirrored(tmp_path: Path) -> None:
     data = volumes(folder(tmp_path / "a", 2), flip=True, random_patches=64)
     data.setup("fit")
     assert data.train_rows is not None
-    found = data.train_rows.__getitems__(list(range(64))).features.reshape(-1, 4, 4, 4)
-    along = found[:, 1, 0, 0] > found[:, 0, 0, 0]
+    cubes = data.train_rows.__getitems__(list(range(64))).features.reshape(-1, 4, 4, 4)
+    along = cubes[:, 1, 0, 0] > cubes[:, 0, 0, 0]
     assert 10 < int(along.sum()) < 54
-    assert (found[:, 0, 1, 0] > found[:, 0, 0, 0]).all()
+    assert (cubes[:, 0, 1, 0] > cubes[:, 0, 0, 0]).all()
 
 
 def test_unknown_voxels_have_no_weight_in_training(tmp_path: Path) -> None:
@@ -291,12 +290,6 @@ def test_the_recipe_knows_no_detail_finer_than_its_voxels() -> None:
     [("MRIDataModule", {"root": "a", "patch": 8, "spacing": None}), ("FastMRI", {"root": "a"})],
 )
 def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(SignalDataModule, "data")
-    made = parser.instantiate(
-        parser.parse_object(
-            {"data": {"class_path": f"inrc_modalities.mri.{name}", "init_args": arguments}}
-        )
-    )
-    assert (made.data.modality.query_dim, made.data.modality.value_dim) == (3, 1)
-    assert made.data.modality.spacing is None
+    data = data_of(f"inrc_modalities.mri.{name}", **arguments)
+    assert (data.modality.query_dim, data.modality.value_dim) == (3, 1)
+    assert data.modality.spacing is None

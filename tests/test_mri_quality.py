@@ -26,20 +26,20 @@ def pair(tmp_path: Path, *shape: int) -> tuple[Path, Path, np.ndarray, np.ndarra
 
 def test_measures_agree_with_scikit_image(tmp_path: Path) -> None:
     first, second, a, b = pair(tmp_path, 26, 24, 22)
-    found = MRI(percentile=100.0).measure(first, second)
+    measures = MRI(percentile=100.0).measure(first, second)
     peak = float(a.max()) - float(a.min())
     mean, full = structural_similarity(
         a.astype(float), b.astype(float), data_range=peak, gaussian_weights=True, sigma=1.5,
         use_sample_covariance=False, full=True,
     )  # fmt: skip
-    assert found["ssim"] == pytest.approx(mean, abs=1e-9)
+    assert measures["ssim"] == pytest.approx(mean, abs=1e-9)
     error = (a.astype(float) - b) ** 2
-    assert found["psnr"] == pytest.approx(10 * np.log10(peak**2 / error.mean()))
-    assert found["max_error"] == np.sqrt(error.max())
+    assert measures["psnr"] == pytest.approx(10 * np.log10(peak**2 / error.mean()))
+    assert measures["max_error"] == np.sqrt(error.max())
     inside = quality.head(a.astype(float), float(a.min()), float(a.max()))
     cut = (slice(5, -5),) * 3
-    assert found["ssim_head"] == pytest.approx(full[cut][inside[cut]].mean(), abs=1e-9)
-    assert found["psnr_head"] == pytest.approx(10 * np.log10(peak**2 / error[inside].mean()))
+    assert measures["ssim_head"] == pytest.approx(full[cut][inside[cut]].mean(), abs=1e-9)
+    assert measures["psnr_head"] == pytest.approx(10 * np.log10(peak**2 / error[inside].mean()))
 
 
 def test_ssim_in_slabs_is_ssim(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,13 +115,13 @@ def test_baselines_give_files_that_improve_with_their_bytes(
         array[3, 4, 1, 0] = np.nan
     path = save(tmp_path / "a.nii.gz", array)
     baseline = MRI().baselines()[number]
-    found = []
+    points = []
     for quality_ in (baseline.qualities[0], baseline.qualities[-1]):
         data = baseline.encode(path, quality_)
         made = tmp_path / "b.nii.gz"
         baseline.decode(data, path, made)
         measures = MRI(percentile=100.0).measure(path, made)
-        found.append((len(data), measures["psnr"]))
+        points.append((len(data), measures["psnr"]))
         same_header(path, made)
-    assert found[0][0] < found[1][0]
-    assert found[0][1] + 3 < found[1][1] and found[1][1] > 30
+    assert points[0][0] < points[1][0]
+    assert points[0][1] + 3 < points[1][1] and points[1][1] > 30

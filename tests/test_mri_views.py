@@ -115,9 +115,9 @@ def test_views_show_the_field_where_it_is(
     cells = np.stack(np.meshgrid(*map(np.arange, image.shape[:3]), indexing="ij"), -1)
     there = nib.affines.apply_affine(np.linalg.inv(original.affine) @ image.affine, cells)
     expected = there @ [1.0, 10.0, 100.0]
-    found = np.asanyarray(image.dataobj)
+    voxels = np.asanyarray(image.dataobj)
     for t in range(math.prod(shape[3:])):
-        shown = found[..., t] if len(shape) == 4 else found
+        shown = voxels[..., t] if len(shape) == 4 else voxels
         assert np.abs(shown - expected - 1000 * t).max() < 0.05
     assert np.allclose(image.get_qform(), image.get_sform(), atol=1e-4)
     assert np.allclose(image.header.get_zooms()[:3], nib.affines.voxel_sizes(image.affine))
@@ -158,7 +158,7 @@ def test_unknown_voxels_stay_unknown_in_a_view(tmp_path: Path) -> None:
     array[:3] = np.nan
     path = save(tmp_path / "a.nii", array)
     for view, many in [(View(scale=2.0), 6), (View(region=(("x", 2.0, 5.0),)), 1)]:
-        found = np.asanyarray(decode(MRI(4), path, view, tmp_path / "b.nii").dataobj)
-        assert np.isnan(found[:many]).all() and np.isfinite(found[many:]).all()
-    found = decode(MRI(4), path, View(region=(("x", 3.0, 6.0),)), tmp_path / "b.nii")
-    assert np.isfinite(found.get_fdata()).all()
+        decoded = np.asanyarray(decode(MRI(4), path, view, tmp_path / "b.nii").dataobj)
+        assert np.isnan(decoded[:many]).all() and np.isfinite(decoded[many:]).all()
+    decoded = decode(MRI(4), path, View(region=(("x", 3.0, 6.0),)), tmp_path / "b.nii")
+    assert np.isfinite(decoded.get_fdata()).all()

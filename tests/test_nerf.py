@@ -68,8 +68,8 @@ def test_transparent_pixels_are_seen_before_the_background(tmp_path: Path) -> No
     signal = NeRF(rays=None, background=[0.0, 0.5, 1.0]).read(path)
     rgba = np.asarray(PIL.Image.open(path.parent / "a.png"), np.float64) / 255.0
     wanted = rgba[..., :3] * rgba[..., 3:] + (1 - rgba[..., 3:]) * np.array([0.0, 0.5, 1.0])
-    found = signal.features[0].reshape(4, 11, 12, 3)[0].numpy()
-    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    pixels = signal.features[0].reshape(4, 11, 12, 3)[0].numpy()
+    np.testing.assert_allclose(pixels, wanted, atol=1e-6)
     assert signal.meta["focal"] == pytest.approx(1.7 * 12, rel=1e-6)
 
 
@@ -170,15 +170,15 @@ def test_a_slab_has_a_closed_form(solid: float, length: float) -> None:
     c, b = torch.tensor([0.2, 0.9, 0.4]).double(), torch.tensor([1.0, 0.5, 0.0]).double()
     steps = 17
     s = torch.tensor(solid, dtype=torch.float64, requires_grad=True)
-    found = rendering.composite(
+    colours = rendering.composite(
         s.expand(1, 1, steps),
         c.expand(1, 1, steps, 3),
         torch.full((1, 1), length / steps, dtype=torch.float64),
         b,
     )[0, 0]
     left = math.exp(-solid * length)
-    torch.testing.assert_close(found, c * (1 - left) + b * left, atol=1e-14, rtol=1e-14)
-    (slope,) = torch.autograd.grad(found[0], s)
+    torch.testing.assert_close(colours, c * (1 - left) + b * left, atol=1e-14, rtol=1e-14)
+    (slope,) = torch.autograd.grad(colours[0], s)
     assert float(slope) == pytest.approx(float(length * left * (c - b)[0]), abs=1e-14, rel=1e-12)
 
 
@@ -187,14 +187,14 @@ def test_nerf_equation_3_is_computed() -> None:
     s, c = (torch.rand(2, 3, 5, *n, generator=generator).double() for n in ((), (3,)))
     d = torch.rand(2, 3, generator=generator).double()
     b = torch.tensor([0.3, 0.6, 0.9]).double()
-    found = rendering.composite(4 * s, c, d, b)
+    colours = rendering.composite(4 * s, c, d, b)
     for i, j in np.ndindex(2, 3):
         through, light = 1.0, torch.zeros(3).double()
         for k in range(5):
             alpha = 1.0 - math.exp(-4 * float(s[i, j, k]) * float(d[i, j]))
             light += through * alpha * c[i, j, k]
             through *= 1.0 - alpha
-        torch.testing.assert_close(found[i, j], light + through * b)
+        torch.testing.assert_close(colours[i, j], light + through * b)
     assert torch.autograd.gradcheck(
         lambda x, y: rendering.composite(x, y, d, b), (s.requires_grad_(), c.requires_grad_())
     )
@@ -240,9 +240,9 @@ def test_samples_converge_to_the_exact_view() -> None:
             solid += each.density * inside
             light += (each.density * inside)[..., None] * each.colour
         light /= np.maximum(solid, 1e-12)[..., None]
-        found = rendering.composite(torch.from_numpy(solid)[None], torch.from_numpy(light)[None],
+        colours = rendering.composite(torch.from_numpy(solid)[None], torch.from_numpy(light)[None],
                                     length.double() / steps, torch.ones(3).double())  # fmt: skip
-        errors.append(float((found[0] - exact).abs().mean()))
+        errors.append(float((colours[0] - exact).abs().mean()))
     assert errors[0] > 4 * errors[1] > 16 * errors[2] and errors[2] < 5e-4
 
 
@@ -260,8 +260,8 @@ def test_harmonics_are_those_of_legendre(degree: int) -> None:
             wave = norm * (-1) ** k * lpmv(k, n, z)
             turn = np.cos(k * angle) if m >= 0 else np.sin(k * angle)
             wanted.append(wave * turn * (math.sqrt(2.0) if k else 1.0))
-    found = rendering.harmonics(v, degree)
-    np.testing.assert_allclose(found.numpy(), np.stack(wanted, -1), atol=1e-12)
+    harmonics = rendering.harmonics(v, degree)
+    np.testing.assert_allclose(harmonics.numpy(), np.stack(wanted, -1), atol=1e-12)
 
 
 def test_colour_depends_on_the_direction_and_density_does_not() -> None:

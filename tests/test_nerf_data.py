@@ -8,11 +8,10 @@ import lightning
 import numpy as np
 import pytest
 import torch
-from jsonargparse import ArgumentParser
+from recipe_runs import data_of
 
 from inrc import codec
 from inrc.container import Item
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc.methods import COINPP
 from inrc.model import Model
@@ -149,13 +148,8 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_recipe_can_name_all_settings() -> None:
-    parser = ArgumentParser()
-    parser.add_subclass_arguments(SignalDataModule, "data")
-    settings = {
-        "class_path": "inrc_modalities.nerf.NeRFDataModule",
-        "init_args": {"background": [0, 0, 0], "rays": None, "directions": 2, "cameras": True},
-    }
-    data = parser.instantiate_classes(parser.parse_object({"data": settings})).data
+    settings = {"background": [0, 0, 0], "rays": None, "directions": 2, "cameras": True}
+    data = data_of("inrc_modalities.nerf.NeRFDataModule", **settings)
     assert data.modality.settings()["background"] == [0.0, 0.0, 0.0]
     assert data.modality.value_dim == 28 and data.modality.cameras
 
@@ -178,8 +172,8 @@ def test_scenes_go_through_an_archive(tmp_path: Path) -> None:
     made = codec.compress(paths, model)
     assert made.observations == 8, "a rate is counted in bits per view"
     assert len(codec.compress(paths[:1], model).data) < 40
-    found = codec.measure(paths, made.data, model)
-    assert math.isfinite(found["psnr"])
+    measures = codec.measure(paths, made.data, model)
+    assert math.isfinite(measures["psnr"])
     written = codec.decompress(made.data, model, tmp_path / "out")
     assert written == [tmp_path / "out" / path.relative_to(root) for path in paths]
     turntable = modality.read(written[0])

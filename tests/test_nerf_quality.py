@@ -22,7 +22,7 @@ def test_psnr_and_ssim_are_those_of_scikit_image(tmp_path: Path) -> None:
     order = [2, 0]
     some = Cameras(cameras.poses[order], cameras.size, cameras.focal)
     files.save(some, noisy.astype(np.uint8)[order], tmp_path / "b.npz")
-    found = NeRF().measure(tmp_path / "a.json", tmp_path / "b.npz")
+    measures = NeRF().measure(tmp_path / "a.json", tmp_path / "b.npz")
     ratios, likeness = [], []
     for i in order:
         one, two = (each[i].astype(np.uint8) / 255.0 for each in (levels, noisy))
@@ -33,8 +33,8 @@ def test_psnr_and_ssim_are_those_of_scikit_image(tmp_path: Path) -> None:
                 use_sample_covariance=False,
             )
         )  # fmt: skip
-    assert found["psnr"] == pytest.approx(np.mean(ratios), abs=1e-3)
-    assert found["ssim"] == pytest.approx(np.mean(likeness), abs=1e-3)
+    assert measures["psnr"] == pytest.approx(np.mean(ratios), abs=1e-3)
+    assert measures["ssim"] == pytest.approx(np.mean(likeness), abs=1e-3)
     pair = NeRF().picture(tmp_path / "a.json", tmp_path / "b.npz")
     assert pair is not None and pair[0]["image"].shape == (24, 30, 3)
     assert np.array_equal((pair[0]["image"] * 255).round(), levels[2])
@@ -80,6 +80,6 @@ def test_hevc_stores_the_views(tmp_path: Path, size: tuple[int, int]) -> None:
         data = baseline.encode(tmp_path / "a.json", setting)
         baseline.decode(data, tmp_path / "a.json", tmp_path / f"{setting}.json")
         sizes.append(len(data))
-        found = modality.measure(tmp_path / "a.json", tmp_path / f"{setting}.json")
-        quality.append(found["psnr"])
+        measures = modality.measure(tmp_path / "a.json", tmp_path / f"{setting}.json")
+        quality.append(measures["psnr"])
     assert sizes[0] < sizes[1] and quality[0] < 30 < quality[1]

@@ -104,10 +104,10 @@ def test_a_header_is_small_and_hostile_ones_are_refused(drawn: list[Path]) -> No
 @QUICK
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(0, 9))
 def test_some_pixels_are_different_and_from_everywhere(pixels: int, count: int, view: int) -> None:
-    found = spread(pixels, min(count, pixels), view)
-    assert len(found) == min(count, pixels) and (found.diff() > 0).all()
-    assert found[0] >= 0 and found[-1] < pixels
-    assert found.diff().max() <= 2 * -(-pixels // len(found)) if len(found) > 1 else True
+    numbers = spread(pixels, min(count, pixels), view)
+    assert len(numbers) == min(count, pixels) and (numbers.diff() > 0).all()
+    assert numbers[0] >= 0 and numbers[-1] < pixels
+    assert numbers.diff().max() <= 2 * -(-pixels // len(numbers)) if len(numbers) > 1 else True
 
 
 def test_few_rays_of_many_views_are_kept(drawn: list[Path]) -> None:

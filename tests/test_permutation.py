@@ -91,13 +91,13 @@ from pathlib import Path
 from inrc import codec
 from inrc.model import Model
 from inrc.signal import View
-folder, found = Path(sys.argv[1]), []
+folder, features = Path(sys.argv[1]), []
 model = Model.load(folder / "codec.safetensors")
 for name in ("one", "four"):
     opened = codec.open_archive((folder / f"{name}.inrc").read_bytes(), model)
     numbers = range(len(opened.archive.items))
-    found += [each.features for each in opened.signals(numbers, [View()] * len(numbers))]
-torch.save(found, folder / "found.pt")
+    features += [each.features for each in opened.signals(numbers, [View()] * len(numbers))]
+torch.save(features, folder / "features.pt")
 """
 
 
@@ -156,5 +156,5 @@ def test_files_of_several_parts_decode_elsewhere_bit_for_bit(
         (tmp_path / f"{name}.inrc").write_bytes(made.data)
         here += features
     subprocess.run([sys.executable, "-c", DECODE, str(tmp_path)], check=True, cwd=tmp_path)
-    there = torch.load(tmp_path / "found.pt")
+    there = torch.load(tmp_path / "features.pt")
     assert all(torch.equal(a, b) for a, b in zip(here, there, strict=True))

@@ -155,15 +155,7 @@ def test_a_start_forgets_the_one_before() -> None:
 
 
 def test_a_model_takes_it_along(tmp_path: Path) -> None:
-    method = Basis(
-        latent_dim=6,
-        num_frequencies=48,
-        basis_size=32,
-        w0=20.0,
-        field_hidden=0,
-        bottleneck_hidden=0,
-        residual_table=12,
-    )
+    method = Basis(6, [1e3], 0, 48, 32, w0=20.0, field_hidden=0, residual_table=12)
     model = Model.untrained(method, Image())
     one = model.network.field
     assert isinstance(one, BasisField) and one.residual_table is not None

@@ -167,11 +167,11 @@ def test_rebuilt_meshes_are_closed_and_look_outward(
     for suffix in SUFFIXES:
         out = tmp_path / f"b{suffix}"
         modality.write(signal, out)
-        found = opened(out)
-        assert found.is_watertight and found.is_winding_consistent
+        rebuilt = opened(out)
+        assert rebuilt.is_watertight and rebuilt.is_winding_consistent
         volume = load(path).volume
-        assert abs(found.volume - volume) < (0.01 if field == "distance" else 0.05) * volume
-        assert found.euler_number == (2 if make is ball else 0)
+        assert abs(rebuilt.volume - volume) < (0.01 if field == "distance" else 0.05) * volume
+        assert rebuilt.euler_number == (2 if make is ball else 0)
 
 
 def test_a_fine_grid_is_asked_at_less_than_a_tenth_of_its_points(tmp_path: Path) -> None:
@@ -201,9 +201,9 @@ def test_an_untrue_field_is_followed_until_it_is_closed(tmp_path: Path) -> None:
     honest = truth(modality)(path)
     signal, _ = decoded(modality, path, View(), lambda q: 0.5 + 6.0 * (honest(q) - 0.5))
     modality.write(signal, tmp_path / "b.ply")
-    found = opened(tmp_path / "b.ply")
-    assert found.is_watertight
-    assert abs(found.volume / load(path).volume - 1) < 0.02
+    rebuilt = opened(tmp_path / "b.ply")
+    assert rebuilt.is_watertight
+    assert abs(rebuilt.volume / load(path).volume - 1) < 0.02
 
 
 def test_noise_is_a_closed_mesh_too(tmp_path: Path) -> None:

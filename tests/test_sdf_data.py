@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from jsonargparse import ArgumentParser
 from numpy.typing import NDArray
+from recipe_runs import data_of
 
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc.signal import View
 from inrc.testing import check_modality
@@ -97,8 +96,8 @@ def test_without_a_folder_a_sample_is_drawn(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == stamps
     assert len(data.train_paths) == 2 and len(data.val_paths) == 1
     for path in data.train_paths:
-        found = trimesh.load_mesh(path, process=False)
-        assert found.is_watertight and found.volume > 0
+        loaded = trimesh.load_mesh(path, process=False)
+        assert loaded.is_watertight and loaded.volume > 0
 
 
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:
@@ -115,19 +114,9 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_recipe_can_name_it() -> None:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(SignalDataModule, "data")
-    made = parser.instantiate(
-        parser.parse_object(
-            {
-                "data": {
-                    "class_path": "inrc_modalities.sdf.SDFDataModule",
-                    "init_args": {"root": "a", "field": "occupancy", "turns": 4},
-                }
-            }
-        )
-    )
-    assert made.data.modality.query_dim == 3 and isinstance(made.data.root, Path)
+    arguments = {"root": "a", "field": "occupancy", "turns": 4}
+    data = data_of("inrc_modalities.sdf.SDFDataModule", **arguments)
+    assert data.modality.query_dim == 3 and isinstance(data.root, Path)
 
 
 # --- voxels --------------------------------------------------------------------------------------
@@ -159,8 +148,8 @@ def test_binvox_is_what_another_program_reads(tmp_path: Path) -> None:
         voxelfiles.save(Grid(full), path)
         assert np.array_equal(voxelfiles.load(path).full, full)
         if shape[0] == shape[1] == 9:  # trimesh reads cubes only
-            found = trimesh.load(path, file_type="binvox")
-            assert np.array_equal(np.asarray(found.matrix), full)
+            loaded = trimesh.load(path, file_type="binvox")
+            assert np.array_equal(np.asarray(loaded.matrix), full)
 
 
 def test_views_of_voxels(tmp_path: Path) -> None:
@@ -188,10 +177,10 @@ def test_accuracy_is_the_share_of_voxels_that_agree(tmp_path: Path) -> None:
     two[0, 0, :] ^= True
     voxelfiles.save(Grid(one), tmp_path / "a.npy")
     voxelfiles.save(Grid(two), tmp_path / "b.npy")
-    found = Voxels().measure(tmp_path / "a.npy", tmp_path / "b.npy")
-    assert found["accuracy"] == pytest.approx(100 * (1 - 7 / 210))
-    assert found["psnr"] == pytest.approx(-10 * np.log10(7 / 210))
-    assert found["iou"] == pytest.approx((one & two).sum() / (one | two).sum())
+    measures = Voxels().measure(tmp_path / "a.npy", tmp_path / "b.npy")
+    assert measures["accuracy"] == pytest.approx(100 * (1 - 7 / 210))
+    assert measures["psnr"] == pytest.approx(-10 * np.log10(7 / 210))
+    assert measures["iou"] == pytest.approx((one & two).sum() / (one | two).sum())
     (lzma,) = Voxels().baselines()
     data = lzma.encode(tmp_path / "a.npy", 9.0)
     lzma.decode(data, tmp_path / "a.npy", tmp_path / "c.npy")

@@ -20,12 +20,12 @@ REAL = sorted((Path(__file__).parents[2] / "shared" / "data" / "sdf").glob("*.pl
 def test_measures_of_two_balls_are_those_of_geometry() -> None:
     fine = body(trimesh.creation.icosphere(subdivisions=5))
     bigger = Mesh(fine.vertices * 1.1, fine.faces)
-    found = quality.measure(fine, bigger)
+    measures = quality.measure(fine, bigger)
     diagonal = 2 * math.sqrt(3)
-    assert found["psnr"] == pytest.approx(20 * math.log10(diagonal / 0.1), abs=0.05)
-    assert found["chamfer"] == pytest.approx(0.1 / diagonal, rel=0.01)
-    assert found["iou"] == pytest.approx(1 / 1.1**3, abs=0.02)
-    assert found["normal_consistency"] == pytest.approx(1.0, abs=1e-3)
+    assert measures["psnr"] == pytest.approx(20 * math.log10(diagonal / 0.1), abs=0.05)
+    assert measures["chamfer"] == pytest.approx(0.1 / diagonal, rel=0.01)
+    assert measures["iou"] == pytest.approx(1 / 1.1**3, abs=0.02)
+    assert measures["normal_consistency"] == pytest.approx(1.0, abs=1e-3)
     assert quality.measure(fine, fine)["iou"] == 1.0
     assert quality.measure(fine, fine)["psnr"] > 200
 
@@ -48,15 +48,15 @@ def test_draco_counts_and_restores(tmp_path: Path) -> None:
     pytest.importorskip("DracoPy")
     (draco,) = SMALL.baselines()
     path = stored(ball(), tmp_path / "a.ply")
-    sizes, found = [], []
+    sizes, psnrs = [], []
     for bits in (6.0, 11.0):
         data = draco.encode(path, bits)
         assert data[:5] == b"DRACO"
         draco.decode(data, path, tmp_path / "b.ply")
         sizes.append(len(data))
-        found.append(SMALL.measure(path, tmp_path / "b.ply")["psnr"])
+        psnrs.append(SMALL.measure(path, tmp_path / "b.ply")["psnr"])
         assert opened(tmp_path / "b.ply").is_watertight
-    assert sizes[0] < sizes[1] < path.stat().st_size and found[0] + 20 < found[1]
+    assert sizes[0] < sizes[1] < path.stat().st_size and psnrs[0] + 20 < psnrs[1]
 
 
 def test_pictures_show_a_ball_where_it_is(tmp_path: Path) -> None:
@@ -78,6 +78,6 @@ def test_real_meshes_are_rebuilt_closed(tmp_path: Path, path: Path) -> None:
     modality = SDF(samples=960, resolution=64)
     signal, _ = decoded(modality, path, View())
     modality.write(signal, tmp_path / "a.ply")
-    found = opened(tmp_path / "a.ply")
-    assert found.is_watertight and abs(found.volume / load(path).volume - 1) < 0.02
+    rebuilt = opened(tmp_path / "a.ply")
+    assert rebuilt.is_watertight and abs(rebuilt.volume / load(path).volume - 1) < 0.02
     assert modality.measure(path, tmp_path / "a.ply")["iou"] > 0.98

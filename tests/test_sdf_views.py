@@ -23,11 +23,11 @@ def test_regions_are_in_units_of_the_file(tmp_path: Path) -> None:
     view = View(region=(("x", 5.0, 99.0), ("z", 0.0, 1.5)))
     part, fewer = decoded(SMALL, path, view)
     SMALL.write(part, tmp_path / "b.ply")
-    found = opened(tmp_path / "b.ply")
-    assert found.is_watertight and sum(fewer) < sum(asked)
+    region = opened(tmp_path / "b.ply")
+    assert region.is_watertight and sum(fewer) < sum(asked)
     cell = 2 / 24 * Place.of(part.meta).unit
-    assert np.allclose(found.bounds, [[5.0, -5.0, 0.0], [7.0, -1.0, 1.5]], atol=1.2 * cell)
-    assert found.bounds[0, 0] > 5.0 - cell and found.bounds[1, 2] < 1.5 + cell
+    assert np.allclose(region.bounds, [[5.0, -5.0, 0.0], [7.0, -1.0, 1.5]], atol=1.2 * cell)
+    assert region.bounds[0, 0] > 5.0 - cell and region.bounds[1, 2] < 1.5 + cell
     fine, _ = decoded(SMALL, path, View(scale=2.0, region=(("x", 5.0, 99.0),)))
     assert fine.shape[0] > 1.5 * whole.shape[0]
 
@@ -105,11 +105,11 @@ def test_files_keep_their_mesh(
     mesh = ring()
     mesh = Mesh(mesh.vertices * size + at, mesh.faces)
     path = stored(mesh, tmp_path / f"a{suffix}")
-    found = load(path)
+    loaded = load(path)
     # STL and OBJ have single precision or 8 digits; a vertex may meet another
     quantum = 1e-7 * np.abs(mesh.vertices).max() + 2e-8
     if quantum < 1e-4 * size:
-        assert len(found.vertices) == len(mesh.vertices) and len(found.faces) == len(mesh.faces)
-        assert abs(found.volume - mesh.volume) <= 50 * quantum * size**2
+        assert len(loaded.vertices) == len(mesh.vertices) and len(loaded.faces) == len(mesh.faces)
+        assert abs(loaded.volume - mesh.volume) <= 50 * quantum * size**2
     other = opened(path)
     assert np.allclose(other.bounds, mesh.bounds, atol=2 * quantum)

@@ -38,8 +38,8 @@ def test_types_and_byte_orders_come_back(tmp_path: Path, kind: str, order: str) 
         modality.write(modality.read(path), made)
         assert modality.losses(path) == []
         loaded = np.load(made)
-        found = loaded if suffix == ".npy" else loaded["mask"]
-        assert found.dtype.str == kind and np.array_equal(found, array)
+        written = loaded if suffix == ".npy" else loaded["mask"]
+        assert written.dtype.str == kind and np.array_equal(written, array)
 
 
 @pytest.mark.parametrize("kind", ["<c8", "<U1", "<M8[D]", "|O"])

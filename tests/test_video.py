@@ -63,39 +63,39 @@ def test_write_then_read(tmp_path: Path, layout: str, suffix: str) -> None:
             assert str(path) in str(refusal) and "write .mkv" in str(refusal)
             assert not path.exists()
             continue
-        found = load(path)
-        assert found.shape == shape and found.rate == 25
-        assert found.aspect == Fraction(4, 3)
-        assert found.colour.range == 2
+        loaded = load(path)
+        assert loaded.shape == shape and loaded.rate == 25
+        assert loaded.aspect == Fraction(4, 3)
+        assert loaded.colour.range == 2
         if suffix == ".mp4":
-            assert np.abs(rgb(found, 1).astype(int) - rgb(made, 1)).mean() < 1.5
+            assert np.abs(rgb(loaded, 1).astype(int) - rgb(made, 1)).mean() < 1.5
         else:
-            assert same_planes(found, made) and found.layout == layout
+            assert same_planes(loaded, made) and loaded.layout == layout
         if suffix == ".mkv":
-            assert found.meta() == made.meta()
+            assert loaded.meta() == made.meta()
 
 
 @pytest.mark.parametrize("rate", [FILM, Fraction(30000, 1001), Fraction(25, 2), Fraction(60)])
 @pytest.mark.parametrize("suffix", writing.FORMATS)
 def test_rates_come_back_exactly(tmp_path: Path, rate: Fraction, suffix: str) -> None:
     save(smooth(shape=(40, 16, 16), rate=rate), tmp_path / f"a{suffix}")
-    found = load(tmp_path / f"a{suffix}")
-    assert (found.rate, found.ticks) == (rate, None)
+    loaded = load(tmp_path / f"a{suffix}")
+    assert (loaded.rate, loaded.ticks) == (rate, None)
     # and other software finds them, too
     with av.open(str(tmp_path / f"a{suffix}")) as container:
         assert container.streams.video[0].average_rate == rate
     other = tmp_path / f"b{suffix}"
-    save(found, other)
-    assert load(other).meta() == found.meta()
+    save(loaded, other)
+    assert load(other).meta() == loaded.meta()
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_uneven_times_are_kept(tmp_path: Path, suffix: str) -> None:
     made = smooth(ticks=[0, 30, 31, 500, 501], base=Fraction(1, 1000))
     save(made, tmp_path / f"a{suffix}")
-    found = load(tmp_path / f"a{suffix}")
-    assert found.ticks is not None
-    times = [tick * found.base for tick in found.ticks]
+    loaded = load(tmp_path / f"a{suffix}")
+    assert loaded.ticks is not None
+    times = [tick * loaded.base for tick in loaded.ticks]
     assert times == [Fraction(n, 1000) for n in (0, 30, 31, 500, 501)]
     with pytest.raises(SignalError, match="uneven times"):
         save(made, tmp_path / "a.y4m")
@@ -106,22 +106,22 @@ def test_files_of_other_software_are_read(tmp_path: Path, codec: str) -> None:
     options = {"x265-params": "pools=none:frame-threads=1"} if codec == "libx265" else {}
     path = tmp_path / ("a.mkv" if codec == "ffv1" else "a.mp4")
     encoded(path, plain("yuv420p", 4, 64, 96), codec, options=options)
-    found = load(path)
+    loaded = load(path)
     with av.open(str(path)) as container:
         wanted = [frame.to_ndarray() for frame in container.decode(video=0)]  # planes, stacked
     for number, frame in enumerate(wanted):
-        planes = [plane[number].reshape(-1) for plane in found.planes]
+        planes = [plane[number].reshape(-1) for plane in loaded.planes]
         assert np.array_equal(np.concatenate(planes), frame.reshape(-1))
 
 
 @pytest.mark.parametrize(("name", "layout"), [("yuvj420p", "yuv420p"), ("bgr24", "rgb")])
 def test_old_and_reordered_layouts(tmp_path: Path, name: str, layout: str) -> None:
     codec = "mjpeg" if layout == "yuv420p" else "rawvideo"
-    found = load(encoded(tmp_path / "a.avi", plain(name), codec))
-    assert found.layout == layout
+    loaded = load(encoded(tmp_path / "a.avi", plain(name), codec))
+    assert loaded.layout == layout
     if layout == "yuv420p":
-        assert found.colour.range == 2
-    red, green, blue = rgb(found, 2)[2, 4].astype(int)
+        assert loaded.colour.range == 2
+    red, green, blue = rgb(loaded, 2)[2, 4].astype(int)
     assert abs(red - 200) < 9 and abs(green - 70) < 9 and abs(blue - 90) < 9
 
 

@@ -9,11 +9,10 @@ import pytest
 import torch
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from jsonargparse import ArgumentParser
-from torch import Tensor
+from image_files import levels
+from recipe_runs import data_of
 
 from inrc import grid
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.video import UCF101, Video, VideoDataModule
 from inrc_modalities.video.clip import Clip
@@ -30,14 +29,11 @@ def numbered(number: int, shape: tuple[int, int, int] = (4, 12, 10)) -> Clip:
 
 
 def folder(path: Path, count: int, first: int = 0) -> Path:
+    """A folder of numbered clips."""
     path.mkdir(parents=True)
-    for i in range(first, first + count):
-        save(numbered(i), path / f"{i:03d}.y4m")
+    for number in range(first, first + count):
+        save(numbered(number), path / f"{number:03d}.y4m")
     return path
-
-
-def levels(features: Tensor) -> Tensor:
-    return (features * 255).round().long()
 
 
 def test_a_folder_is_read_once_and_kept_in_order(tmp_path: Path) -> None:
@@ -70,9 +66,8 @@ def test_a_second_folder_is_for_validation(tmp_path: Path) -> None:
     broken = tmp_path / "a" / "000.y4m"
     broken.write_bytes(broken.read_bytes()[:-9])
     for random_patches in (None, 3):
-        with pytest.raises(SignalError, match=r"000\.y4m: cut short") as caught:
+        with pytest.raises(SignalError, match=r"000\.y4m: cut short.*\Z"):
             VideoDataModule(tmp_path / "a", random_patches=random_patches).setup("fit")
-        assert "\n" not in str(caught.value)
     with pytest.raises(SignalError, match="no clips here"):
         VideoDataModule(tmp_path / "a", val_root=tmp_path / "empty").files()
 
@@ -98,13 +93,13 @@ def test_random_patches_are_places_of_their_clips(tmp_path: Path) -> None:
     assert not torch.equal(first.features, again.features)
     assert first.rows.tolist() == [0, 25, 59]
     for features in (rows.features, first.features):
-        found = levels(features).unflatten(1, (3, 4, 5))
-        for number, block in enumerate(found):
+        blocks = levels(features).unflatten(1, (3, 4, 5))
+        for number, block in enumerate(blocks):
             t, y = block[..., 0] // 20, block[..., 0] % 20
             for axis, line in ((0, t), (1, y), (2, block[..., 1])):
                 steps = line.diff(dim=axis)
                 assert steps.abs().eq(1).all() and steps.unique().numel() == 1
-            clip = [0, 1, 2][number // 20] if len(found) == 60 else number
+            clip = [0, 1, 2][number // 20] if len(blocks) == 60 else number
             assert block[..., 2].eq(clip).all()
     with pytest.raises(UsageError):
         VideoDataModule(root, random_patches=0)
@@ -114,10 +109,10 @@ def test_all_places_and_directions_are_drawn(tmp_path: Path) -> None:
     whole = torch.rand(5, 6, 4, 3)
     store = Store.of([whole, torch.zeros(2, 2, 2, 3)])
     torch.manual_seed(0)
-    found = cut(store, [0] * 400 + [1] * 3, (4, 6, 3)).unflatten(1, (4, 6, 3))
-    assert (found[400:] < 1e-4).all()  # smaller than a block, and reflected
+    blocks = cut(store, [0] * 400 + [1] * 3, (4, 6, 3)).unflatten(1, (4, 6, 3))
+    assert (blocks[400:] < 1e-4).all()  # smaller than a block, and reflected
     seen = set()
-    for block in found[:400]:
+    for block in blocks[:400]:
         matches = [
             (t, x, turned)
             for t in range(2)
@@ -197,10 +192,7 @@ def test_ucf101_says_what_is_missing(ucf: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["VideoDataModule", "UCF101"])
 def test_modules_can_be_named_in_a_configuration(kind: str, tmp_path: Path) -> None:
-    parser = ArgumentParser()
-    parser.add_subclass_arguments(SignalDataModule, "data")
     arguments = {"root": str(tmp_path), "patch": [4, 8, 8], "random_patches": 5}
-    config = {"data": {"class_path": f"inrc_modalities.video.{kind}", "init_args": arguments}}
-    data = parser.instantiate_classes(parser.parse_object(config)).data
+    data = data_of(f"inrc_modalities.video.{kind}", **arguments)
     assert isinstance(data, VideoDataModule) and isinstance(data.modality, Video)
     assert data.modality.patch == (4, 8, 8) and data.random_patches == 5

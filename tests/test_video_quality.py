@@ -27,10 +27,10 @@ def test_measures_are_those_of_other_software(tmp_path: Path) -> None:
     )
     save(a, tmp_path / "a.mkv")
     save(b, tmp_path / "b.mkv")
-    found = Video().measure(tmp_path / "a.mkv", tmp_path / "b.mkv")
+    measures = Video().measure(tmp_path / "a.mkv", tmp_path / "b.mkv")
     pairs = [(rgb(a, k), rgb(b, k)) for k in range(3)]
     psnr = [skimage.metrics.peak_signal_noise_ratio(x, y, data_range=255) for x, y in pairs]
-    assert found["psnr"] == pytest.approx(np.mean(psnr))
+    assert measures["psnr"] == pytest.approx(np.mean(psnr))
     similarity = [
         skimage.metrics.structural_similarity(
             x, y, data_range=255, channel_axis=2, gaussian_weights=True, sigma=1.5,
@@ -38,8 +38,8 @@ def test_measures_are_those_of_other_software(tmp_path: Path) -> None:
         )
         for x, y in pairs
     ]  # fmt: skip
-    assert found["ssim"] == pytest.approx(np.mean(similarity), abs=5e-3)  # edges differ
-    assert found["psnr_y"] > found["psnr"]
+    assert measures["ssim"] == pytest.approx(np.mean(similarity), abs=5e-3)  # edges differ
+    assert measures["psnr_y"] > measures["psnr"]
 
 
 def test_frames_without_error_do_not_make_a_clip_perfect(tmp_path: Path) -> None:
@@ -50,8 +50,8 @@ def test_frames_without_error_do_not_make_a_clip_perfect(tmp_path: Path) -> None
     save(replace(a, planes=(luma, *a.planes[1:])), tmp_path / "b.mkv")
     same = quality.measure(tmp_path / "a.mkv", tmp_path / "a.mkv")
     assert same["psnr"] == same["psnr_y"] == float("inf") and same["ms_ssim"] == 1.0
-    found = quality.measure(tmp_path / "a.mkv", tmp_path / "b.mkv")
-    assert found["psnr_y"] == pytest.approx((3 * 100 + 10 * np.log10(255**2)) / 4)
+    measures = quality.measure(tmp_path / "a.mkv", tmp_path / "b.mkv")
+    assert measures["psnr_y"] == pytest.approx((3 * 100 + 10 * np.log10(255**2)) / 4)
     save(smooth(shape=(4, 200, 168)), tmp_path / "c.mkv")
     with pytest.raises(SignalError, match=r"168 pixels, but .*170"):
         quality.measure(tmp_path / "a.mkv", tmp_path / "c.mkv")
@@ -77,8 +77,8 @@ def test_baselines_give_back_the_clip(tmp_path: Path, codec: baselines.Codec, la
     save(smooth(layout, (4, 37, 51), colour=Colour(2)), original)
     data = codec.encode(original, codec.crfs[-4])
     codec.decode(data, original, decoded)
-    found = Video().measure(original, decoded)
-    assert found["psnr"] > 33 and load(decoded).rate == 25
+    measures = Video().measure(original, decoded)
+    assert measures["psnr"] > 33 and load(decoded).rate == 25
     assert len(data) < len(codec.encode(original, codec.crfs[-1]))
     for letter in (b"x264", b"x265", b"Lavc"):
         assert letter not in data

@@ -48,8 +48,8 @@ def test_a_scale_asks_at_the_centres_of_new_cells(path: Path, scale: float) -> N
     faster = max(exact, Fraction(1, 10))  # one frame is left, in the middle
     wanted = [(np.arange(n) + 0.5) * s for n, s in ((t, 1 / faster), (h, 22 / h), (w, 36 / w))]
     for axis, line in enumerate(wanted):
-        found = places.movedim(axis, 0).flatten(1, 2)[..., axis]
-        assert np.abs(found.numpy() - line[:, None]).max() < 1e-4
+        centres = places.movedim(axis, 0).flatten(1, 2)[..., axis]
+        assert np.abs(centres.numpy() - line[:, None]).max() < 1e-4
     assert Fraction(*signal.meta["rate"]) == 25 * faster
     # as long as before, to half a frame
     assert abs(t / (25 * faster) - Fraction(10, 25)) <= Fraction(1, 2) / (25 * faster)

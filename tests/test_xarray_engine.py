@@ -108,8 +108,8 @@ def test_a_model_that_is_missing_is_named(
     with pytest.raises(ModelError, match=Model.load(model).id.hex()):
         xr.open_dataset(archive, engine="inrc", item=paths[0].name)
     monkeypatch.setenv("INRC_MODELS", str(model.parent))
-    with xr.open_dataset(archive, engine="inrc", item=paths[0].name) as found:
-        assert found.data_vars
+    with xr.open_dataset(archive, engine="inrc", item=paths[0].name) as dataset:
+        assert dataset.data_vars
 
 
 def test_variables_can_be_left_out(made: tuple[Path, Path, list[Path]], decoded: list[int]) -> None:

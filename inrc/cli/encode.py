@@ -13,8 +13,7 @@ HELP = "write the latents of files as arrays"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments."""
-    inputs.add(parser)
-    parser.add_argument("-m", dest="model", type=Path, required=True, help="codec.safetensors")
+    inputs.add_with_model(parser)
     parser.add_argument(
         "--latents", dest="output", type=Path, required=True, metavar="OUT",
         help="an .npz file: latents (parts by size), owner (number of the file of each), names",

@@ -17,8 +17,7 @@ HELP = "measure rate, quality and time of a model and baselines on the same file
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments."""
-    inputs.add(parser)
-    parser.add_argument("-m", dest="model", type=Path, required=True, help="codec.safetensors")
+    inputs.add_with_model(parser)
     parser.add_argument(
         "-o", dest="output", type=Path, required=True, metavar="OUT",
         help="results, JSON lines; existing results are kept and not measured again",

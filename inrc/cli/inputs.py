@@ -16,6 +16,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="files or folders")
 
 
+def add_with_model(parser: argparse.ArgumentParser) -> None:
+    """Add the files, and the model that they all need."""
+    add(parser)
+    parser.add_argument("-m", dest="model", type=Path, required=True, help="codec.safetensors")
+
+
 def files_in(paths: list[Path], modality: "Modality | type[Modality]") -> list[Path]:
     """All native files: those that are named, and the signals in folders, sorted, each once."""
     files: list[Path] = []
