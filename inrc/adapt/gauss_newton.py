@@ -14,6 +14,8 @@ MIN_TRAINING_GAIN = 1e-13
 """The same in training, where gradients of bottlenecks need latents to the precision of float32."""
 NUM_PROBES = 64
 """Points at which two fields are compared."""
+DAMPING = 1e-6
+"""Eigenvalues below this share of the largest one count as zero."""
 FLOAT32_NOISE = 1e-6
 """Relative rise of a distortion that rounding in float32 explains."""
 
@@ -34,17 +36,13 @@ class GaussNewton(Adapter):
         latent_dim: size of the latent.
         steps: maximum number of steps, with the first one.
         step_size: size of the steps after the first, relative to a full step.
-        damping: eigenvalues below this share of the largest one count as zero.
     """
 
-    def __init__(
-        self, latent_dim: int, steps: int = 4, step_size: float = 0.35, damping: float = 1e-6
-    ) -> None:
+    def __init__(self, latent_dim: int, steps: int = 4, step_size: float = 0.35) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         self.steps = steps
         self.step_size = step_size
-        self.damping = damping
         self._known: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
     def solve(
@@ -119,5 +117,5 @@ class GaussNewton(Adapter):
             total += weighted.flatten(1) @ slope.flatten(1).T * (2.0 / y.shape[2])
         value, vector = torch.linalg.eigh(total.double())
         # directions that do not change the signal stay 0
-        inverse = torch.where(value > self.damping * value[-1], 1.0 / value, 0.0)
+        inverse = torch.where(value > DAMPING * value[-1], 1.0 / value, 0.0)
         return ((vector * inverse) @ vector.T).to(total)

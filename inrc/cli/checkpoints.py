@@ -12,17 +12,16 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from inrc.errors import InrcError, one_line
 from inrc.files import atomic_write
 
+INTERVAL = 250
+"""Steps between two checkpoints."""
+
 
 class Last(ModelCheckpoint):
-    """Keeps `last.ckpt` in the run's folder, from which `--ckpt_path last` continues.
+    """Keeps `last.ckpt` in the run's folder, from which `--ckpt_path last` continues."""
 
-    Args:
-        every: steps between two checkpoints.
-    """
-
-    def __init__(self, every: int = 250) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            save_last=True, save_top_k=0, every_n_train_steps=every, enable_version_counter=False
+            save_last=True, save_top_k=0, every_n_train_steps=INTERVAL, enable_version_counter=False
         )
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:

@@ -11,18 +11,20 @@ from inrc.gaussian import NATS, Gaussian, Prior, temper
 
 BITS_TOLERANCE = 0.3
 """Bits around 16 to which a block is tempered before it is coded."""
+NEGLIGIBLE = 0.01
+"""Bits below which a weight is left out."""
 
 
-def partition(cost: Float[Tensor, "W"], limit: int, negligible: float) -> list[Int[Tensor, "_"]]:
+def partition(cost: Float[Tensor, "W"], limit: int) -> list[Int[Tensor, "_"]]:
     """Blocks of at most `limit` weights with mean costs of at most 16 bits in total.
 
     A random order, the same in every run, is filled in greedily (COMBINER, arXiv:2305.19185, sec.
-    3.3). Weights below `negligible` bits are in no block. A weight that costs more than 16 bits has
+    3.3). Weights below `NEGLIGIBLE` bits are in no block. A weight that costs more than 16 bits has
     a block of its own. If no weight has a cost, the prior was not trained: all weights are coded.
     """
     order = torch.randperm(len(cost), generator=torch.Generator().manual_seed(0))
     if float(cost.max()) > 0.0:
-        order = order[cost[order] > negligible]
+        order = order[cost[order] > NEGLIGIBLE]
     blocks: list[list[int]] = []
     filled = math.inf
     for weight in order.tolist():

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +29,10 @@ class Bottleneck(nn.Module, ABC):
 
     lmbda: float
     """Price of one unit of mean squared error, in bits per observation."""
+    needs_latents: ClassVar[bool] = True
+    """Whether `calibrate` and `tabulate` use latents; if not, these may be empty."""
+    needs_metric: ClassVar[bool] = False
+    """Whether `calibrate` uses the metric; if not, it may be empty."""
     max_group = 1
     """Maximum number of parts of a signal that share rows of symbols."""
 
@@ -45,16 +50,6 @@ class Bottleneck(nn.Module, ABC):
     def ready(self) -> bool:
         """Whether files can be written: after training, or if none is needed."""
         return self.tables is not None
-
-    @property
-    def needs_latents(self) -> bool:
-        """Whether `calibrate` and `tabulate` use latents; if not, these may be empty."""
-        return True
-
-    @property
-    def needs_metric(self) -> bool:
-        """Whether `calibrate` uses the metric; if not, it may be empty."""
-        return False
 
     def permutation(self, parts: Sequence[int]) -> PatchPermutation:
         """The permutation between parts, so many per signal, and rows of symbols."""

@@ -19,14 +19,11 @@ class Untrained(Bottleneck):
     """A bottleneck without learned parameters, ready from the start."""
 
     lmbda = 0.0
+    needs_latents = False
 
     @property
     def ready(self) -> bool:
         return True
-
-    @property
-    def needs_latents(self) -> bool:
-        return False
 
     def calibrate(
         self, latents: Float[Tensor, "N K"], metric: Float[Tensor, "H H"], observations: int

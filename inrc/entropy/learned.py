@@ -48,6 +48,8 @@ class LearnedBottleneck(Rounding):
         hidden: width of the residual networks; 0 leaves the transforms linear.
     """
 
+    needs_metric = True
+
     mean: Tensor
     forth: Tensor
     back: Tensor
@@ -66,10 +68,6 @@ class LearnedBottleneck(Rounding):
         self.analysis = _residual(latent_dim, hidden)
         self.synthesis = _residual(latent_dim, hidden)
         self.density: EntropyBottleneck | None = None
-
-    @property
-    def needs_metric(self) -> bool:
-        return True
 
     def prepare(self) -> None:
         """Create the density; a codec needs only the tables that are made of it."""

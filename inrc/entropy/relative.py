@@ -42,10 +42,12 @@ class RelativeBottleneck(Bottleneck):
         beta: price of a nat in mean squared error.
         limit: maximum number of weights of a block.
         schedule: steps and learning rate of the search.
-        negligible: bits below which a weight is left out.
         candidates: candidates, which quality levels can share: an encoder's table takes a second to
             make.
     """
+
+    needs_latents = False
+    """The prior holds all that is learned from training signals."""
 
     def __init__(
         self,
@@ -56,7 +58,6 @@ class RelativeBottleneck(Bottleneck):
         beta: float,
         limit: int = 64,
         schedule: Schedule = Schedule(fit=400, refine=800, lr=2e-2),  # noqa: B008
-        negligible: float = 0.01,
         candidates: Candidates | None = None,
     ) -> None:
         super().__init__(weights * (1 + 2 * num_qualities))
@@ -67,15 +68,9 @@ class RelativeBottleneck(Bottleneck):
         self.beta = beta
         self.limit = limit
         self.schedule = schedule
-        self.negligible = negligible
         self.lmbda = 0.0
         self.blocks: list[Tensor] | None = None
         self._coder = BlockCoder(prior, candidates or Candidates())
-
-    @property
-    def needs_latents(self) -> bool:
-        """False: the prior holds all that is learned from training signals."""
-        return False
 
     @property
     def symbols(self) -> int:
@@ -103,7 +98,7 @@ class RelativeBottleneck(Bottleneck):
     def tabulate(self, latents: Float[Tensor, "N K"]) -> None:
         """Draw the blocks; latents may be empty."""
         cost = self.prior.cost.detach().cpu().double() * NATS
-        self.blocks = partition(cost, self.limit, self.negligible)
+        self.blocks = partition(cost, self.limit)
         self.max_group = MAX_GROUP
 
     def _posterior(self, latents: Float[Tensor, "B K"]) -> tuple[Tensor, Tensor]:

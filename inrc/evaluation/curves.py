@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from inrc.errors import SignalError
-from inrc.evaluation.results import Result
+from inrc.evaluation.results import CODEC_NAME, Result
 from inrc.metrics import mean_measures
 
 
@@ -46,7 +46,7 @@ class Curve:
             raise SignalError(f"{self.codec}: no measure {measure!r}; use {known}") from None
 
 
-def curves(rows: Sequence[Result], ours: str = "inrc") -> list[Curve]:
+def curves(rows: Sequence[Result]) -> list[Curve]:
     """One curve for every codec, ours first, then by name.
 
     A point is the mean over all files of the codec. Settings without a result for one of these
@@ -64,7 +64,7 @@ def curves(rows: Sequence[Result], ours: str = "inrc") -> list[Curve]:
         drawn.append(_curve(label, settings))
     return sorted(
         (curve for curve in drawn if curve.points),
-        key=lambda curve: (not curve.codec.startswith(ours), curve.codec),
+        key=lambda curve: (not curve.codec.startswith(CODEC_NAME), curve.codec),
     )
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 from inrc.errors import UsageError
 from inrc.evaluation.baselines import baseline
-from inrc.evaluation.results import Key, Result, append, distinct, drop_partial_line, load
+from inrc.evaluation.results import (
+    CODEC_NAME,
+    Key,
+    Result,
+    append,
+    distinct,
+    drop_partial_line,
+    load,
+)
 from inrc.evaluation.trial import Trial, describe, try_codec
 from inrc.evaluation.workers import Failed, Workers
 from inrc.model import Model
@@ -123,7 +131,7 @@ def _tried(
         except OSError as error:
             reason = f"{trial.file}: cannot be read ({error.strerror})"
             row = Result(
-                codec=trial.codec or "inrc", setting=trial.setting, setting_unit="",
+                codec=trial.codec or CODEC_NAME, setting=trial.setting, setting_unit="",
                 file=str(trial.file), file_id="", modality=model.modality.name,
                 unit=model.modality.unit, error=reason,
             )  # fmt: skip

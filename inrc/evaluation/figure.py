@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from inrc.errors import UsageError
 from inrc.evaluation.curves import Curve
 from inrc.evaluation.published import Published
+from inrc.evaluation.results import CODEC_NAME
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,7 @@ def draw(
     measure: str = "psnr",
     published: Sequence[Published] = (),
     log: bool = True,
-    ours: str = "inrc",
+    ours: str = CODEC_NAME,
 ) -> "Figure":
     """Quality against rate, and quality against time, side by side.
 

@@ -14,6 +14,8 @@ from inrc.errors import SignalError
 
 PROTOCOL_VERSION = 1
 """Version of how results are measured; results of different versions cannot be compared."""
+CODEC_NAME = "inrc"
+"""Name of our codecs, followed by the method."""
 
 
 Key = tuple[str, float, str, str | None, str | None]

@@ -15,7 +15,7 @@ import torch
 
 from inrc import codec
 from inrc.evaluation import baselines
-from inrc.evaluation.results import Result, identity
+from inrc.evaluation.results import CODEC_NAME, Result, identity
 from inrc.model import Model
 
 MAX_REPEATED_SECONDS = 2.0
@@ -43,10 +43,6 @@ class Trial:
     setting: float
     repeats: int = 3
     max_memory: int | None = None
-
-
-CODEC_NAME = "inrc"
-"""Name of our codecs in results, followed by the method."""
 
 
 def try_codec(trial: Trial) -> Result:
