@@ -82,6 +82,27 @@ def test_built_in_modalities_come_through_the_same_door() -> None:
     assert plugin.distribution == "inrc"
 
 
+def test_plugins_are_looked_for_again_only_after_an_installation(
+    put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("tides", "tide = tides_plugin:Tide")
+    assert "tide" in registry.names() and "wave" not in registry.names()
+    searches: list[str] = []
+    search = registry.entry_points
+
+    def counted(group: str) -> object:
+        searches.append(group)
+        return search(group=group)
+
+    monkeypatch.setattr(registry, "entry_points", counted)
+    assert "tide" in registry.names() and not searches
+    info = tmp_path / "waves-1.0.dist-info"  # as pip installs it into a folder of a running Python
+    info.mkdir()
+    (info / "METADATA").write_text("Name: waves\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[inrc.modalities]\nwave = waves_plugin:Wave\n")
+    assert "wave" in registry.names() and len(searches) == 1
+
+
 def test_only_the_one_that_is_asked_for_is_imported(install: Install) -> None:
     install("tides", "tide", "tides_plugin", GOOD)
     install("waves", "wave", "waves_plugin", "raise RuntimeError('do not import me')")
