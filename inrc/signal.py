@@ -8,7 +8,7 @@ Every part is one row of a batch and gets its own latent.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import isfinite, isnan, prod
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
@@ -88,6 +88,37 @@ class View:
 
     def __bool__(self) -> bool:
         return self.scale is not None or bool(self.region) or self.at is not None
+
+    def intervals(self, axes: Sequence[str]) -> dict[str, tuple[float, float]]:
+        """Both ends of the region, by axis.
+
+        Raises:
+            SignalError: an axis that is not among these or occurs twice, or an end that is NaN.
+        """
+        intervals: dict[str, tuple[float, float]] = {}
+        for axis, low, high in self.region:
+            if axis not in axes or axis in intervals:
+                raise SignalError(
+                    f"region: unknown or repeated axis {axis!r}; give {' or '.join(axes)}"
+                )
+            if isnan(low) or isnan(high):
+                raise SignalError(f"region {axis}: {low} to {high}; give two numbers")
+            intervals[axis] = (low, high)
+        return intervals
+
+    def factor(self) -> float:
+        """The scale, 1 without one.
+
+        Raises:
+            SignalError: a scale that is not a positive number, or `at` beside it.
+        """
+        if self.scale is None:
+            return 1.0
+        if self.at is not None:
+            raise SignalError("scale and at: give one of them, not both")
+        if not (isfinite(self.scale) and self.scale > 0):
+            raise SignalError(f"scale {self.scale}: give a number above 0")
+        return self.scale
 
 
 @dataclass(frozen=True)
