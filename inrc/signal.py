@@ -8,7 +8,7 @@ Every part is one row of a batch and gets its own latent.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite, isnan, prod
+from math import isfinite, prod
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
@@ -93,7 +93,7 @@ class View:
         """Both ends of the region, by axis.
 
         Raises:
-            SignalError: an axis that is not among these or occurs twice, or an end that is NaN.
+            SignalError: an unknown or repeated axis, or an end that is not finite.
         """
         intervals: dict[str, tuple[float, float]] = {}
         for axis, low, high in self.region:
@@ -101,8 +101,8 @@ class View:
                 raise SignalError(
                     f"region: unknown or repeated axis {axis!r}; give {' or '.join(axes)}"
                 )
-            if isnan(low) or isnan(high):
-                raise SignalError(f"region {axis}: {low} to {high}; give two numbers")
+            if not (isfinite(low) and isfinite(high)):
+                raise SignalError(f"region {axis}: {low} to {high} is not finite; give numbers")
             intervals[axis] = (low, high)
         return intervals
 

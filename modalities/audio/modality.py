@@ -236,13 +236,7 @@ class Audio(Modality):
             yield np.ldexp(block, meta["gain"]).T
 
     def _excerpt(self, meta: Mapping[str, Any], view: View) -> views.Excerpt:
-        region = None
-        for name, low, high in view.region:
-            if name not in self.axes or region is not None:
-                raise SignalError(
-                    f"region: axis {name!r} is unknown or given twice; use t, in seconds"
-                )
-            region = (low, high)
+        region = view.intervals(self.axes).get("t")
         rate = views.target_rate(meta["rate"], view)
         frames = self.shape(meta)[1]
         excerpt = views.excerpt(frames, meta["rate"], self.patch, rate, region)

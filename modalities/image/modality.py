@@ -204,11 +204,7 @@ class Image(Modality):
         return Signal(grid.coordinates(shape)[None], features, shape, meta)
 
     def _axes(self, shape: tuple[int, ...], view: View) -> list[grid.Axis]:
-        region = {}
-        for name, low, high in view.region:
-            if name not in self.axes or name in region:
-                raise SignalError(f"region: {name!r} is unknown or given twice; give y and x")
-            region[name] = (low, high)
+        region = view.intervals(self.axes)
         each = zip(self.axes, shape, self._side(shape), self._size(shape, view), strict=True)
         return [
             grid.axis(name, n, side, Fraction(n, size), region.get(name), "pixel")
@@ -218,14 +214,10 @@ class Image(Modality):
     @staticmethod
     def _size(shape: tuple[int, ...], view: View) -> tuple[int, int]:
         """Height and width that the whole image would have in this view."""
+        scale = view.factor()
         if view.at is not None:
-            if view.scale is not None:
-                raise SignalError("scale and at: both give a size; give one of them")
             height, width = load(view.at).array.shape[:2]
             return height, width
-        scale = 1.0 if view.scale is None else view.scale
-        if not (math.isfinite(scale) and scale > 0):
-            raise SignalError(f"scale {scale}: give a number above 0")
         # up to this size, products of sizes are exact
         height, width = (max(1, round(min(n * scale, 2.0**31))) for n in shape)
         header.check_size(height, width)

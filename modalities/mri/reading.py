@@ -2,7 +2,6 @@
 
 import gzip
 import math
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError, one_line
+from inrc.errors import SignalError
+from inrc.files import explained
 from inrc_modalities.mri.header import Header
 from inrc_modalities.mri.layout import MAX_EXTRA, SIZES, kind
 
@@ -133,26 +133,14 @@ def _exactly(file: BufferedIOBase, size: int) -> bytes:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, int]]:
     """The unpacked content, and how many bytes it can have at most; errors become one line."""
-    try:
-        with path.open("rb") as raw:
-            size = path.stat().st_size
-            if size == 0:
-                raise SignalError("empty; a NIfTI file has a header")
-            packed = raw.read(2) == _GZIP
-            raw.seek(0)
-            if packed:
-                with gzip.GzipFile(fileobj=raw, mode="rb") as file:
-                    yield file, _RATIO * size + _SLACK
-            else:
-                yield raw, size
-    except SignalError as error:
-        text = str(error)
-        raise SignalError(text if text.startswith(str(path)) else f"{path}: {text}") from None
-    except FileNotFoundError:
-        raise SignalError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise SignalError(f"{path}: a folder; name a NIfTI file in it") from None
-    except PermissionError:
-        raise SignalError(f"{path}: permission denied; make it readable") from None
-    except (EOFError, zlib.error, OSError) as error:
-        raise SignalError(f"{path}: damaged or truncated ({one_line(error)})") from None
+    with explained(path, "a NIfTI file"), path.open("rb") as raw:
+        size = path.stat().st_size
+        if size == 0:
+            raise SignalError("empty; a NIfTI file has a header")
+        packed = raw.read(2) == _GZIP
+        raw.seek(0)
+        if packed:
+            with gzip.GzipFile(fileobj=raw, mode="rb") as file:
+                yield file, _RATIO * size + _SLACK
+        else:
+            yield raw, size

@@ -10,9 +10,10 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
+from inrc.files import explained
 from inrc_modalities.nerf.cameras import Cameras, checked
 from inrc_modalities.nerf.lens import describes_lens
-from inrc_modalities.nerf.scene import Scene, explained, measurable
+from inrc_modalities.nerf.scene import Scene, measurable
 
 KIND = "an .npz with images, poses and focal"
 NAMES = ("images", "poses", "focal")

@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
+from inrc.files import explained
 from inrc_modalities.nerf import lens, pictures
 from inrc_modalities.nerf.cameras import Cameras, checked
-from inrc_modalities.nerf.scene import Scene, explained, measurable
+from inrc_modalities.nerf.scene import Scene, measurable
 
 KIND = "a transforms.json with the cameras of a scene"
 

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
+from inrc.files import explained
 from inrc_modalities.nerf import pictures
 from inrc_modalities.nerf.cameras import Cameras, checked
-from inrc_modalities.nerf.scene import Scene, explained, measurable
+from inrc_modalities.nerf.scene import Scene, measurable
 
 NAME = "intrinsics.txt"
 KIND = "an intrinsics.txt of a scene with folders rgb and pose"

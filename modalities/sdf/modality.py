@@ -220,14 +220,8 @@ class SDF(Modality):
     def _lattice(self, meta: Mapping[str, Any], view: View) -> Lattice:
         if view.at is not None:
             raise SignalError("at: a shape has no grid of another file; use scale or region")
-        region: dict[str, tuple[float, float]] = {}
-        for axis, low, high in view.region:
-            if axis not in self.axes or axis in region:
-                raise SignalError(
-                    f"region: unknown or repeated axis {axis!r}; a shape has x, y and z"
-                )
-            region[axis] = (low, high)
-        return lattice(Place.of(meta), self.resolution, view.scale, region)
+        region = view.intervals(self.axes)
+        return lattice(Place.of(meta), self.resolution, view.factor(), region)
 
     def _values(self, features: Tensor) -> NDArray[np.float64]:
         return self.kind.value(features[0, :, 0].detach().cpu().double().numpy())

@@ -142,22 +142,12 @@ class Voxels(Modality):
         """For every axis the voxels of the whole, the first and the last (half-open) asked."""
         if view.at is not None:
             raise SignalError("at: voxels have no grid of another file; use scale or region")
-        factor = 1.0 if view.scale is None else view.scale
-        if not (math.isfinite(factor) and 0 < factor <= MAX_VOXELS):
-            raise SignalError(f"scale {view.scale}: give a number above 0")
-        region: dict[str, tuple[float, float]] = {}
-        for axis, low, high in view.region:
-            if axis not in self.axes or axis in region:
-                raise SignalError(
-                    f"region: unknown or repeated axis {axis!r}; voxels have x, y and z"
-                )
-            region[axis] = (low, high)
+        factor = min(view.factor(), float(MAX_VOXELS))
+        region = view.intervals(self.axes)
         spans = []
         for axis, length in zip(self.axes, self.shape(meta), strict=True):
             count = max(1, round(length * factor))
             edges = region.get(axis, (0.0, float(length)))
-            if not all(map(math.isfinite, edges)):
-                raise SignalError(f"region {axis}: give two finite numbers")
             first, last = (
                 min(max(math.ceil(edge * count / length - 0.5), 0), count) for edge in edges
             )

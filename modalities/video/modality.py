@@ -173,18 +173,13 @@ class Video(Modality):
 
     def _axes(self, meta: Mapping[str, Any], view: View) -> list[grid.Axis]:
         shape = self.shape(meta)
-        region: dict[str, tuple[Fraction, Fraction]] = {}
-        for name, low, high in view.region:
-            if name not in self.axes or name in region:
-                raise SignalError(
-                    f"region: axis {name!r} is unknown or given twice; use t, y and x"
-                )
-            if not (math.isfinite(low) and math.isfinite(high)):
-                raise SignalError(f"region {name}: {low} to {high} are not finite numbers")
-            region[name] = (
+        region = {
+            name: (
                 Fraction(low).limit_denominator(MAX_DECIMALS),
                 Fraction(high).limit_denominator(MAX_DECIMALS),
             )
+            for name, (low, high) in view.intervals(self.axes).items()
+        }
         faster, height, width = self._wanted(meta, view)
         if "t" in region:
             region["t"] = timing.frames(meta, region["t"])
@@ -203,14 +198,13 @@ class Video(Modality):
     def _wanted(self, meta: Mapping[str, Any], view: View) -> tuple[Fraction, int, int]:
         """Frames per frame of the original, and height and width of the whole picture."""
         shape = self.shape(meta)
+        scale = view.factor()
         if view.at is not None:
-            if view.scale is not None:
-                raise SignalError("scale and at: give one of them, not both")
             other = load(view.at)
             timing.check_even(meta)
             return other.rate / Fraction(*meta["rate"]), *other.shape[1:]
         if view.scale is None:
             return Fraction(1), *shape[1:]
-        faster = timing.scaled(meta, view.scale)
+        faster = timing.scaled(meta, scale)
         height, width = (max(1, round(n * faster)) for n in shape[1:])
         return faster, height, width
