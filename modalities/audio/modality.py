@@ -53,15 +53,10 @@ class Audio(Modality):
         self.query_dim = self.point_dim = self.value_dim = self.feature_dim = 1
 
     def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality."""
         return {"patch": self.patch, "normalise": self.normalise}
 
     def read(self, path: Path) -> Signal:
-        """Read a sound file: every channel is one part.
-
-        Raises:
-            SignalError: as `reading.blocks`.
-        """
+        """Read a sound file: every channel is one part."""
         header, samples = load(path)
         gain = self._gain(max(float(samples.max()), -float(samples.min())))
         if gain:
@@ -97,20 +92,11 @@ class Audio(Modality):
         return ".wav"
 
     def losses(self, path: Path) -> list[str]:
-        """What is not kept of this file: tags, cue points, speaker positions and the like.
-
-        Raises:
-            SignalError: a file that cannot be read.
-        """
+        """What is not kept of this file: tags, cue points, speaker positions and the like."""
         return losses(path)
 
     def write(self, signal: Signal, path: Path) -> None:
-        """Write a joined signal, in the format of the original if the suffix allows it.
-
-        Raises:
-            SignalError: an unknown suffix, floating-point samples that integers would clip, or
-                an error of `save`.
-        """
+        """Write a joined signal, in the format of the original if the suffix allows it."""
         frames = self.shape(signal.meta)[1]
         header = Header.of(signal.meta)
         if signal.features.shape != (header.channels, frames, 1):
@@ -145,11 +131,7 @@ class Audio(Modality):
         return Signal(views.local(self.patch), parts, signal.shape, signal.meta)
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
-        """Channels and samples of each, after checking everything that the meta declares.
-
-        Raises:
-            SignalError: an invalid meta.
-        """
+        """Channels and samples of each, after checking everything that the meta declares."""
         header = Header.of(meta)
         gain, sides = meta.get("gain"), meta.get("sides")
         if (
@@ -172,10 +154,6 @@ class Audio(Modality):
 
         `View.scale` multiplies the sampling rate, `View.at` takes the rate of another file, and
         `View.region` cuts `t` in seconds; only the patches that it touches are decoded.
-
-        Raises:
-            SignalError: a scale that is not positive, a rate that is too high, both scale and at,
-                an unknown axis, or an empty region.
         """
         channels, frames = self.shape(meta)
         many = -(-frames // self.patch)
@@ -186,7 +164,6 @@ class Audio(Modality):
         return QueryPlan(views.local(self.patch), tuple(numbers))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The sound made of the patches decoded at `plan_queries(meta, view)`."""
         channels, frames = self.shape(meta)
         if not view:
             return self._whole(features.reshape(channels, -1)[:, :frames], meta)

@@ -56,16 +56,10 @@ class Image(Modality):
         self.value_dim = self.feature_dim = channels
 
     def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality."""
         return {"patch": self.patch, "channels": self.channels}
 
     def read(self, path: Path) -> Signal:
-        """Read an image file as one part of H*W observations.
-
-        Raises:
-            SignalError: what `load` refuses, channels that the model cannot represent, or pixels
-                that cannot be written under the suffix of the file.
-        """
+        """Read an image file as one part of H*W observations."""
         pixels = load(path)
         layout = LAYOUTS[self.channels]
         missing = missing_in(pixels, layout)
@@ -91,11 +85,7 @@ class Image(Modality):
         return self._whole(features, meta)
 
     def write(self, signal: Signal, path: Path) -> None:
-        """Write a joined signal; values are clamped to [0, 1] and rounded to the nearest level.
-
-        Raises:
-            SignalError: unknown suffix, pixels that the format cannot hold, or a failing disk.
-        """
+        """Write a joined signal; values are clamped to [0, 1] and rounded to the nearest level."""
         shape, mode, depth = self.shape(signal.meta), signal.meta["mode"], signal.meta["depth"]
         values = signal.features.detach().cpu().to(torch.float64).nan_to_num(0.0).clamp(0.0, 1.0)
         if values.numel() != math.prod(shape) * self.channels:
@@ -121,11 +111,7 @@ class Image(Modality):
         )
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
-        """Height and width, after checking all entries of the meta.
-
-        Raises:
-            SignalError: an impossible meta, or more pixels than Pillow would open.
-        """
+        """Height and width, after checking all entries of the meta."""
         return header.shape(meta)
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
@@ -139,10 +125,6 @@ class Image(Modality):
 
         `View.scale` and `View.at` sample the field at the centres of the new pixels; `View.region`
         is in pixels of the original; only the patches that it touches are decoded.
-
-        Raises:
-            SignalError: a scale that is not positive, both scale and `at`, a result with too many
-                pixels, an unknown axis, or an empty region.
         """
         shape = self.shape(meta)
         if not view:
@@ -154,7 +136,6 @@ class Image(Modality):
         return QueryPlan(grid.queries(axes), grid.parts(axes))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The image of the patches decoded at `plan_queries(meta, view)`."""
         shape = self.shape(meta)
         if not view:
             return self._whole(grid.join(features, shape, self._side(shape)), meta)
@@ -170,11 +151,7 @@ class Image(Modality):
         return ".png"
 
     def losses(self, path: Path) -> list[str]:
-        """What a file holds that its decoded file will lack, in short phrases such as "EXIF".
-
-        Raises:
-            SignalError: what `load` refuses.
-        """
+        """What a file holds that its decoded file will lack, in short phrases such as "EXIF"."""
         return losses.losses(path)
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:

@@ -71,15 +71,10 @@ class MRI(Modality):
         self.value_dim = self.feature_dim = 1
 
     def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality."""
         return {"patch": self.patch, "spacing": self.spacing, "percentile": self.percentile}
 
     def read(self, path: Path) -> Signal:
-        """Read a file as one part per volume; unknown voxels have a weight of 0.
-
-        Raises:
-            SignalError: what `load` refuses, or a file without a finite value.
-        """
+        """Read a file as one part per volume; unknown voxels have a weight of 0."""
         file = load(path)
         header = file.header
         stored = file.series()
@@ -104,11 +99,7 @@ class MRI(Modality):
         return self._whole(torch.from_numpy(features), header, meta, weights)
 
     def write(self, signal: Signal, path: Path) -> None:
-        """Write a joined signal; whole numbers are rounded to the nearest.
-
-        Raises:
-            SignalError: unknown suffix, features that do not fit, or a failing disk.
-        """
+        """Write a joined signal; whole numbers are rounded to the nearest."""
         header, (low, high) = declared.check(signal.meta)
         lattice = (header.volumes, *header.space)
         if signal.features.numel() != math.prod(lattice):
@@ -148,11 +139,7 @@ class MRI(Modality):
         return Signal(block.coordinates()[None], pieces, signal.shape, signal.meta, weights)
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
-        """Voxels along every axis, after checking everything that the meta declares.
-
-        Raises:
-            SignalError: a meta that no volume can have.
-        """
+        """Voxels along every axis, after checking everything that the meta declares."""
         return declared.check(meta)[0].shape
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
@@ -172,9 +159,6 @@ class MRI(Modality):
 
         `View.scale` and `View.at` (a file with the numbers of voxels) keep the field of view;
         `View.region` is in voxels of the original, and asks only the blocks that it touches.
-
-        Raises:
-            SignalError: what `views.axes` refuses.
         """
         header, _ = declared.check(meta)
         block = self._block(header)

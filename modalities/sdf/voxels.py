@@ -38,7 +38,6 @@ class Voxels(Modality):
         self.value_dim = self.feature_dim = 1
 
     def settings(self) -> dict[str, Any]:
-        """None: nothing can be set."""
         return {}
 
     def read(self, path: Path) -> Signal:
@@ -80,11 +79,7 @@ class Voxels(Modality):
         return tuple(shape)
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
-        """All centres, or those of a view: `scale`, and `region` in voxels of the original.
-
-        Raises:
-            SignalError: a view with `at`, an unknown axis, an empty region, or a bad scale.
-        """
+        """All centres, or those of a view: `scale`, and `region` in voxels of the original."""
         axes = [
             -1.0 + 2.0 * (torch.arange(first, last, dtype=torch.float64) + 0.5) / count
             for count, first, last in self._axes(meta, view)
@@ -93,7 +88,6 @@ class Voxels(Modality):
         return QueryPlan(torch.stack(mesh, dim=-1).reshape(1, -1, 3).float(), (0,))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The grid whose centres were asked."""
         axes = self._axes(meta, view)
         shape = tuple(last - first for _, first, last in axes)
         queries = self.plan_queries(meta, view).queries

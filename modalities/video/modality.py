@@ -54,15 +54,10 @@ class Video(Modality):
         self.query_dim = self.point_dim = self.value_dim = self.feature_dim = 3
 
     def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality."""
         return {"patch": list(self.patch), "chroma": self.chroma}
 
     def read(self, path: Path) -> Signal:
-        """Read a video file, one part a frame; a frame has its own grid, at time 0.
-
-        Raises:
-            SignalError: as `reading.load`.
-        """
+        """Read a video file, one part a frame; a frame has its own grid, at time 0."""
         clip = load(path)
         return self._whole(pixels.features(clip, self.chroma), clip.meta())
 
@@ -76,19 +71,11 @@ class Video(Modality):
         return ".mkv"
 
     def losses(self, path: Path) -> list[str]:
-        """What is not kept of this file: sound, subtitles, tags and the like.
-
-        Raises:
-            SignalError: as `losses.losses`.
-        """
+        """What is not kept of this file: sound, subtitles, tags and the like."""
         return losses.losses(path)
 
     def write(self, signal: Signal, path: Path) -> None:
-        """Write a joined signal; values are clamped to [0, 1] and rounded to the nearest level.
-
-        Raises:
-            SignalError: an unknown suffix, a clip that the format cannot hold, or a failing disk.
-        """
+        """Write a joined signal; values are clamped to [0, 1] and rounded to the nearest level."""
         shape = self.shape(signal.meta)
         if signal.features.numel() != math.prod(shape) * 3:
             raise SignalError(
@@ -109,11 +96,7 @@ class Video(Modality):
         )
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, int, int]:
-        """Frames, height and width, after checking everything that the meta declares.
-
-        Raises:
-            SignalError: an invalid meta, or a clip that is too large.
-        """
+        """Frames, height and width, after checking everything that the meta declares."""
         return checked(meta)
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
@@ -127,10 +110,6 @@ class Video(Modality):
         `View.scale` multiplies width, height and frame rate. `View.at` takes width, height and
         frame rate of another clip, over the time of this one. `View.region` is in seconds (t) and
         pixels (y, x) of the original; only the patches that it touches are decoded.
-
-        Raises:
-            SignalError: a scale that is not positive, a result that is too large, both scale and
-                at, an unknown axis, an empty region, or another rate for frames at uneven times.
         """
         shape = self.shape(meta)
         if not view:
@@ -140,7 +119,6 @@ class Video(Modality):
         return QueryPlan(grid.queries(axes), grid.parts(axes))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The clip made of the patches decoded at `plan_queries(meta, view)`."""
         axes = self._axes(meta, view)
         canvas = grid.assemble(features, axes, None if view else self.patch)
         result = {**meta, "shape": list(canvas.shape[:3])}
