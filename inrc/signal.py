@@ -8,6 +8,7 @@ Every part is one row of a batch and gets its own latent.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from inspect import signature
 from math import isfinite, prod
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
@@ -186,9 +187,12 @@ class Modality(ABC):
     value_dim: int
     feature_dim: int
 
-    @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality; plain values only."""
+        """The arguments that make an equal modality; plain values only.
+
+        Default: the attributes that have the names of the arguments.
+        """
+        return {name: getattr(self, name) for name in signature(type(self)).parameters}
 
     def resolve(self, paths: Sequence[Path]) -> "Modality":
         """The modality with what must be known of these (training) files among its settings.

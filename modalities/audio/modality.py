@@ -52,9 +52,6 @@ class Audio(Modality):
         self.normalise = normalise
         self.query_dim = self.point_dim = self.value_dim = self.feature_dim = 1
 
-    def settings(self) -> dict[str, Any]:
-        return {"patch": self.patch, "normalise": self.normalise}
-
     def read(self, path: Path) -> Signal:
         """Read a sound file: every channel is one part."""
         header, samples = load(path)

@@ -55,9 +55,6 @@ class Image(Modality):
         self.query_dim = self.point_dim = 2
         self.value_dim = self.feature_dim = channels
 
-    def settings(self) -> dict[str, Any]:
-        return {"patch": self.patch, "channels": self.channels}
-
     def read(self, path: Path) -> Signal:
         """Read an image file as one part of H*W observations."""
         pixels = load(path)

@@ -70,9 +70,6 @@ class MRI(Modality):
         self.query_dim = self.point_dim = 3
         self.value_dim = self.feature_dim = 1
 
-    def settings(self) -> dict[str, Any]:
-        return {"patch": self.patch, "spacing": self.spacing, "percentile": self.percentile}
-
     def read(self, path: Path) -> Signal:
         """Read a file as one part per volume; unknown voxels have a weight of 0."""
         file = load(path)

@@ -76,13 +76,6 @@ class NeRF(Modality):
         self.value_dim = 1 + 3 * (directions + 1) ** 2
         self.feature_dim = 3
 
-    def settings(self) -> dict[str, Any]:
-        names = (
-            "near", "far", "bound", "samples", "background", "directions", "rays", "frames",
-            "cameras",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in names}
-
     @classmethod
     def accepts(cls, path: Path) -> bool:
         """Whether a file is a scene, and not the held-out views of one (transforms_test.json)."""

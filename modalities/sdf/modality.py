@@ -73,12 +73,6 @@ class SDF(Modality):
         self._close = round(samples * near)
         self._apart = points.rounded(samples - self._close)
 
-    def settings(self) -> dict[str, Any]:
-        names = (
-            "samples", "near", "resolution", "truncation", "field", "emphasis", "seed",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in names}
-
     def read(self, path: Path) -> Signal:
         """Read a mesh file as one part: distances at points of its cube."""
         mesh, place = placed(path)

@@ -37,9 +37,6 @@ class Voxels(Modality):
         self.query_dim = self.point_dim = 3
         self.value_dim = self.feature_dim = 1
 
-    def settings(self) -> dict[str, Any]:
-        return {}
-
     def read(self, path: Path) -> Signal:
         """Read a grid as one part; raises SignalError for whatever is wrong with it."""
         grid = load(path)
