@@ -16,8 +16,7 @@ from inrc import files
 from inrc.errors import SignalError
 from inrc_modalities.image import png, tiff
 from inrc_modalities.image.colour import kept_profile, png_colour
-from inrc_modalities.image.pixels import LAYOUTS, MODES, Pixels
-from inrc_modalities.image.turning import ORIENTATION, turned
+from inrc_modalities.image.pixels import LAYOUTS, MODES, ORIENTATION, Pixels, turned
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 """Pillow's decoders that may open a file."""
