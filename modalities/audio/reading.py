@@ -57,11 +57,7 @@ def blocks(path: Path, block: int = BLOCK) -> Iterator[NDArray[np.float32]]:
 
 
 def load(path: Path) -> tuple[Header, NDArray[np.float32]]:
-    """All samples of a file, channels by frames.
-
-    Raises:
-        SignalError: as `blocks`.
-    """
+    """All samples of a file, channels by frames."""
     header = read_header(path)
     # memory grows with the samples that are there, not with those that the header declares
     parts = list(blocks(path))
@@ -76,11 +72,7 @@ def load(path: Path) -> tuple[Header, NDArray[np.float32]]:
 
 
 def losses(path: Path) -> list[str]:
-    """What is not kept of a file, in short phrases: tags, cue points, speaker positions.
-
-    Raises:
-        SignalError: as `read_header`.
-    """
+    """What is not kept of a file, in short phrases: tags, cue points, speaker positions."""
     read_header(path)
     with path.open("rb") as file:
         size = path.stat().st_size

@@ -80,11 +80,7 @@ def load(path: Path) -> Volume:
 
 
 def load_header(path: Path) -> Header:
-    """The header of a file alone.
-
-    Raises:
-        SignalError: as `load`, as far as the header shows it.
-    """
+    """The header of a file alone."""
     with _opened(path) as (file, _):
         return _header(file)
 

@@ -59,11 +59,7 @@ def load(path: Path) -> Scene:
 
 
 def losses(path: Path) -> list[str]:
-    """What an archive holds beside views and their cameras, in short phrases.
-
-    Raises:
-        SignalError: as `load`.
-    """
+    """What an archive holds beside views and their cameras, in short phrases."""
     scene = load(path)
     with explained(path, KIND), np.load(path, allow_pickle=False) as file:
         others = sorted(set(file.files) - set(NAMES))

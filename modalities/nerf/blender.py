@@ -67,11 +67,7 @@ def _scene(path: Path, said: Mapping[str, Any], frames: list[dict[str, Any]]) ->
     measurable(path, len(files), height, width, focal)
     poses = checked(_matrices(path, frames), str(path))
     cameras = Cameras(poses, (height, width), focal)
-
-    def picture(number: int) -> NDArray[np.float32]:
-        return pictures.load(files[number], cameras.size)
-
-    return Scene(path, cameras, picture)
+    return Scene(path, cameras, lambda number: pictures.load(files[number], cameras.size))
 
 
 def losses(path: Path) -> list[str]:

@@ -57,11 +57,7 @@ def load(path: Path) -> Scene:
             matrix = _numbers(place)
             poses.append(torch.tensor(matrix, dtype=torch.float64).reshape(4, 4) * _TURN)
     cameras = Cameras(checked(torch.stack(poses), str(path)), (height, width), focal)
-
-    def picture(number: int) -> NDArray[np.float32]:
-        return pictures.load(views[number], cameras.size)
-
-    return Scene(path, cameras, picture)
+    return Scene(path, cameras, lambda number: pictures.load(views[number], cameras.size))
 
 
 def losses(path: Path) -> list[str]:

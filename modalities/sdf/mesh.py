@@ -46,11 +46,7 @@ def load(path: Path) -> Mesh:
 
 
 def losses(path: Path) -> list[str]:
-    """What a mesh file holds beside its surface, in short phrases.
-
-    Raises:
-        SignalError: as `load`.
-    """
+    """What a mesh file holds beside its surface, in short phrases."""
     polygons, mesh = _polygons(path), load(path)
     edges = np.sort(np.concatenate([mesh.faces[:, [k, (k + 1) % 3]] for k in range(3)]), axis=1)
     open_ = bool((np.unique(edges, axis=0, return_counts=True)[1] == 1).any())
