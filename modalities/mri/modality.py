@@ -18,7 +18,6 @@ from inrc_modalities.mri import (
     blocks,
     declared,
     labels,
-    losses,
     masks,
     quality,
     sample,
@@ -199,7 +198,18 @@ class MRI(Modality):
 
     def losses(self, path: Path) -> list[str]:
         """What a file loses beside precision: clipped voxels, bytes after the last voxel."""
-        return losses.losses(path, self.percentile)
+        file = load(path)
+        phrases = []
+        if not labels.are_labels(file.header, file.series()):
+            low, high = scaling.ends(file.stored, self.percentile, path)
+            finite = file.stored[np.isfinite(file.stored)]
+            if clipped := int(((finite < low) | (finite > high)).sum()):
+                phrases.append(
+                    f"{clipped} voxels beyond the {self.percentile:g}th percentile (clipped)"
+                )
+        if file.tail:
+            phrases.append(f"{file.tail} bytes after the last voxel")
+        return phrases
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
         """Write `count` small synthetic heads as .nii.gz."""

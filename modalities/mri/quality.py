@@ -51,7 +51,7 @@ def measure(original: Path, decoded: Path, percentile: float) -> dict[str, float
     seen = np.zeros(2)
     worst, outside = 0.0, 0
     for number in range(first.header.volumes):
-        a, b = (_volume(each, number) for each in (first, second))
+        a, b = first.real(number), second.real(number)
         known = np.isfinite(a)
         worst = max(worst, metrics.max_error(a, b))
         lost = known != np.isfinite(b)
@@ -147,14 +147,6 @@ def _inner(reach: list[int]) -> tuple[slice, ...]:
     return tuple(slice(n, -n or None) for n in reach)
 
 
-def _volume(file: Volume, number: int) -> NDArray[np.float64]:
-    """One volume of a file, in real values."""
-    header = file.header
-    stored = file.stored.reshape(*header.space, header.volumes, order="F")[..., number]
-    slope, inter = header.scaling
-    return stored.astype(np.float64, order="C") * slope + inter
-
-
 def _range(file: Volume, percentile: float, path: Path) -> tuple[float, float]:
     """The real values between which a codec keeps the voxels of a file."""
     if are_labels(file.header, file.series()):
@@ -180,7 +172,7 @@ def picture(path: Path, like: Path, percentile: float) -> NDArray[np.float64]:
     file, reference = load(path), load(like)
     low, high = _range(reference, percentile, like)
     affine = np.vstack([file.header.affine(), [0, 0, 0, 1]])
-    image = nibabel.as_closest_canonical(nibabel.Nifti1Image(_volume(file, 0), affine))
+    image = nibabel.as_closest_canonical(nibabel.Nifti1Image(file.real(0), affine))
     volume = np.asarray(image.dataobj)
     flat = volume[:, ::-1, volume.shape[2] // 2].T
     grey = np.clip(np.nan_to_num((flat - low) / ((high - low) or 1.0), posinf=1.0), 0.0, 1.0)

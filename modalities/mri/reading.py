@@ -42,10 +42,10 @@ class Volume:
         header = self.header
         return np.moveaxis(self.stored.reshape(*header.space, header.volumes, order="F"), -1, 0)
 
-    def real(self) -> NDArray[np.float64]:
-        """Values after slope and intercept; unknown ones stay NaN or infinite."""
+    def real(self, number: int) -> NDArray[np.float64]:
+        """Values X Y Z of a volume after slope and intercept; unknown ones stay NaN or infinite."""
         slope, inter = self.header.scaling
-        return self.stored.astype(np.float64) * slope + inter
+        return self.series()[number].astype(np.float64, order="C") * slope + inter
 
 
 def load(path: Path) -> Volume:
