@@ -93,12 +93,13 @@ class Sliced:
         variables, fields = dict(header.meta["variables"]), {}
         height, width = len(header.lat), len(header.lon)
         for name in names:
-            values = np.zeros((header.parts, header.levels(name), height, width))
-            size = (*values.shape[:2], height * width)
+            parts, levels = header.parts, header.levels(name)
+            values = np.zeros((parts, levels, height, width))
+            size = (parts, levels, height * width)
             itemsize = np.dtype(variables[name]["dtype"]).itemsize
             variables[name] = {**variables[name], "mask": _missing(data, size, itemsize)}
-            for level in range(size[1]):
-                for part in range(size[0]):
+            for level in range(levels):
+                for part in range(parts):
                     stream = data.read(data.number())
                     if stream:
                         values[part, level] = self.codec.decode(stream, (height, width))

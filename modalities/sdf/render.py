@@ -1,6 +1,7 @@
 """Shaded pictures of meshes: triangles, drawn from the farthest to the nearest."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ def shade(mesh: Mesh, eye: Eye, side: int = SIDE) -> NDArray[np.float64]:
     normals *= np.where(normals[:, 2:] < 0, -1.0, 1.0)
     bright = 0.25 + 0.75 * np.clip(normals @ _LIGHT, 0.0, 1.0)
     figure = Figure(figsize=(1, 1), dpi=side)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)  # without types
     axes = figure.add_axes((0, 0, 1, 1), xlim=(-1, 1), ylim=(-1, 1))
     axes.set_axis_off()
     # thin edges: without them, soft borders would let the ground shine through
