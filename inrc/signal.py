@@ -177,6 +177,8 @@ class Modality(ABC):
     contract: ClassVar[int] = CONTRACT
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
+    read_only: ClassVar[tuple[str, ...]] = ()
+    """Further suffixes of files that are read and not written."""
     unit: ClassVar[str]
     """One observation, in the singular: a rate is counted in bits per `unit`."""
     axes: ClassVar[tuple[str, ...]] = ()
@@ -207,7 +209,7 @@ class Modality(ABC):
 
         For files that are read beside another one, and are no signals of their own.
         """
-        return path.name.lower().endswith(cls.suffixes)
+        return path.name.lower().endswith(cls.suffixes + cls.read_only)
 
     @abstractmethod
     def read(self, path: Path) -> Signal:

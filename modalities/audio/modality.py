@@ -42,6 +42,7 @@ class Audio(Modality):
 
     name: ClassVar[str] = "audio"
     suffixes: ClassVar[tuple[str, ...]] = tuple(SUFFIXES)
+    read_only: ClassVar[tuple[str, ...]] = READ_ONLY
     unit: ClassVar[str] = "sample"
     axes: ClassVar[tuple[str, ...]] = ("t",)
 
@@ -78,11 +79,6 @@ class Audio(Modality):
         """The suffix of the format of the original."""
         kind = meta.get("format")
         return next((suffix for suffix, kinds in SUFFIXES.items() if kind in kinds), ".wav")
-
-    @classmethod
-    def accepts(cls, path: Path) -> bool:
-        """Whether a file of a folder is a sound; more suffixes are read than written."""
-        return path.suffix.lower() in (*cls.suffixes, *READ_ONLY)
 
     def lossless_suffix(self, suffix: str) -> str:
         """WAV, which holds every kind of samples without loss."""

@@ -39,6 +39,7 @@ class Video(Modality):
 
     name: ClassVar[str] = "video"
     suffixes: ClassVar[tuple[str, ...]] = tuple(FORMATS)
+    read_only: ClassVar[tuple[str, ...]] = READ_ONLY
     unit: ClassVar[str] = "pixel"
     axes: ClassVar[tuple[str, ...]] = ("t", "y", "x")
 
@@ -60,11 +61,6 @@ class Video(Modality):
         """Read a video file, one part a frame; a frame has its own grid, at time 0."""
         clip = load(path)
         return self._whole(pixels.features(clip, self.chroma), clip.meta())
-
-    @classmethod
-    def accepts(cls, path: Path) -> bool:
-        """Whether a file of a folder is a video; more formats are read than written."""
-        return path.suffix.lower() in (*cls.suffixes, *READ_ONLY)
 
     def lossless_suffix(self, suffix: str) -> str:
         """Matroska, which holds every clip without loss."""
