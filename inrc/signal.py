@@ -8,7 +8,8 @@ Every part is one row of a batch and gets its own latent.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from inspect import signature
+from math import isfinite, prod
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
@@ -89,6 +90,37 @@ class View:
     def __bool__(self) -> bool:
         return self.scale is not None or bool(self.region) or self.at is not None
 
+    def intervals(self, axes: Sequence[str]) -> dict[str, tuple[float, float]]:
+        """Both ends of the region, by axis.
+
+        Raises:
+            SignalError: an unknown or repeated axis, or an end that is not finite.
+        """
+        intervals: dict[str, tuple[float, float]] = {}
+        for axis, low, high in self.region:
+            if axis not in axes or axis in intervals:
+                raise SignalError(
+                    f"region: unknown or repeated axis {axis!r}; give {' or '.join(axes)}"
+                )
+            if not (isfinite(low) and isfinite(high)):
+                raise SignalError(f"region {axis}: {low} to {high} is not finite; give numbers")
+            intervals[axis] = (low, high)
+        return intervals
+
+    def factor(self) -> float:
+        """The scale, 1 without one.
+
+        Raises:
+            SignalError: a scale that is not a positive number, or `at` beside it.
+        """
+        if self.scale is None:
+            return 1.0
+        if self.at is not None:
+            raise SignalError("scale and at: give one of them, not both")
+        if not (isfinite(self.scale) and self.scale > 0):
+            raise SignalError(f"scale {self.scale}: give a number above 0")
+        return self.scale
+
 
 @dataclass(frozen=True)
 class QueryPlan:
@@ -147,6 +179,8 @@ class Modality(ABC):
     suffixes: ClassVar[tuple[str, ...]]
     also_written: ClassVar[tuple[str, ...]] = ()
     """Suffixes besides `suffixes` that `write` takes, such as those of a video of views."""
+    read_only: ClassVar[tuple[str, ...]] = ()
+    """Further suffixes of files that are read and not written."""
     unit: ClassVar[str]
     """One observation, in the singular: a rate is counted in bits per `unit`."""
     axes: ClassVar[tuple[str, ...]] = ()
@@ -157,9 +191,12 @@ class Modality(ABC):
     value_dim: int
     feature_dim: int
 
-    @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality; plain values only."""
+        """The arguments that make an equal modality; plain values only.
+
+        Default: the attributes that have the names of the arguments.
+        """
+        return {name: getattr(self, name) for name in signature(type(self)).parameters}
 
     def resolve(self, paths: Sequence[Path]) -> "Modality":
         """The modality with what must be known of these (training) files among its settings.
@@ -174,7 +211,7 @@ class Modality(ABC):
 
         For files that are read beside another one, and are no signals of their own.
         """
-        return path.name.lower().endswith(cls.suffixes)
+        return path.name.lower().endswith(cls.suffixes + cls.read_only)
 
     @abstractmethod
     def read(self, path: Path) -> Signal:

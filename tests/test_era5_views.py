@@ -107,15 +107,15 @@ def test_masks_bounds_and_others_follow_a_view(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("view", "said"),
     [
-        (View(region=(("time", 0, 1),)), "region: time"),
-        (View(region=(("lat", 0, 1), ("lat", 0, 2))), "twice"),
+        (View(region=(("time", 0, 1),)), "axis 'time'"),
+        (View(region=(("lat", 0, 1), ("lat", 0, 2))), "repeated axis"),
         (View(region=(("lat", 1, 2),)), "no point between 1 and 2"),
         (View(region=(("lat", float("nan"), 2),)), "region lat"),
         (View(region=(("lon", 5, 5),)), "no point between 5 and 5"),
         (View(region=(("lon", 0, float("inf")),)), "not finite"),
         (View(scale=-1.0), "above 0"),
         (View(scale=1e9), "too many"),
-        (View(scale=2.0, at=Path("x.nc")), "not for both"),
+        (View(scale=2.0, at=Path("x.nc")), "not both"),
         (View(at=Path("missing.nc")), "missing.nc: no such file"),
     ],
 )

@@ -1,12 +1,12 @@
-"""Output files appear whole or not at all."""
+"""Output files appear whole or not at all; samples are drawn once; readers fail in one line."""
 
 import errno
 from pathlib import Path
 
 import pytest
 
-from inrc.errors import InrcError
-from inrc.files import atomic_write
+from inrc.errors import InrcError, SignalError
+from inrc.files import atomic_write, explained, write_samples
 
 
 @pytest.mark.parametrize("name", ["t2m.nc", "t1.nii.gz", "plain"])
@@ -69,3 +69,39 @@ def test_folders_are_named(tmp_path: Path) -> None:
         atomic_write(tmp_path / "nowhere" / "x"),
     ):
         pytest.fail("nothing may be begun")
+
+
+def test_samples_are_drawn_once_and_anew_with_other_settings(tmp_path: Path) -> None:
+    paths = [tmp_path / "new" / f"{i}.txt" for i in range(2)]
+    drawn: list[int] = []
+
+    def save(number: int, path: Path) -> None:
+        drawn.append(number)
+        path.write_text(f"{number}")
+
+    def write(version: int) -> list[Path]:
+        return write_samples(tmp_path / "new" / "samples.json", paths, {"version": version}, save)
+
+    assert write(1) == write(1) == paths and drawn == [0, 1]
+    write(2)
+    assert drawn == [0, 1, 0, 1]
+    paths[0].unlink()
+    write(2)
+    assert drawn == [0, 1] * 3 and [path.read_text() for path in paths] == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (SignalError("empty"), "a.x: empty"),
+        (SignalError("a.x: empty"), "a.x: empty"),
+        (FileNotFoundError(), "a.x: no such file"),
+        (ValueError("two\nlines"), "a.x: not a sound, or damaged (two lines); convert"),
+    ],
+)
+def test_errors_of_readers_are_one_line_that_names_the_file(error: Exception, line: str) -> None:
+    with pytest.raises(SignalError) as refusal, explained(Path("a.x"), "a sound"):
+        raise error
+    assert str(refusal.value).startswith(line)
+    with pytest.raises(MemoryError), explained(Path("a.x"), "a sound"):
+        raise MemoryError

@@ -164,7 +164,7 @@ def test_without_a_folder_heads_are_made(tmp_path: Path) -> None:
     data.setup("fit")
     assert data.train_rows is not None and data.train_rows.features.shape == (5, 512, 1)
     assert [p.stat().st_mtime_ns for p in sorted(tmp_path.glob("*.nii.gz"))] == stamps
-    volume = load(data.val_paths[0]).real()
+    volume = load(data.val_paths[0]).real(0)
     # dark around the head, bright inside, and a scan's noise everywhere
     edge, middle = volume[:3, :3], volume[20:36, 20:36, 20:36]
     assert edge.mean() * 5 < middle.mean() and edge.std() > 0

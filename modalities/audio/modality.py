@@ -42,6 +42,7 @@ class Audio(Modality):
 
     name: ClassVar[str] = "audio"
     suffixes: ClassVar[tuple[str, ...]] = tuple(SUFFIXES)
+    read_only: ClassVar[tuple[str, ...]] = READ_ONLY
     unit: ClassVar[str] = "sample"
     axes: ClassVar[tuple[str, ...]] = ("t",)
 
@@ -52,16 +53,8 @@ class Audio(Modality):
         self.normalise = normalise
         self.query_dim = self.point_dim = self.value_dim = self.feature_dim = 1
 
-    def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality."""
-        return {"patch": self.patch, "normalise": self.normalise}
-
     def read(self, path: Path) -> Signal:
-        """Read a sound file: every channel is one part.
-
-        Raises:
-            SignalError: as `reading.blocks`.
-        """
+        """Read a sound file: every channel is one part."""
         header, samples = load(path)
         gain = self._gain(max(float(samples.max()), -float(samples.min())))
         if gain:
@@ -87,30 +80,16 @@ class Audio(Modality):
         kind = meta.get("format")
         return next((suffix for suffix, kinds in SUFFIXES.items() if kind in kinds), ".wav")
 
-    @classmethod
-    def accepts(cls, path: Path) -> bool:
-        """Whether a file of a folder is a sound; more suffixes are read than written."""
-        return path.suffix.lower() in (*cls.suffixes, *READ_ONLY)
-
     def lossless_suffix(self, suffix: str) -> str:
         """WAV, which holds every kind of samples without loss."""
         return ".wav"
 
     def losses(self, path: Path) -> list[str]:
-        """What is not kept of this file: tags, cue points, speaker positions and the like.
-
-        Raises:
-            SignalError: a file that cannot be read.
-        """
+        """What is not kept of this file: tags, cue points, speaker positions and the like."""
         return losses(path)
 
     def write(self, signal: Signal, path: Path) -> None:
-        """Write a joined signal, in the format of the original if the suffix allows it.
-
-        Raises:
-            SignalError: an unknown suffix, floating-point samples that integers would clip, or
-                an error of `save`.
-        """
+        """Write a joined signal, in the format of the original if the suffix allows it."""
         frames = self.shape(signal.meta)[1]
         header = Header.of(signal.meta)
         if signal.features.shape != (header.channels, frames, 1):
@@ -145,11 +124,7 @@ class Audio(Modality):
         return Signal(views.local(self.patch), parts, signal.shape, signal.meta)
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
-        """Channels and samples of each, after checking everything that the meta declares.
-
-        Raises:
-            SignalError: an invalid meta.
-        """
+        """Channels and samples of each, after checking everything that the meta declares."""
         header = Header.of(meta)
         gain, sides = meta.get("gain"), meta.get("sides")
         if (
@@ -172,10 +147,6 @@ class Audio(Modality):
 
         `View.scale` multiplies the sampling rate, `View.at` takes the rate of another file, and
         `View.region` cuts `t` in seconds; only the patches that it touches are decoded.
-
-        Raises:
-            SignalError: a scale that is not positive, a rate that is too high, both scale and at,
-                an unknown axis, or an empty region.
         """
         channels, frames = self.shape(meta)
         many = -(-frames // self.patch)
@@ -186,7 +157,6 @@ class Audio(Modality):
         return QueryPlan(views.local(self.patch), tuple(numbers))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The sound made of the patches decoded at `plan_queries(meta, view)`."""
         channels, frames = self.shape(meta)
         if not view:
             return self._whole(features.reshape(channels, -1)[:, :frames], meta)
@@ -236,13 +206,7 @@ class Audio(Modality):
             yield np.ldexp(block, meta["gain"]).T
 
     def _excerpt(self, meta: Mapping[str, Any], view: View) -> views.Excerpt:
-        region = None
-        for name, low, high in view.region:
-            if name not in self.axes or region is not None:
-                raise SignalError(
-                    f"region: axis {name!r} is unknown or given twice; use t, in seconds"
-                )
-            region = (low, high)
+        region = view.intervals(self.axes).get("t")
         rate = views.target_rate(meta["rate"], view)
         frames = self.shape(meta)[1]
         excerpt = views.excerpt(frames, meta["rate"], self.patch, rate, region)

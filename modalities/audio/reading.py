@@ -10,7 +10,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError, one_line
+from inrc.errors import SignalError
+from inrc.files import explained
 from inrc_modalities.audio import flac, ogg, riff
 from inrc_modalities.audio.formats import MAX_CHANNELS, MAX_RATE, MAX_SAMPLES, STORED, Header
 
@@ -56,11 +57,7 @@ def blocks(path: Path, block: int = BLOCK) -> Iterator[NDArray[np.float32]]:
 
 
 def load(path: Path) -> tuple[Header, NDArray[np.float32]]:
-    """All samples of a file, channels by frames.
-
-    Raises:
-        SignalError: as `blocks`.
-    """
+    """All samples of a file, channels by frames."""
     header = read_header(path)
     # memory grows with the samples that are there, not with those that the header declares
     parts = list(blocks(path))
@@ -75,11 +72,7 @@ def load(path: Path) -> tuple[Header, NDArray[np.float32]]:
 
 
 def losses(path: Path) -> list[str]:
-    """What is not kept of a file, in short phrases: tags, cue points, speaker positions.
-
-    Raises:
-        SignalError: as `read_header`.
-    """
+    """What is not kept of a file, in short phrases: tags, cue points, speaker positions."""
     read_header(path)
     with path.open("rb") as file:
         size = path.stat().st_size
@@ -118,28 +111,19 @@ def _header(path: Path, file: soundfile.SoundFile) -> Header:
 @contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """A file to read; errors of libsndfile become one line."""
-    if path.is_dir():
-        raise SignalError(f"{path}: a folder; name a sound file")
-    try:
+    with explained(path, "a WAV, FLAC or Ogg file"):
         with path.open("rb") as file:
             if not file.read(1):
-                raise SignalError(f"{path}: an empty file; make it again")
+                raise SignalError("an empty file; make it again")
             patches = _patches(path, file)
-    except FileNotFoundError:
-        raise SignalError(f"{path}: no such file") from None
-    except OSError as error:
-        raise SignalError(f"{path}: cannot be read ({error.strerror})") from None
-    try:
-        with (
-            _Patched(path, patches) as patched,
-            soundfile.SoundFile(patched if patches else str(path)) as sound,
-        ):
-            yield sound
-    except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
-        reason = getattr(error, "error_string", "") or one_line(error)
-        raise SignalError(
-            f"{path}: not a WAV, FLAC or Ogg file, or damaged ({reason}); convert or fetch it again"
-        ) from None
+        try:
+            with (
+                _Patched(path, patches) as patched,
+                soundfile.SoundFile(patched if patches else str(path)) as sound,
+            ):
+                yield sound
+        except soundfile.LibsndfileError as error:
+            raise ValueError(error.error_string) from None  # without its name of the file
 
 
 class _Patched(FileIO):
@@ -170,12 +154,9 @@ def _patches(path: Path, file: BinaryIO) -> Mapping[int, bytes]:
     chunks = riff.read(file, size)
     if chunks is not None:
         if chunks.cut:
-            raise SignalError(f"{path}: cut short, its end is missing; fetch or make it again")
+            raise SignalError("cut short, its end is missing; fetch or make it again")
         return chunks.patches
     reason = ogg.unsupported(file, size)
     if reason is not None:
-        raise SignalError(f"{path}: {reason}")
-    try:
-        return flac.patches(file, size)
-    except SignalError as error:
-        raise SignalError(f"{path}: {error}") from None
+        raise SignalError(reason)
+    return flac.patches(file, size)

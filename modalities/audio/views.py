@@ -78,8 +78,6 @@ def excerpt(
     """
     size = max(1, round(frames * target / rate))
     low, high = region or (0.0, size / target)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise SignalError(f"region t: {low} to {high} are not finite numbers of seconds")
     first, last = (
         min(max(math.ceil(min(max(edge * target, -1.0), size + 1.0) - 0.5), 0), size)
         for edge in (low, high)
@@ -98,13 +96,9 @@ def target_rate(rate: int, view: View) -> int:
     Raises:
         SignalError: both scale and at, or a rate out of range.
     """
+    scale = view.factor()
     if view.at is not None:
-        if view.scale is not None:
-            raise SignalError("scale and at: give one of them, not both")
         return read_header(view.at).rate
-    scale = 1.0 if view.scale is None else view.scale
-    if not (math.isfinite(scale) and scale > 0):
-        raise SignalError(f"scale {scale}: give a number above 0")
     target = round(rate * min(scale, 2.0 * MAX_RATE))
     if not 1 <= target <= MAX_RATE:
         raise SignalError(f"scale {scale}: gives {target} Hz; choose one of 1 to {MAX_RATE} Hz")

@@ -36,8 +36,12 @@ def find(dataset: netCDF4.Dataset, path: Path) -> tuple[str, str]:
         (lat, lon) for lat in flat["lat"] for lon in flat["lon"] if lat.dimensions != lon.dimensions
     ]
     if grids:
-        best = max(grids, key=lambda grid: _users(dataset, grid[0], grid[1]))
-        return str(best[0].name), str(best[1].name)
+        dims = [set(variable.dimensions) for variable in dataset.variables.values()]
+        lat, lon = max(  # the one of most variables
+            grids,
+            key=lambda grid: sum({each.dimensions[0] for each in grid} <= own for own in dims),
+        )
+        return str(lat.name), str(lon.name)
     if flat["lat"] and flat["lon"]:
         dim = flat["lat"][0].dimensions[0]
         raise SignalError(
@@ -97,9 +101,3 @@ def _is(variable: storage.Variable, axis: str) -> bool:
         return standard == _STANDARD[axis]
     unit = str(getattr(variable, "units", "")).lower()
     return unit in _UNITS[axis] or variable.name.lower() in NAMES[axis]
-
-
-def _users(dataset: netCDF4.Dataset, lat: storage.Variable, lon: storage.Variable) -> int:
-    """Number of variables on a grid."""
-    dims = {lat.dimensions[0], lon.dimensions[0]}
-    return sum(dims <= set(v.dimensions) for v in dataset.variables.values())

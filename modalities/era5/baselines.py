@@ -9,7 +9,6 @@ are not counted and come from the original, as nothing else does: none of these 
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,18 @@ from numpy.typing import NDArray
 from inrc.errors import SignalError, one_line
 from inrc.signal import Baseline
 from inrc.varint import read_varint, write_varint
-from inrc_modalities.era5 import masks, reading, sphere, storage
-from inrc_modalities.era5.copying import copy
-from inrc_modalities.era5.header import LIMIT
-from inrc_modalities.era5.reading import Options
+from inrc_modalities.era5 import masks
+from inrc_modalities.era5.describing import Carrying, File, read_file
+from inrc_modalities.era5.header import Header
+from inrc_modalities.era5.reading import Layer, Options
 from inrc_modalities.era5.slices import CODECS, SliceCodec
-from inrc_modalities.era5.survey import survey
-from inrc_modalities.era5.values import Packing
+from inrc_modalities.era5.writing import write
 
 SHARES = (0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001)
 """Errors allowed, as a share of the range of a variable on its level in the file."""
 COARSE = {"zfp": (4.0, 2.0, 1.0, 0.5)}
 """Further ones for codecs whose errors stay far below what is allowed."""
+_MAX_CARRIED = 1 << 40  # bytes: other variables are not counted, and all of them come back
 
 
 @dataclass(frozen=True)
@@ -53,11 +52,10 @@ class Sliced:
         Raises:
             SignalError: a file that the model could not read either.
         """
-        with storage.opened(original, groups=True) as dataset:
-            name = survey(dataset, original).lon
-            around = sphere.wraps(storage.raw(dataset[name]).astype(np.float64))
+        file = self._file(original)
+        around = Header.of(file.meta).wraps
         out = []
-        for layer in reading.layers(original, self._names(), self.options):
+        for layer in file.layers:
             parts, levels = layer.values.shape[:2]
             out.append(_masked(layer))
             known = np.where(layer.unknown, np.nan, layer.values)
@@ -78,61 +76,40 @@ class Sliced:
         Raises:
             SignalError: bytes that are damaged, or of another file.
         """
+        file = self._file(original)
+        names = [layer.field.name for layer in file.layers]
         try:
-            fields = self._decoded(_Bytes(data), original)
-        except SignalError:
-            raise
+            header, fields = self._decoded(_Bytes(data), Header.of(file.meta), names)
         except Exception as error:
             # decoders raise almost anything on damaged bytes
             reason = one_line(error)
             raise SignalError(f"{decoded}: the bytes are damaged ({reason:.80})") from None
-        copy(original, decoded, fields)
+        write(header, fields, decoded)
 
-    def _decoded(self, data: "_Bytes", original: Path) -> dict[str, NDArray[Any]]:
-        fields = {}
-        with storage.opened(original, groups=True) as dataset:
-            surveyed = survey(dataset, original, self.options.vertical)
-            chosen = reading.chosen(surveyed, self._names(), original, self.options)
-            grid = [dataset[name].dimensions[0] for name in (surveyed.lat, surveyed.lon)]
-            for field in chosen:
-                variable = dataset[field.name]
-                level = [] if field.level is None else [field.level]
-                order = [*chosen[0].lead, *level, *grid]
-                sizes = [len(dataset.dimensions[dim]) for dim in order]
-                if prod(sizes) > LIMIT:
-                    raise SignalError(f"{original}: {prod(sizes)} values; {LIMIT} at most")
-                height, width = sizes[-2:]
-                levels = sizes[-3] if level else 1
-                shape = (prod(sizes[:-2]) // levels, levels, height, width)
-                packing = Packing.of(storage.describe(variable, str(original)))
-                stored = self._field(data, shape, packing).reshape(sizes)
-                fields[field.name] = stored.transpose(
-                    [order.index(dim) for dim in variable.dimensions]
-                )
+    def _decoded(
+        self, data: "_Bytes", header: Header, names: list[str]
+    ) -> tuple[Header, dict[str, NDArray[np.float64]]]:
+        """The header with the masks that the bytes say, and the values P L M of all fields."""
+        variables, fields = dict(header.meta["variables"]), {}
+        height, width = len(header.lat), len(header.lon)
+        for name in names:
+            parts, levels = header.parts, header.levels(name)
+            values = np.zeros((parts, levels, height, width))
+            size = (parts, levels, height * width)
+            itemsize = np.dtype(variables[name]["dtype"]).itemsize
+            variables[name] = {**variables[name], "mask": _missing(data, size, itemsize)}
+            for level in range(levels):
+                for part in range(parts):
+                    stream = data.read(data.number())
+                    if stream:
+                        values[part, level] = self.codec.decode(stream, (height, width))
+            fields[name] = values.reshape(size)
         data.end()
-        return fields
+        return Header.of({**header.meta, "variables": variables}), fields
 
-    def _field(
-        self, data: "_Bytes", shape: tuple[int, int, int, int], packing: Packing
-    ) -> NDArray[Any]:
-        """Stored numbers P L H W of one variable."""
-        parts, levels, height, width = shape
-        size = (parts, levels, height * width)
-        missing = _missing(data, size, packing.dtype.itemsize)
-        values = np.zeros(shape)
-        for level in range(levels):
-            for part in range(parts):
-                stream = data.read(data.number())
-                if stream:
-                    values[part, level] = self.codec.decode(stream, (height, width))
-        stored = packing.pack(values).reshape(size)
-        if missing is not None:
-            kinds, codes = missing
-            stored = masks.restore(stored, kinds, np.broadcast_to(codes, size))
-        return stored
-
-    def _names(self) -> list[str] | None:
-        return None if self.variables is None else list(self.variables)
+    def _file(self, path: Path) -> File:
+        names = None if self.variables is None else list(self.variables)
+        return read_file(path, names, self.options, Carrying(_MAX_CARRIED, drop=True))
 
 
 def baselines(variables: Sequence[str] | None, options: Options) -> list[Baseline]:
@@ -153,7 +130,7 @@ def baselines(variables: Sequence[str] | None, options: Options) -> list[Baselin
     ]  # fmt: skip
 
 
-def _masked(layer: reading.Layer) -> bytes:
+def _masked(layer: Layer) -> bytes:
     """Where nothing is known, packed, and which numbers said so."""
     if not layer.kinds:
         return b"\0"
@@ -165,20 +142,19 @@ def _masked(layer: reading.Layer) -> bytes:
     return head + b"".join(layer.kinds) + write_varint(len(rows)) + rows
 
 
-def _missing(
-    data: "_Bytes", size: tuple[int, int, int], itemsize: int
-) -> tuple[list[bytes], NDArray[np.uint8]] | None:
+def _missing(data: "_Bytes", size: tuple[int, int, int], itemsize: int) -> dict[str, Any] | None:
+    """The packed mask that `_masked` wrote, checked."""
     count = data.read(1)[0]
     if not count:
         return None
     flags = data.read(1)[0]
-    kinds = [data.read(itemsize) for _ in range(count)]
     packed = {
-        "kinds": kinds,
+        "kinds": [data.read(itemsize) for _ in range(count)],
         "shared": [bool(flags & 1), bool(flags & 2)],
         "rows": data.read(data.number()),
     }
-    return masks.unpack(packed, size, itemsize)
+    masks.unpack(packed, size, itemsize)
+    return packed
 
 
 class _Bytes:

@@ -16,8 +16,9 @@ def declared(variable: storage.Variable) -> str | None:
     for name in _FLAGS:
         if name in attrs:
             return name
-    if _dtype(variable).lower() == "bool":
-        return "dtype"  # how xarray stores truth values
+    # how xarray stores truth values; the Python attribute of that name hides it
+    if "dtype" in attrs and str(variable.getncattr("dtype")).lower() == "bool":
+        return "dtype"
     standard = str(getattr(variable, "standard_name", "")).split()
     if standard and (standard[0] in _NAMES or standard[-1].endswith("_flag")):
         return "standard_name"
@@ -34,8 +35,3 @@ def likely(variable: storage.Variable) -> bool:
     unit = str(getattr(variable, "units", "")).strip().lower()
     packed = {"scale_factor", "add_offset"} & attrs
     return np.dtype(variable.dtype).kind in "iu" and not packed and unit in _WITHOUT_UNIT
-
-
-def _dtype(variable: storage.Variable) -> str:
-    """The attribute `dtype`, which the Python attribute of that name hides."""
-    return str(variable.getncattr("dtype")) if "dtype" in variable.ncattrs() else ""

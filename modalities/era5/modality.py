@@ -90,7 +90,6 @@ class ERA5(Modality):
         self._options = Options(levels_as_channels, exclude_outliers, rename)
 
     def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality, without rare ones that are the default."""
         settings = {
             "variables": self.variables,
             "levels": self.levels,
@@ -105,12 +104,7 @@ class ERA5(Modality):
         return settings | {key: each for key, each in own.items() if each != rare[key]}
 
     def resolve(self, paths: Sequence[Path]) -> "ERA5":
-        """The modality whose settings are pinned to these (training) files; reads all of them.
-
-        Raises:
-            SignalError: a file that cannot be read, or differs from the first in its levels or in
-                what its units measure, or a channel without any known value.
-        """
+        """The modality whose settings are pinned to these (training) files; reads all of them."""
         pinned = Pinned.of(paths, self.variables, self.levels, self.units, self._options)
         return ERA5(**{**self.settings(), **vars(pinned)})
 
@@ -119,9 +113,6 @@ class ERA5(Modality):
 
         Args:
             names: for names in files, the names of the model.
-
-        Raises:
-            SignalError: a name that the model does not have.
         """
         self._pinned().check_names(names)
         return ERA5(**{**self.settings(), "rename": {**(self.rename or {}), **names}})
@@ -131,10 +122,6 @@ class ERA5(Modality):
 
         Weights are areas, and 0 where all channels are missing; where only some are, the others
         show the nearest value.
-
-        Raises:
-            SignalError: not NetCDF, no grid, other variables, levels or units than the model's,
-                outliers, something that cannot be kept, or no known value at all.
         """
         pinned = self._pinned()
         file = self._file(path)
@@ -157,19 +144,11 @@ class ERA5(Modality):
         return self._file(path).losses
 
     def write(self, signal: Signal, path: Path) -> None:
-        """Write a joined signal as NetCDF; packed variables are rounded to what they can hold.
-
-        Raises:
-            SignalError: unknown suffix, features that do not fit, or a failing disk.
-        """
+        """Write a joined signal as NetCDF; packed variables are rounded to what they can hold."""
         write(Header.of(signal.meta), self.physical(signal), path)
 
     def outline(self, meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-        """Write a NetCDF file without the values of the fields, and return their names.
-
-        Raises:
-            SignalError: unknown suffix, or a failing disk.
-        """
+        """Write a NetCDF file without the values of the fields, and return their names."""
         write(Header.of(meta), None, path)
         return tuple(name for name, entry in meta["variables"].items() if "data" not in entry)
 
@@ -182,11 +161,7 @@ class ERA5(Modality):
         return self._pinned().physical(Header.of(signal.meta), signal.features)
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
-        """Leading dimensions, latitudes, longitudes, after checking what the meta declares.
-
-        Raises:
-            SignalError: a meta that no file can have.
-        """
+        """Leading dimensions, latitudes, longitudes, after checking what the meta declares."""
         return Header.of(meta).shape
 
     def values(self, shape: tuple[int, ...]) -> int:
@@ -194,11 +169,7 @@ class ERA5(Modality):
         return prod(shape) * self.feature_dim
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
-        """Where to ask: every part on the file's own grid, or on that of a view.
-
-        Raises:
-            SignalError: what `views.axes` refuses.
-        """
+        """Where to ask: every part on the file's own grid, or on that of a view."""
         header = Header.of(meta)
         lat, lon = header.lat, header.lon
         if view:
@@ -206,7 +177,6 @@ class ERA5(Modality):
         return QueryPlan(sphere.vectors(lat, lon)[None], tuple(range(header.parts)))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The signal of the features decoded at `plan_queries(meta, view)`, with its own meta."""
         header = Header.of(meta)
         if view:
             header = Header.of(regridding.regrid(header, *axes(header, view)))

@@ -6,8 +6,6 @@ of the storms (Nastrom & Gage 1985), and drifts eastwards wave by wave; temperat
 land and sea, mountains at the lapse rate of the standard atmosphere, and snow-cold winters.
 """
 
-import json
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +14,8 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import sph_harm_y
+
+from inrc.files import write_samples
 
 Grid = NDArray[np.float64]
 
@@ -46,29 +46,24 @@ class Planet:
 
 
 def write(folder: Path, seed: int, count: int) -> list[Path]:
-    """Write `count` files spread over one year, or leave them if they are there already.
+    """Write `count` files spread over one year.
 
     File i depends on the seed, on i, and on the number of files it shares the year with.
     """
-    stamp = folder / f"planet-{seed}.json"
     paths = [folder / f"planet-{seed}-{i:04d}.nc" for i in range(count)]
-    wanted = {"version": _VERSION, "seed": seed, "count": count}
-    if _stamped(stamp, wanted) and all(path.is_file() for path in paths):
-        return paths
-    folder.mkdir(parents=True, exist_ok=True)
-    planet = create(seed)
     # validation takes the last files by name, so names must not sort by season
     days = np.random.default_rng((seed, count)).permutation(count)
-    for i, path in enumerate(paths):
+
+    def write_one(i: int, path: Path) -> None:
         start = _EPOCH + round(_YEAR * int(days[i]) / count / HOURS) * HOURS
         hours = start + HOURS * np.arange(STEPS)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")  # other processes may write too
-        _save(part, hours, *weather(planet, seed, hours))
-        os.replace(part, path)
-    stamp.write_text(json.dumps(wanted))
-    return paths
+        _save(path, hours, *weather(create(seed), seed, hours))
+
+    settings = {"version": _VERSION, "seed": seed}
+    return write_samples(folder / f"planet-{seed}.json", paths, settings, write_one)
 
 
+@lru_cache(maxsize=1)
 def create(seed: int) -> Planet:
     """Continents, mountains and soils of a planet, 30 % of its area land."""
     rng = np.random.default_rng((seed, 0))
@@ -207,10 +202,3 @@ def _save(path: Path, hours: NDArray[np.int64], *fields: Grid) -> None:
             )
             variable.setncatts({"long_name": long_name, "units": units, "standard_name": standard})
             variable[:] = values.astype("f4")
-
-
-def _stamped(stamp: Path, wanted: dict[str, int]) -> bool:
-    try:
-        return bool(json.loads(stamp.read_text()) == wanted)
-    except (OSError, ValueError):
-        return False

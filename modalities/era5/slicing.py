@@ -62,7 +62,8 @@ def slices(source: str, choice: Choice, folder: Path, preset: Preset | None = No
         data = _chosen(opened, choice, preset, source)
         time = next((name for name in TIMES if name in data.dims), None)
         key = json.dumps([_state(source), asdict(choice), preset and asdict(preset)])
-        folder = folder / f"{_stem(source)}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+        stem = Path(source.rstrip("/").rpartition("/")[2]).stem or "source"
+        folder = folder / f"{stem}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
         folder.mkdir(parents=True, exist_ok=True)
         count = 1 if time is None else data.sizes[time]
         if not count:
@@ -150,13 +151,10 @@ def _block(data: xr.Dataset, time: str | None, steps: int) -> int:
         if time in each.dims:
             chunks = each.encoding.get("preferred_chunks", {})
             sizes.append(int(chunks.get(time, 1)))
-    each_time = max(1, sum(each.size for each in data.data_vars.values()) // _length(data, time))
+    times = 1 if time is None else max(1, data.sizes[time])
+    each_time = max(1, sum(each.size for each in data.data_vars.values()) // times)
     most = max(steps, MAX_VALUES // each_time)
     return max(steps, min(max(sizes), most) // steps * steps)
-
-
-def _length(data: xr.Dataset, time: str | None) -> int:
-    return 1 if time is None else max(1, data.sizes[time])
 
 
 def _plain(data: xr.Dataset) -> xr.Dataset:
@@ -168,10 +166,6 @@ def _plain(data: xr.Dataset) -> xr.Dataset:
             holes = name in data.data_vars and bool(np.isnan(each.values).any())
             each.encoding["_FillValue"] = each.dtype.type("nan") if holes else None
     return data
-
-
-def _stem(source: str) -> str:
-    return Path(source.rstrip("/").rpartition("/")[2]).stem or "source"
 
 
 def _state(source: str) -> list[Any]:

@@ -9,7 +9,8 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError, one_line
+from inrc.errors import SignalError
+from inrc.files import explained
 from inrc_modalities.era5 import layout, packing
 
 if TYPE_CHECKING:
@@ -38,27 +39,17 @@ def opened(path: Path, groups: bool = False) -> Iterator[netCDF4.Dataset]:
     Raises:
         SignalError: missing, a folder, not NetCDF, damaged, or with groups.
     """
-    if not path.exists():
-        raise SignalError(f"{path}: no such file")
-    if not path.is_file():
+    if path.is_dir():
         raise SignalError(f"{path}: not a file; name one NetCDF file")
-    try:
-        dataset = netCDF4.Dataset(path, "r")
-    except (OSError, RuntimeError, ValueError) as error:
-        raise SignalError(f"{path}: not a NetCDF file, or damaged ({one_line(error)})") from None
-    try:
+    with explained(path, "a NetCDF file"), netCDF4.Dataset(path, "r") as dataset:
         dataset.set_auto_maskandscale(False)
         dataset.set_auto_chartostring(False)
         if dataset.groups and not groups:
             raise SignalError(
-                f"{path}: has groups ({', '.join(dataset.groups)}), which are not kept; extract "
+                f"has groups ({', '.join(dataset.groups)}), which are not kept; extract "
                 "one to its own file with `ncks -G : -g NAME`, or set drop: true"
             )
         yield dataset
-    except (OSError, RuntimeError, UnicodeDecodeError) as error:
-        raise SignalError(f"{path}: cannot be read, damaged ({one_line(error)})") from None
-    finally:
-        dataset.close()
 
 
 def raw(variable: Variable) -> NDArray[Any]:

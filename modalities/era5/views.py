@@ -36,10 +36,7 @@ def axes(header: Header, view: View) -> tuple[Axis, Axis]:
             a grid that reaches beyond the original's, or one that is too large.
     """
     lat, lon = _wanted(header, view)
-    region = {name: (low, high) for name, low, high in view.region}
-    if len(region) < len(view.region) or not set(region) <= {"lat", "lon"}:
-        names = ", ".join(name for name, _, _ in view.region)
-        raise SignalError(f"region: {names}: twice or unknown; a globe has lat and lon")
+    region = view.intervals(("lat", "lon"))
     if "lat" in region:
         lat = _band(lat, *region["lat"])
     if "lon" in region:
@@ -58,17 +55,14 @@ def _wanted(header: Header, view: View) -> tuple[NDArray[Any], NDArray[Any]]:
     names = (header.meta["lat"], header.meta["lon"])
     entries = [header.meta["variables"][name] for name in names]
     lat, lon = (coordinate(entry, header.meta["dims"]) for entry in entries)
+    scale = view.factor()
     if view.at is not None:
-        if view.scale is not None:
-            raise SignalError("ask for a scale or for the grid of another file, not for both")
         return _other(header, view.at)
     if view.scale is None:
         return lat, lon
-    if not (math.isfinite(view.scale) and view.scale > 0):
-        raise SignalError(f"scale {view.scale}: give a number above 0")
-    sizes = [max(1, round(min(n * view.scale, float(LIMIT)))) for n in (len(lat), len(lon))]
+    sizes = [max(1, round(min(n * scale, float(LIMIT)))) for n in (len(lat), len(lon))]
     if math.prod(sizes) > LIMIT:
-        raise SignalError(f"scale {view.scale:g}: {sizes[0]} by {sizes[1]} points are too many")
+        raise SignalError(f"scale {scale:g}: {sizes[0]} by {sizes[1]} points are too many")
     if header.wraps:
         turn = math.copysign(360.0, header.lon[-1] - header.lon[0])
         around = header.lon[0] + turn * np.arange(sizes[1]) / sizes[1]
@@ -124,8 +118,6 @@ def _band(lat: NDArray[Any], low: float, high: float) -> NDArray[Any]:
 
 def _sector(lon: NDArray[Any], low: float, high: float) -> NDArray[Any]:
     """Longitudes from `low` eastwards to `high`, in the turn of the globe that was asked for."""
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise SignalError(f"region lon: {low} to {high} are not finite numbers")
     width = high - low if high > low else (high - low) % 360.0
     east = (lon.astype(np.float64) - low) % 360.0
     inside = np.flatnonzero(east < min(width, 360.0))

@@ -5,8 +5,7 @@ kept and not counted.
 """
 
 import io
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from inrc.errors import SignalError, one_line
 from inrc.signal import Baseline
-from inrc_modalities.image.pixels import LAYOUTS, Pixels, recast
+from inrc_modalities.image.pixels import LAYOUTS, Pixels, recast, squeezed
 from inrc_modalities.image.reading import load
 from inrc_modalities.image.writing import save
 
@@ -76,8 +75,14 @@ class Codec:
         Raises:
             SignalError: damaged bytes, or what `save` refuses.
         """
-        with _explained(decoded):
+        try:
             array = np.atleast_3d(self.decode(data))
+        except Exception as error:
+            # decoders raise almost anything on damaged bytes
+            reason = one_line(error)
+            raise SignalError(
+                f"{decoded}: the bytes to decode are damaged ({reason:.80})"
+            ) from None
         save(Pixels(array, LAYOUTS[array.shape[2]]), decoded)
 
 
@@ -90,7 +95,7 @@ class _Pillow:
 
     def encode(self, array: Levels, quality: float) -> bytes:
         buffer = io.BytesIO()
-        image = PIL.Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+        image = PIL.Image.fromarray(squeezed(array))
         image.save(buffer, self.form, quality=round(quality), **self.options)
         return buffer.getvalue()
 
@@ -101,9 +106,8 @@ class _Pillow:
 
 def _jpeg2000(array: Levels, quality: float) -> bytes:
     """A bare code stream whose PSNR is `quality` dB, with the irreversible 9/7 wavelet."""
-    squeezed = array[..., 0] if array.shape[2] == 1 else array
     encode: Any = imagecodecs.jpeg2k_encode  # typed for int, accepts float
-    return bytes(encode(squeezed, quality, codecformat="j2k", reversible=False, mct=True))
+    return bytes(encode(squeezed(array), quality, codecformat="j2k", reversible=False, mct=True))
 
 
 def _jpegxl(array: Levels, distance: float) -> bytes:
@@ -111,9 +115,10 @@ def _jpegxl(array: Levels, distance: float) -> bytes:
 
     The colour of fully transparent pixels is lost, which `measure` counts as an error.
     """
-    squeezed = array[..., 0] if array.shape[2] == 1 else array
     return bytes(
-        imagecodecs.jpegxl_encode(squeezed, distance=distance, usecontainer=False, numthreads=1)
+        imagecodecs.jpegxl_encode(
+            squeezed(array), distance=distance, usecontainer=False, numthreads=1
+        )
     )
 
 
@@ -141,7 +146,7 @@ class _Intra:
             stream.pix_fmt = self.grey if grey and self.grey else self.colour
             stream.options = {self.quality: f"{quality:g}", **self.options}
             frame: Any = av.VideoFrame.from_ndarray(
-                array[..., 0] if grey else array, format="gray" if grey else "rgb24"
+                squeezed(array), format="gray" if grey else "rgb24"
             )
             frame = frame.reformat(
                 format=stream.pix_fmt, dst_colorspace="ITU601", dst_color_range="JPEG"
@@ -213,13 +218,3 @@ def _named(
     name: str, unit: str, qualities: tuple[float, ...], codec: Codec, needs: str | None = None
 ) -> Baseline:
     return Baseline(name, unit, qualities, codec.write, codec.read, needs)
-
-
-@contextmanager
-def _explained(decoded: Path) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        # decoders raise almost anything on damaged bytes
-        reason = one_line(error)
-        raise SignalError(f"{decoded}: the bytes to decode are damaged ({reason:.80})") from None

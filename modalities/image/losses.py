@@ -48,11 +48,7 @@ MIN_LABEL_RUNS = 0.8
 
 
 def losses(path: Path) -> list[str]:
-    """What is dropped of a file, or cannot be exact in a lossy code, each once.
-
-    Raises:
-        SignalError: what `load` refuses.
-    """
+    """What is dropped of a file, or cannot be exact in a lossy code, each once."""
     pixels = load(path)
     with explained(path):
         if start(path)[:4] in tiff.SIGNATURES:

@@ -55,17 +55,8 @@ class Image(Modality):
         self.query_dim = self.point_dim = 2
         self.value_dim = self.feature_dim = channels
 
-    def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality."""
-        return {"patch": self.patch, "channels": self.channels}
-
     def read(self, path: Path) -> Signal:
-        """Read an image file as one part of H*W observations.
-
-        Raises:
-            SignalError: what `load` refuses, channels that the model cannot represent, or pixels
-                that cannot be written under the suffix of the file.
-        """
+        """Read an image file as one part of H*W observations."""
         pixels = load(path)
         layout = LAYOUTS[self.channels]
         missing = missing_in(pixels, layout)
@@ -91,11 +82,7 @@ class Image(Modality):
         return self._whole(features, meta)
 
     def write(self, signal: Signal, path: Path) -> None:
-        """Write a joined signal; values are clamped to [0, 1] and rounded to the nearest level.
-
-        Raises:
-            SignalError: unknown suffix, pixels that the format cannot hold, or a failing disk.
-        """
+        """Write a joined signal; values are clamped to [0, 1] and rounded to the nearest level."""
         shape, mode, depth = self.shape(signal.meta), signal.meta["mode"], signal.meta["depth"]
         values = signal.features.detach().cpu().to(torch.float64).nan_to_num(0.0).clamp(0.0, 1.0)
         if values.numel() != math.prod(shape) * self.channels:
@@ -121,11 +108,7 @@ class Image(Modality):
         )
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
-        """Height and width, after checking all entries of the meta.
-
-        Raises:
-            SignalError: an impossible meta, or more pixels than Pillow would open.
-        """
+        """Height and width, after checking all entries of the meta."""
         return header.shape(meta)
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
@@ -139,10 +122,6 @@ class Image(Modality):
 
         `View.scale` and `View.at` sample the field at the centres of the new pixels; `View.region`
         is in pixels of the original; only the patches that it touches are decoded.
-
-        Raises:
-            SignalError: a scale that is not positive, both scale and `at`, a result with too many
-                pixels, an unknown axis, or an empty region.
         """
         shape = self.shape(meta)
         if not view:
@@ -154,7 +133,6 @@ class Image(Modality):
         return QueryPlan(grid.queries(axes), grid.parts(axes))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The image of the patches decoded at `plan_queries(meta, view)`."""
         shape = self.shape(meta)
         if not view:
             return self._whole(grid.join(features, shape, self._side(shape)), meta)
@@ -170,11 +148,7 @@ class Image(Modality):
         return ".png"
 
     def losses(self, path: Path) -> list[str]:
-        """What a file holds that its decoded file will lack, in short phrases such as "EXIF".
-
-        Raises:
-            SignalError: what `load` refuses.
-        """
+        """What a file holds that its decoded file will lack, in short phrases such as "EXIF"."""
         return losses.losses(path)
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
@@ -204,11 +178,7 @@ class Image(Modality):
         return Signal(grid.coordinates(shape)[None], features, shape, meta)
 
     def _axes(self, shape: tuple[int, ...], view: View) -> list[grid.Axis]:
-        region = {}
-        for name, low, high in view.region:
-            if name not in self.axes or name in region:
-                raise SignalError(f"region: {name!r} is unknown or given twice; give y and x")
-            region[name] = (low, high)
+        region = view.intervals(self.axes)
         each = zip(self.axes, shape, self._side(shape), self._size(shape, view), strict=True)
         return [
             grid.axis(name, n, side, Fraction(n, size), region.get(name), "pixel")
@@ -218,14 +188,10 @@ class Image(Modality):
     @staticmethod
     def _size(shape: tuple[int, ...], view: View) -> tuple[int, int]:
         """Height and width that the whole image would have in this view."""
+        scale = view.factor()
         if view.at is not None:
-            if view.scale is not None:
-                raise SignalError("scale and at: both give a size; give one of them")
             height, width = load(view.at).array.shape[:2]
             return height, width
-        scale = 1.0 if view.scale is None else view.scale
-        if not (math.isfinite(scale) and scale > 0):
-            raise SignalError(f"scale {scale}: give a number above 0")
         # up to this size, products of sizes are exact
         height, width = (max(1, round(min(n * scale, 2.0**31))) for n in shape)
         header.check_size(height, width)

@@ -1,4 +1,4 @@
-"""Pixels in memory, and the changes of their channels that lose nothing."""
+"""Pixels in memory, and the changes of their channels and direction that lose nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +20,19 @@ MODES: dict[str, tuple[int, bool]] = {
 
 LAYOUTS = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """The layout of a model by its number of channels."""
+
+ORIENTATION = 0x0112
+"""The tag of TIFF and EXIF 2.3 that says the way round that a viewer shows pixels."""
+# orientation: (transpose first, then flip rows, then flip columns)
+_TURNS = {
+    2: (False, False, True),
+    3: (False, True, True),
+    4: (False, True, False),
+    5: (True, False, False),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (True, True, False),
+}
 
 
 @dataclass(frozen=True)
@@ -84,3 +97,16 @@ def recast(array: NDArray[Level], source: str, target: str, opaque: float) -> ND
     if target_alpha and not alpha:
         rest = np.full_like(colour[..., :1], opaque)
     return np.concatenate([colour, rest], axis=-1) if target_alpha else np.ascontiguousarray(colour)
+
+
+def turned(array: NDArray[Level], orientation: int) -> NDArray[Level]:
+    """Pixels H W c turned as an orientation of 1 to 8 says; anything else turns nothing."""
+    transpose, rows, columns = _TURNS.get(orientation, (False, False, False))
+    array = array.swapaxes(0, 1) if transpose else array
+    array = array[::-1] if rows else array
+    return np.ascontiguousarray(array[:, ::-1] if columns else array)
+
+
+def squeezed(array: NDArray[Level]) -> NDArray[Level]:
+    """Pixels H W c, without the last axis if there is one channel: as image libraries take them."""
+    return array[..., 0] if array.shape[2] == 1 else array

@@ -12,11 +12,11 @@ import PIL.Image
 from numpy.typing import NDArray
 from PIL import ImageOps
 
-from inrc.errors import SignalError, one_line
+from inrc import files
+from inrc.errors import SignalError
 from inrc_modalities.image import png, tiff
 from inrc_modalities.image.colour import kept_profile, png_colour
-from inrc_modalities.image.pixels import LAYOUTS, MODES, Pixels
-from inrc_modalities.image.turning import ORIENTATION, turned
+from inrc_modalities.image.pixels import LAYOUTS, MODES, ORIENTATION, Pixels, turned
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 """Pillow's decoders that may open a file."""
@@ -92,28 +92,16 @@ def start(path: Path) -> bytes:
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn whatever a decoder raises into one line."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+    with files.explained(path, "an image"), warnings.catch_warnings():
+        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+        try:
             yield
-    except SignalError:
-        raise
-    except FileNotFoundError:
-        raise SignalError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise SignalError(f"{path}: a folder; give an image file") from None
-    except PermissionError:
-        raise SignalError(f"{path}: permission denied; make it readable") from None
-    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
-        raise SignalError(f"{path}: too large to be safe ({error}); cut it in pieces") from None
-    except PIL.UnidentifiedImageError:
-        raise SignalError(
-            f"{path}: not an image, or its start is damaged; give {', '.join(FORMATS)}"
-        ) from None
-    except Exception as error:
-        # decoders raise almost anything on damaged bytes: SyntaxError, ValueError, KeyError ...
-        reason = one_line(error)
-        raise SignalError(f"{path}: damaged or cut short ({reason}); get it again") from None
+        except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
+            raise SignalError(f"{path}: too large to be safe ({error}); cut it in pieces") from None
+        except PIL.UnidentifiedImageError:
+            raise SignalError(
+                f"{path}: not an image, or its start is damaged; give {', '.join(FORMATS)}"
+            ) from None
 
 
 def _eight_bits(

@@ -5,12 +5,12 @@ radii follow a power law occlude each other, which gives the edges and the scale
 photograph; every leaf carries a 1/f texture (Field 1987) and shading, and the scene a soft light.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inrc.files import write_samples
 from inrc_modalities.image.pixels import MODES, Pixels, recast
 from inrc_modalities.image.writing import save
 
@@ -23,20 +23,14 @@ _VERSION = 1  # raise it when the pictures change, so that old samples are drawn
 
 
 def write(folder: Path, seed: int, count: int, layout: str) -> list[Path]:
-    """Write `count` PNGs, unless they are there already.
-
-    Picture i depends on the seed and on i only, so a larger sample starts with the smaller one.
-    """
-    stamp = folder / f"image-{layout}-{seed}.json"
+    """Write `count` PNGs, of which picture i depends on the seed and on i only."""
     paths = [folder / f"image-{layout}-{seed}-{i:04d}.png" for i in range(count)]
-    expected = {"version": _VERSION, "side": SIDE, "count": count}
-    if _is_stamped(stamp, expected) and all(path.is_file() for path in paths):
-        return paths
-    folder.mkdir(parents=True, exist_ok=True)
-    for i, path in enumerate(paths):
-        save(draw(np.random.default_rng((seed, i)), layout), path)
-    stamp.write_text(json.dumps(expected))
-    return paths
+    return write_samples(
+        folder / f"image-{layout}-{seed}.json",
+        paths,
+        {"version": _VERSION, "side": SIDE},
+        lambda i, path: save(draw(np.random.default_rng((seed, i)), layout), path),
+    )
 
 
 def draw(rng: np.random.Generator, layout: str) -> Pixels:
@@ -105,10 +99,3 @@ def _opacity(rng: np.random.Generator) -> NDArray[np.float64]:
     """A soft disc with an opaque centre, H W 1."""
     y, x = np.mgrid[:SIDE, :SIDE] / SIDE - rng.uniform(0.4, 0.6, (2, 1, 1))
     return np.clip(4.0 * (0.55 - np.hypot(y, x)), 0.0, 1.0)[..., None]
-
-
-def _is_stamped(stamp: Path, expected: dict[str, int]) -> bool:
-    try:
-        return bool(json.loads(stamp.read_text()) == expected)
-    except (OSError, ValueError):
-        return False

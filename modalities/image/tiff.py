@@ -10,8 +10,7 @@ from tifffile import PHOTOMETRIC, TiffFile, TiffPage
 
 from inrc.errors import SignalError
 from inrc_modalities.image.colour import kept_profile
-from inrc_modalities.image.pixels import LAYOUTS, Pixels
-from inrc_modalities.image.turning import ORIENTATION, turned
+from inrc_modalities.image.pixels import LAYOUTS, ORIENTATION, Pixels, turned
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from inrc.errors import SignalError
 from inrc.files import atomic_write
 from inrc_modalities.image import png
-from inrc_modalities.image.pixels import MODES, Pixels, recast
+from inrc_modalities.image.pixels import MODES, Pixels, recast, squeezed
 
 _SAME = {mode: mode for mode in MODES}
 
@@ -119,13 +119,13 @@ def _encode(pixels: Pixels, form: Format) -> bytes:
     if pixels.depth == 16 and form is _TIFF:
         return _deep_tiff(pixels)
     if pixels.depth == 16:
-        content = bytes(imagecodecs.png_encode(_squeezed(pixels.array), level=9))
+        content = bytes(imagecodecs.png_encode(squeezed(pixels.array), level=9))
         return png.with_colour(content, pixels)
     mode = form.stored[pixels.mode]
     array = recast(pixels.array, pixels.mode, mode, pixels.peak)
     if form is _BMP and mode == "RGBA":
         return _bitmap_with_opacity(array.astype(np.uint8))
-    image = PIL.Image.fromarray(_squeezed(array))
+    image = PIL.Image.fromarray(squeezed(array))
     if mode == "1":
         image = image.convert("1", dither=PIL.Image.Dither.NONE)
     options = dict(form.options)
@@ -137,16 +137,12 @@ def _encode(pixels: Pixels, form: Format) -> bytes:
     return png.with_colour(content, pixels) if form is _PNG else content
 
 
-def _squeezed(array: NDArray[Any]) -> NDArray[Any]:
-    return array[..., 0] if array.shape[2] == 1 else array
-
-
 def _deep_tiff(pixels: Pixels) -> bytes:
     colours, alpha = MODES[pixels.mode]
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer,
-        _squeezed(pixels.array),
+        squeezed(pixels.array),
         photometric="rgb" if colours == 3 else "minisblack",
         planarconfig="contig" if pixels.array.shape[2] > 1 else None,
         extrasamples=["unassalpha"] if alpha else None,

@@ -106,7 +106,7 @@ def _levels(file: Volume, depth: int, path: Path) -> Levels:
     low, high = ends(file.stored, 100.0, path)
     whole = header.dtype.kind in "iu" and high - low <= 255
     peak = 255 if whole else (1 << depth) - 1
-    stored = np.moveaxis(file.stored.reshape(*header.space, header.volumes, order="F"), -1, 0)
+    stored = file.series()
     unknown = masks.unknown(stored)
     step = 1.0 if whole else (float(high) - float(low)) / peak or 1.0
     volumes = [

@@ -18,7 +18,6 @@ from inrc_modalities.mri import (
     blocks,
     declared,
     labels,
-    losses,
     masks,
     quality,
     sample,
@@ -70,16 +69,8 @@ class MRI(Modality):
         self.query_dim = self.point_dim = 3
         self.value_dim = self.feature_dim = 1
 
-    def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality."""
-        return {"patch": self.patch, "spacing": self.spacing, "percentile": self.percentile}
-
     def read(self, path: Path) -> Signal:
-        """Read a file as one part per volume; unknown voxels have a weight of 0.
-
-        Raises:
-            SignalError: what `load` refuses, or a file without a finite value.
-        """
+        """Read a file as one part per volume; unknown voxels have a weight of 0."""
         file = load(path)
         header = file.header
         stored = file.series()
@@ -104,11 +95,7 @@ class MRI(Modality):
         return self._whole(torch.from_numpy(features), header, meta, weights)
 
     def write(self, signal: Signal, path: Path) -> None:
-        """Write a joined signal; whole numbers are rounded to the nearest.
-
-        Raises:
-            SignalError: unknown suffix, features that do not fit, or a failing disk.
-        """
+        """Write a joined signal; whole numbers are rounded to the nearest."""
         header, (low, high) = declared.check(signal.meta)
         lattice = (header.volumes, *header.space)
         if signal.features.numel() != math.prod(lattice):
@@ -148,11 +135,7 @@ class MRI(Modality):
         return Signal(block.coordinates()[None], pieces, signal.shape, signal.meta, weights)
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
-        """Voxels along every axis, after checking everything that the meta declares.
-
-        Raises:
-            SignalError: a meta that no volume can have.
-        """
+        """Voxels along every axis, after checking everything that the meta declares."""
         return declared.check(meta)[0].shape
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
@@ -172,9 +155,6 @@ class MRI(Modality):
 
         `View.scale` and `View.at` (a file with the numbers of voxels) keep the field of view;
         `View.region` is in voxels of the original, and asks only the blocks that it touches.
-
-        Raises:
-            SignalError: what `views.axes` refuses.
         """
         header, _ = declared.check(meta)
         block = self._block(header)
@@ -218,7 +198,18 @@ class MRI(Modality):
 
     def losses(self, path: Path) -> list[str]:
         """What a file loses beside precision: clipped voxels, bytes after the last voxel."""
-        return losses.losses(path, self.percentile)
+        file = load(path)
+        phrases = []
+        if not labels.are_labels(file.header, file.series()):
+            low, high = scaling.ends(file.stored, self.percentile, path)
+            finite = file.stored[np.isfinite(file.stored)]
+            if clipped := int(((finite < low) | (finite > high)).sum()):
+                phrases.append(
+                    f"{clipped} voxels beyond the {self.percentile:g}th percentile (clipped)"
+                )
+        if file.tail:
+            phrases.append(f"{file.tail} bytes after the last voxel")
+        return phrases
 
     def sample(self, folder: Path, seed: int, count: int) -> list[Path]:
         """Write `count` small synthetic heads as .nii.gz."""

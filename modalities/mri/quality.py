@@ -6,16 +6,16 @@ from typing import Any
 
 import nibabel
 import numpy as np
-import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
+from scipy.ndimage import gaussian_filter
 
 from inrc import metrics
 from inrc.errors import SignalError
 from inrc_modalities.mri.labels import are_labels
 from inrc_modalities.mri.reading import Volume, load
 from inrc_modalities.mri.scaling import ends
+
+Array = NDArray[np.float64]
 
 WINDOW, SIGMA = 11, 1.5
 """Gaussian window of SSIM (Wang et al. 2004), in voxels."""
@@ -51,7 +51,7 @@ def measure(original: Path, decoded: Path, percentile: float) -> dict[str, float
     seen = np.zeros(2)
     worst, outside = 0.0, 0
     for number in range(first.header.volumes):
-        a, b = (_volume(each, number) for each in (first, second))
+        a, b = first.real(number), second.real(number)
         known = np.isfinite(a)
         worst = max(worst, metrics.max_error(a, b))
         lost = known != np.isfinite(b)
@@ -60,8 +60,7 @@ def measure(original: Path, decoded: Path, percentile: float) -> dict[str, float
         inside = head(a, low, high) & known
         error = np.square(a - b)
         error[lost] = math.inf
-        similar = ssim(torch.from_numpy(a), torch.from_numpy(b), peak).numpy()
-        cut = tuple(slice((w - 1) // 2, n - (w - 1) // 2) for n, w in _windows(a.shape))
+        similar, cut = ssim(a, b, peak), _inner(_reach(a.shape))
         for k, mask in enumerate((known, inside)):
             squares[k] += error[mask].sum()
             many[k] += mask.sum()
@@ -107,61 +106,45 @@ def otsu(volume: NDArray[np.floating[Any]], low: float, high: float) -> float:
     return float(centres[np.nanargmax(between)])
 
 
-def ssim(a: Float[Tensor, "X Y Z"], b: Float[Tensor, "X Y Z"], peak: float) -> Tensor:
+def ssim(a: Array, b: Array, peak: float) -> Array:
     """Structural similarity where the whole window lies inside, X-10 Y-10 Z-10.
 
     Wang et al. 2004, in three dimensions, population moments. Along an axis that is shorter than
     the window, the window is cut to the longest odd size that fits.
     """
-    lead = _windows(a.shape)[0][1] - 1
+    reach = _reach(a.shape)
+    lead = 2 * reach[0]
     rows = max(1, _SLAB // (a.shape[1] * a.shape[2]))
-    return torch.cat(
+    return np.concatenate(
         [
-            _slab(a[at : at + rows + lead], b[at : at + rows + lead], peak, _kernels(a.shape))
+            _slab(a[at : at + rows + lead], b[at : at + rows + lead], peak, reach)
             for at in range(0, a.shape[0] - lead, rows)
         ]
     )
 
 
-def _slab(a: Tensor, b: Tensor, peak: float, kernels: list[Tensor]) -> Tensor:
-    mean_a, mean_b = _blur(a, kernels), _blur(b, kernels)
-    both = _blur(a * b, kernels) - mean_a * mean_b
-    spread = _blur(a * a + b * b, kernels) - mean_a**2 - mean_b**2
+def _slab(a: Array, b: Array, peak: float, reach: list[int]) -> Array:
+    def blur(volume: Array) -> Array:
+        blurred: Array = gaussian_filter(volume, SIGMA, radius=reach)
+        return blurred[_inner(reach)]
+
+    mean_a, mean_b = blur(a), blur(b)
+    both = blur(a * b) - mean_a * mean_b
+    spread = blur(a * a + b * b) - mean_a**2 - mean_b**2
     c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
     bright = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
-    return bright * (2 * both + c2) / (spread + c2)
+    similar: Array = bright * (2 * both + c2) / (spread + c2)
+    return similar
 
 
-def _blur(volume: Tensor, kernels: list[Tensor]) -> Tensor:
-    for axis, kernel in enumerate(kernels):
-        length = volume.shape[axis] - len(kernel) + 1
-        out = torch.zeros_like(volume.narrow(axis, 0, length))
-        for k, weight in enumerate(kernel.tolist()):
-            out.add_(volume.narrow(axis, k, length), alpha=weight)
-        volume = out
-    return volume
+def _reach(shape: tuple[int, ...]) -> list[int]:
+    """Voxels on either side of the middle of the window, along every axis."""
+    return [(min(WINDOW, n) - 1) // 2 for n in shape]
 
 
-def _windows(shape: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Length and window of every axis."""
-    return [(n, min(WINDOW, n - 1 + n % 2)) for n in shape]
-
-
-def _kernels(shape: tuple[int, ...]) -> list[Tensor]:
-    kernels = []
-    for _, size in _windows(shape):
-        at = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
-        kernel = torch.exp(-(at**2) / (2 * SIGMA**2))
-        kernels.append(kernel / kernel.sum())
-    return kernels
-
-
-def _volume(file: Volume, number: int) -> NDArray[np.float64]:
-    """One volume of a file, in real values."""
-    header = file.header
-    stored = file.stored.reshape(*header.space, header.volumes, order="F")[..., number]
-    slope, inter = header.scaling
-    return stored.astype(np.float64, order="C") * slope + inter
+def _inner(reach: list[int]) -> tuple[slice, ...]:
+    """The voxels whose window lies inside."""
+    return tuple(slice(n, -n or None) for n in reach)
 
 
 def _range(file: Volume, percentile: float, path: Path) -> tuple[float, float]:
@@ -189,7 +172,7 @@ def picture(path: Path, like: Path, percentile: float) -> NDArray[np.float64]:
     file, reference = load(path), load(like)
     low, high = _range(reference, percentile, like)
     affine = np.vstack([file.header.affine(), [0, 0, 0, 1]])
-    image = nibabel.as_closest_canonical(nibabel.Nifti1Image(_volume(file, 0), affine))
+    image = nibabel.as_closest_canonical(nibabel.Nifti1Image(file.real(0), affine))
     volume = np.asarray(image.dataobj)
     flat = volume[:, ::-1, volume.shape[2] // 2].T
     grey = np.clip(np.nan_to_num((flat - low) / ((high - low) or 1.0), posinf=1.0), 0.0, 1.0)

@@ -2,7 +2,6 @@
 
 import gzip
 import math
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError, one_line
+from inrc.errors import SignalError
+from inrc.files import explained
 from inrc_modalities.mri.header import Header
 from inrc_modalities.mri.layout import MAX_EXTRA, SIZES, kind
 
@@ -42,10 +42,10 @@ class Volume:
         header = self.header
         return np.moveaxis(self.stored.reshape(*header.space, header.volumes, order="F"), -1, 0)
 
-    def real(self) -> NDArray[np.float64]:
-        """Values after slope and intercept; unknown ones stay NaN or infinite."""
+    def real(self, number: int) -> NDArray[np.float64]:
+        """Values X Y Z of a volume after slope and intercept; unknown ones stay NaN or infinite."""
         slope, inter = self.header.scaling
-        return self.stored.astype(np.float64) * slope + inter
+        return self.series()[number].astype(np.float64, order="C") * slope + inter
 
 
 def load(path: Path) -> Volume:
@@ -80,11 +80,7 @@ def load(path: Path) -> Volume:
 
 
 def load_header(path: Path) -> Header:
-    """The header of a file alone.
-
-    Raises:
-        SignalError: as `load`, as far as the header shows it.
-    """
+    """The header of a file alone."""
     with _opened(path) as (file, _):
         return _header(file)
 
@@ -133,26 +129,14 @@ def _exactly(file: BufferedIOBase, size: int) -> bytes:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, int]]:
     """The unpacked content, and how many bytes it can have at most; errors become one line."""
-    try:
-        with path.open("rb") as raw:
-            size = path.stat().st_size
-            if size == 0:
-                raise SignalError("empty; a NIfTI file has a header")
-            packed = raw.read(2) == _GZIP
-            raw.seek(0)
-            if packed:
-                with gzip.GzipFile(fileobj=raw, mode="rb") as file:
-                    yield file, _RATIO * size + _SLACK
-            else:
-                yield raw, size
-    except SignalError as error:
-        text = str(error)
-        raise SignalError(text if text.startswith(str(path)) else f"{path}: {text}") from None
-    except FileNotFoundError:
-        raise SignalError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise SignalError(f"{path}: a folder; name a NIfTI file in it") from None
-    except PermissionError:
-        raise SignalError(f"{path}: permission denied; make it readable") from None
-    except (EOFError, zlib.error, OSError) as error:
-        raise SignalError(f"{path}: damaged or truncated ({one_line(error)})") from None
+    with explained(path, "a NIfTI file"), path.open("rb") as raw:
+        size = path.stat().st_size
+        if size == 0:
+            raise SignalError("empty; a NIfTI file has a header")
+        packed = raw.read(2) == _GZIP
+        raw.seek(0)
+        if packed:
+            with gzip.GzipFile(fileobj=raw, mode="rb") as file:
+                yield file, _RATIO * size + _SLACK
+        else:
+            yield raw, size

@@ -6,7 +6,6 @@ with Rician noise. They are a third of a head in size, so that a millimetre of a
 much as it does in a scan.
 """
 
-import json
 from pathlib import Path
 
 import nibabel
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
+from inrc.files import write_samples
 from inrc_modalities.mri.writing import save_image
 
 Grid = NDArray[np.float64]
@@ -42,20 +42,14 @@ _ELLIPSOIDS = (
 
 
 def write(folder: Path, seed: int, count: int) -> list[Path]:
-    """Write `count` files, or leave them if they are there already.
-
-    Head i depends on the seed and on i only, so a larger sample begins with a smaller one.
-    """
-    stamp = folder / f"head-{seed}.json"
+    """Write `count` files, of which head i depends on the seed and on i only."""
     paths = [folder / f"head-{seed}-{i:04d}.nii.gz" for i in range(count)]
-    wanted = {"version": _VERSION, "edge": EDGE, "count": count}
-    if _stamped(stamp, wanted) and all(path.is_file() for path in paths):
-        return paths
-    folder.mkdir(parents=True, exist_ok=True)
-    for i, path in enumerate(paths):
-        save_image(scan(np.random.default_rng((seed, i))), path)
-    stamp.write_text(json.dumps(wanted))
-    return paths
+    return write_samples(
+        folder / f"head-{seed}.json",
+        paths,
+        {"version": _VERSION, "edge": EDGE},
+        lambda i, path: save_image(scan(np.random.default_rng((seed, i))), path),
+    )
 
 
 def scan(rng: np.random.Generator) -> nibabel.Nifti1Image:
@@ -117,10 +111,3 @@ def _depth(
     u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     radius = np.sqrt((u / size[0]) ** 2 + (v / size[1]) ** 2 + (z / size[2]) ** 2)
     return (1.0 - radius) * size.min()
-
-
-def _stamped(stamp: Path, wanted: dict[str, float]) -> bool:
-    try:
-        return bool(json.loads(stamp.read_text()) == wanted)
-    except (OSError, ValueError):
-        return False

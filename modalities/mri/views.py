@@ -31,11 +31,7 @@ def axes(space: Triple, version: int, block: Block, view: View) -> Axes:
         SignalError: a scale that is not positive, a result too large for its file, both scale and
             `at`, an unknown axis, a region in which no voxel has its centre.
     """
-    region: dict[str, tuple[float, float]] = {}
-    for name, low, high in view.region:
-        if name not in NAMES or name in region:
-            raise SignalError(f"region: unknown or repeated axis {name!r}; a volume has x, y and z")
-        region[name] = (low, high)
+    region = view.intervals(NAMES)
     x, y, z = (
         grid.axis(name, n, size, Fraction(n, shown), region.get(name), "voxel", block.limit)
         for name, n, size, shown in zip(NAMES, space, block.size, _shown(space, view), strict=True)
@@ -47,13 +43,9 @@ def axes(space: Triple, version: int, block: Block, view: View) -> Axes:
 
 
 def _shown(space: Triple, view: View) -> Triple:
+    scale = view.factor()
     if view.at is not None:
-        if view.scale is not None:
-            raise SignalError("scale and at together; give one of them")
         return load_header(view.at).space
-    scale = 1.0 if view.scale is None else view.scale
-    if not (math.isfinite(scale) and scale > 0):
-        raise SignalError(f"scale {scale}: give a number above 0")
     x, y, z = (max(1, round(min(n * scale, 2.0**24))) for n in space)
     return x, y, z
 

@@ -25,11 +25,7 @@ def save(volume: Volume, path: Path) -> None:
 
 
 def save_image(image: nibabel.Nifti1Image, path: Path) -> None:
-    """Write an image of nibabel; complete, or not at all.
-
-    Raises:
-        SignalError: as `save`.
-    """
+    """Write an image of nibabel; complete, or not at all."""
     _write(image.to_bytes(), memoryview(b""), path)
 
 

@@ -10,9 +10,10 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
+from inrc.files import explained
 from inrc_modalities.nerf.cameras import Cameras, checked
 from inrc_modalities.nerf.lens import describes_lens
-from inrc_modalities.nerf.scene import Scene, explained, measurable
+from inrc_modalities.nerf.scene import Scene, measurable
 
 KIND = "an .npz with images, poses and focal"
 NAMES = ("images", "poses", "focal")
@@ -58,11 +59,7 @@ def load(path: Path) -> Scene:
 
 
 def losses(path: Path) -> list[str]:
-    """What an archive holds beside views and their cameras, in short phrases.
-
-    Raises:
-        SignalError: as `load`.
-    """
+    """What an archive holds beside views and their cameras, in short phrases."""
     scene = load(path)
     with explained(path, KIND), np.load(path, allow_pickle=False) as file:
         others = sorted(set(file.files) - set(NAMES))

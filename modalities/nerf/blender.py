@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
+from inrc.files import explained
 from inrc_modalities.nerf import lens, pictures
 from inrc_modalities.nerf.cameras import Cameras, checked
-from inrc_modalities.nerf.scene import Scene, explained, measurable
+from inrc_modalities.nerf.scene import Scene, measurable
 
 KIND = "a transforms.json with the cameras of a scene"
 
@@ -66,11 +67,7 @@ def _scene(path: Path, said: Mapping[str, Any], frames: list[dict[str, Any]]) ->
     measurable(path, len(files), height, width, focal)
     poses = checked(_matrices(path, frames), str(path))
     cameras = Cameras(poses, (height, width), focal)
-
-    def picture(number: int) -> NDArray[np.float32]:
-        return pictures.load(files[number], cameras.size)
-
-    return Scene(path, cameras, picture)
+    return Scene(path, cameras, lambda number: pictures.load(files[number], cameras.size))
 
 
 def losses(path: Path) -> list[str]:

@@ -74,8 +74,6 @@ class Cameras:
 
         Raises SignalError if there is no such camera.
         """
-        if not (math.isfinite(low) and math.isfinite(high)):
-            raise SignalError(f"region view: {low} to {high} are not finite numbers")
         first, last = (min(max(math.ceil(edge), 0), len(self)) for edge in (low, high))
         if first >= last:
             raise SignalError(

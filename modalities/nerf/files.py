@@ -45,11 +45,7 @@ def load(path: Path) -> Scene:
 
 
 def losses(path: Path) -> list[str]:
-    """What a scene file holds beside views and their cameras, in short phrases.
-
-    Raises:
-        SignalError: as `load`.
-    """
+    """What a scene file holds beside views and their cameras, in short phrases."""
     return _layout(path).losses(path)
 
 

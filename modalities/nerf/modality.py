@@ -77,25 +77,13 @@ class NeRF(Modality):
         self.value_dim = 1 + 3 * (directions + 1) ** 2
         self.feature_dim = 3
 
-    def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality."""
-        names = (
-            "near", "far", "bound", "samples", "background", "directions", "rays", "frames",
-            "cameras",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in names}
-
     @classmethod
     def accepts(cls, path: Path) -> bool:
         """Whether a file is a scene, and not the held-out views of one (transforms_test.json)."""
         return files.is_scene(path)
 
     def read(self, path: Path) -> Signal:
-        """Read a scene as one part: the same number of rays from each of its views.
-
-        Raises:
-            SignalError: whatever is wrong with the file or the pictures that it names.
-        """
+        """Read a scene as one part: the same number of rays from each of its views."""
         scene = files.load(path)
         cameras = scene.cameras
         count = cameras.pixels
@@ -125,9 +113,6 @@ class NeRF(Modality):
         """Write decoded views: .json with PNGs beside it, .npz, .mp4 or .mkv by suffix.
 
         A name that ends with .txt gives an SRN scene, folders rgb and pose beside it.
-
-        Raises:
-            SignalError: unknown suffix, a signal that is not of whole views, or a failing disk.
         """
         count, rays = self.shape(signal.meta)
         poses = header.poses(signal.meta)
@@ -172,14 +157,10 @@ class NeRF(Modality):
 
         `View.at` is a scene file with the cameras, `View.scale` multiplies the pixels along both
         sides, `View.region` takes a range of views by number.
-
-        Raises:
-            SignalError: a scale that is not positive, an unknown axis, no view, or too many pixels.
         """
         return QueryPlan(self._cameras(meta, view).every()[None], (0,))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The views that were rendered; their cameras are in the meta."""
         cameras = self._cameras(meta, view)
         return self._seen(features, cameras.every()[None], meta, cameras)
 

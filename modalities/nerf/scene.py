@@ -1,14 +1,13 @@
 """A scene on disk: cameras, and pictures that are loaded one at a time."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError, one_line
+from inrc.errors import SignalError
 from inrc_modalities.nerf.cameras import Cameras
 
 VIEWS = 1 << 16
@@ -46,25 +45,6 @@ def measurable(path: Path, views: int, height: int, width: int, focal: float) ->
     # fields of view from a thousandth of a degree to 179 degrees
     if not 0.005 * width < focal < 1e5 * width:
         raise SignalError(f"{path}: a focal length of {focal:g} pixels cannot be right; correct it")
-
-
-@contextmanager
-def explained(path: Path, kind: str) -> Iterator[None]:
-    """Turn whatever reading a file raises into one line."""
-    try:
-        yield
-    except SignalError:
-        raise
-    except FileNotFoundError:
-        raise SignalError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise SignalError(f"{path}: a folder; name {kind} in it") from None
-    except PermissionError:
-        raise SignalError(f"{path}: permission denied; make it readable") from None
-    except Exception as error:
-        # decoders raise almost anything on damaged bytes
-        reason = one_line(error)
-        raise SignalError(f"{path}: not {kind}, or damaged ({reason:.200})") from None
 
 
 See = Callable[[Scene, int], NDArray[np.float32]]

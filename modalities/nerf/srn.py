@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
+from inrc.files import explained
 from inrc_modalities.nerf import pictures
 from inrc_modalities.nerf.cameras import Cameras, checked
-from inrc_modalities.nerf.scene import Scene, explained, measurable
+from inrc_modalities.nerf.scene import Scene, measurable
 
 NAME = "intrinsics.txt"
 KIND = "an intrinsics.txt of a scene with folders rgb and pose"
@@ -56,11 +57,7 @@ def load(path: Path) -> Scene:
             matrix = _numbers(place)
             poses.append(torch.tensor(matrix, dtype=torch.float64).reshape(4, 4) * _TURN)
     cameras = Cameras(checked(torch.stack(poses), str(path)), (height, width), focal)
-
-    def picture(number: int) -> NDArray[np.float32]:
-        return pictures.load(views[number], cameras.size)
-
-    return Scene(path, cameras, picture)
+    return Scene(path, cameras, lambda number: pictures.load(views[number], cameras.size))
 
 
 def losses(path: Path) -> list[str]:

@@ -10,7 +10,6 @@ from inrc_modalities.nerf.cameras import Cameras
 
 MAX_RAYS = 1 << 24
 """Rays that are decoded at once, 26 views of 800 by 800: 0.9 GB of queries and colours."""
-AXIS = "view"
 
 
 def cameras(meta: Mapping[str, Any], view: View, default: Cameras) -> Cameras:
@@ -31,9 +30,7 @@ def cameras(meta: Mapping[str, Any], view: View, default: Cameras) -> Cameras:
         chosen = files.load(view.at).cameras
     elif poses is not None:
         chosen = Cameras(poses, (size[0], size[1]), meta["focal"])
-    if len(view.region) > 1 or any(name != AXIS for name, _, _ in view.region):
-        raise SignalError(f"region: unknown or repeated axis; a scene has only {AXIS!r}")
-    for _, low, high in view.region:
+    for low, high in view.intervals(("view",)).values():
         chosen = chosen.between(low, high)
     if view.scale is not None:
         chosen = chosen.resized(view.scale)

@@ -58,23 +58,20 @@ def unname(names: NDArray[np.int64], counts: tuple[int, ...]) -> NDArray[np.int6
 
 
 def lattice(
-    place: Place, resolution: int, scale: float | None, region: Mapping[str, tuple[float, float]]
+    place: Place, resolution: int, scale: float, region: Mapping[str, tuple[float, float]]
 ) -> Lattice:
     """The cells of a view: `resolution` * `scale` along the cube, `region` in units of the file.
 
     A region is widened to whole cells.
 
     Raises:
-        SignalError: a scale that is not positive or gives too many or too few cells, or a region
-            that holds no part of the cube.
+        SignalError: a scale that gives too many or too few cells, or a region that holds no part of
+            the cube.
     """
-    factor = 1.0 if scale is None else scale
-    if not (math.isfinite(factor) and factor > 0):
-        raise SignalError(f"scale {scale}: give a number above 0")
-    count = round(min(resolution * factor, 2.0 * MAX_CELLS))
+    count = round(min(resolution * scale, 2.0 * MAX_CELLS))
     if not 4 <= count <= MAX_CELLS:
         raise SignalError(
-            f"scale {factor:g}: {count} cells along an axis; 4 to {MAX_CELLS} are possible"
+            f"scale {scale:g}: {count} cells along an axis; 4 to {MAX_CELLS} are possible"
         )
     step = 2.0 / count
     first, last = [0, 0, 0], [count, count, count]
@@ -82,7 +79,7 @@ def lattice(
         if letter not in region:
             continue
         low, high = region[letter]
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        if not low < high:
             raise SignalError(
                 f"region {letter}: {low:g} to {high:g} is empty; give two increasing numbers"
             )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
-from inrc.files import atomic_write
+from inrc.files import atomic_write, explained
 from inrc_modalities.sdf import obj, off, ply, stl
 from inrc_modalities.sdf.polygons import Mesh, Polygons
 
@@ -41,19 +41,12 @@ def load(path: Path) -> Mesh:
         SignalError: missing, of another kind, truncated, without faces, with coordinates that are
             not finite or indices out of range, or flat.
     """
-    polygons = _polygons(path)
-    try:
-        return _joined(polygons)
-    except SignalError as error:
-        raise SignalError(f"{path}: {error}") from None
+    with explained(path, "a mesh file"):
+        return _joined(_polygons(path))
 
 
 def losses(path: Path) -> list[str]:
-    """What a mesh file holds beside its surface, in short phrases.
-
-    Raises:
-        SignalError: as `load`.
-    """
+    """What a mesh file holds beside its surface, in short phrases."""
     polygons, mesh = _polygons(path), load(path)
     edges = np.sort(np.concatenate([mesh.faces[:, [k, (k + 1) % 3]] for k in range(3)]), axis=1)
     open_ = bool((np.unique(edges, axis=0, return_counts=True)[1] == 1).any())
@@ -81,16 +74,11 @@ def _polygons(path: Path) -> Polygons:
     form = FORMATS.get(path.suffix.lower())
     if form is None:
         raise SignalError(f"{path}: not a mesh file; use one of {', '.join(SUFFIXES)}")
-    try:
+    with explained(path, "a mesh file"):
         content = path.read_bytes()
-    except OSError as error:
-        raise SignalError(f"{path}: cannot be read ({error.strerror})") from None
-    if not content:
-        raise SignalError(f"{path}: empty; a mesh file has vertices and faces")
-    try:
+        if not content:
+            raise SignalError("empty; a mesh file has vertices and faces")
         return form.read(content)
-    except SignalError as error:
-        raise SignalError(f"{path}: {error}") from None
 
 
 def _joined(polygons: Polygons) -> Mesh:

@@ -73,19 +73,8 @@ class SDF(Modality):
         self._close = round(samples * near)
         self._apart = points.rounded(samples - self._close)
 
-    def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality."""
-        names = (
-            "samples", "near", "resolution", "truncation", "field", "emphasis", "seed",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in names}
-
     def read(self, path: Path) -> Signal:
-        """Read a mesh file as one part: distances at points of its cube.
-
-        Raises:
-            SignalError: what `load` refuses, or a mesh whose inside is undefined.
-        """
+        """Read a mesh file as one part: distances at points of its cube."""
         mesh, place = placed(path)
         asked = np.concatenate(
             [
@@ -109,11 +98,7 @@ class SDF(Modality):
         )
 
     def write(self, signal: Signal, path: Path) -> None:
-        """Write a rebuilt signal as a mesh in its own units.
-
-        Raises:
-            SignalError: unknown suffix, a signal that is no surface, or a failing disk.
-        """
+        """Write a rebuilt signal as a mesh in its own units."""
         if "faces" not in signal.meta:
             raise SignalError(f"{path}: points around a shape are no surface; rebuild it first")
         self.shape(signal.meta)
@@ -122,11 +107,7 @@ class SDF(Modality):
         save(Mesh(Place.of(signal.meta).outward(vertices), faces), path)
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, ...]:
-        """(points,) of a file, (vertices,) of what is rebuilt.
-
-        Raises:
-            SignalError: a meta that no shape can have.
-        """
+        """(points,) of a file, (vertices,) of what is rebuilt."""
         Place.of(meta)
         if "faces" not in meta:
             return (self._apart + self._close,)
@@ -153,9 +134,6 @@ class SDF(Modality):
 
         `View.scale` multiplies the resolution; `View.region` is in units of the file, widened to
         whole cells.
-
-        Raises:
-            SignalError: a view with `at`, an unknown axis, an empty region, or too fine a grid.
         """
         box = self._lattice(meta, view)
         count = math.prod(box.nodes)
@@ -165,7 +143,6 @@ class SDF(Modality):
         return QueryPlan(tensor(box.points(nodes))[None], (0,))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The surface in the answers at `plan_queries(meta, view)`."""
         box = self._lattice(meta, view)
         names = np.arange(math.prod(box.nodes))
         values = decided(box, self.kind, unname(names, box.nodes), self._values(features), True)
@@ -175,9 +152,6 @@ class SDF(Modality):
         """Ask from coarse to fine where a surface can be, and make it a mesh.
 
         The mesh is that of `join(plan_queries(...))`, at a few per cent of the points.
-
-        Raises:
-            SignalError: as `plan_queries`, or a region without a surface.
         """
         box = self._lattice(meta, view)
         walk = explore(box, self.kind)
@@ -220,14 +194,8 @@ class SDF(Modality):
     def _lattice(self, meta: Mapping[str, Any], view: View) -> Lattice:
         if view.at is not None:
             raise SignalError("at: a shape has no grid of another file; use scale or region")
-        region: dict[str, tuple[float, float]] = {}
-        for axis, low, high in view.region:
-            if axis not in self.axes or axis in region:
-                raise SignalError(
-                    f"region: unknown or repeated axis {axis!r}; a shape has x, y and z"
-                )
-            region[axis] = (low, high)
-        return lattice(Place.of(meta), self.resolution, view.scale, region)
+        region = view.intervals(self.axes)
+        return lattice(Place.of(meta), self.resolution, view.factor(), region)
 
     def _values(self, features: Tensor) -> NDArray[np.float64]:
         return self.kind.value(features[0, :, 0].detach().cpu().double().numpy())

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrc.errors import SignalError
+from inrc.files import explained
 from inrc_modalities.sdf import points
 from inrc_modalities.sdf.distance import oriented
 from inrc_modalities.sdf.mesh import Mesh, load
@@ -105,9 +106,7 @@ def placed(path: Path) -> tuple[Mesh, Place]:
         SignalError: with the file's name, what `load`, `Place.around` and `oriented` refuse.
     """
     mesh = load(path)
-    try:
+    with explained(path, "a mesh with an inside"):
         place = Place.around(mesh)
         inside = Mesh(place.inward(mesh.vertices), mesh.faces)
         return oriented(inside, points.space(_CHECKED, 0)), place
-    except SignalError as error:
-        raise SignalError(f"{path}: {error}") from None

@@ -4,13 +4,13 @@ Bodies are given by their distances, blended by the polynomial smooth minimum (I
 "Smooth minimum") or cut out of each other by its mirror image, and made meshes by marching cubes.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inrc.files import write_samples
 from inrc_modalities.sdf.explore import decided
 from inrc_modalities.sdf.kinds import Distance
 from inrc_modalities.sdf.lattice import Lattice, unname
@@ -26,20 +26,14 @@ Body = Callable[[np.random.Generator, Array], Array]
 
 
 def write(folder: Path, seed: int, count: int) -> list[Path]:
-    """Write `count` PLYs, or leave them if they are there already.
-
-    Shape i depends on the seed and on i only, so a larger sample begins with a smaller one.
-    """
-    stamp = folder / f"shape-{seed}.json"
+    """Write `count` PLYs, of which shape i depends on the seed and on i only."""
     paths = [folder / f"shape-{seed}-{i:04d}.ply" for i in range(count)]
-    wanted = {"version": _VERSION, "cells": CELLS, "count": count}
-    if _stamped(stamp, wanted) and all(path.is_file() for path in paths):
-        return paths
-    folder.mkdir(parents=True, exist_ok=True)
-    for i, path in enumerate(paths):
-        save(draw(np.random.default_rng((seed, i))), path)
-    stamp.write_text(json.dumps(wanted))
-    return paths
+    return write_samples(
+        folder / f"shape-{seed}.json",
+        paths,
+        {"version": _VERSION, "cells": CELLS},
+        lambda i, path: save(draw(np.random.default_rng((seed, i))), path),
+    )
 
 
 def draw(random: np.random.Generator) -> Mesh:
@@ -127,10 +121,3 @@ _BODIES: tuple[Body, ...] = (_ball, _box, _rod, _ring, _can)
 def _smooth_minimum(a: Array, b: Array, blend: float) -> Array:
     near = np.maximum(blend - np.abs(a - b), 0.0) / blend
     return np.minimum(a, b) - near * near * blend / 4.0
-
-
-def _stamped(stamp: Path, wanted: dict[str, int]) -> bool:
-    try:
-        return bool(json.loads(stamp.read_text()) == wanted)
-    except (OSError, ValueError):
-        return False

@@ -11,8 +11,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError, one_line
-from inrc.files import atomic_write
+from inrc.errors import SignalError
+from inrc.files import atomic_write, explained
 
 SUFFIXES = (".npy", ".npz", ".binvox")
 MAX_VOXELS = 1 << 27
@@ -52,7 +52,7 @@ def load(path: Path) -> Grid:
         SignalError: missing, of another kind, damaged, of other values or axes, or too large.
     """
     suffix = path.suffix.lower()
-    try:
+    with explained(path, "a grid of voxels"):
         if suffix == ".binvox":
             return _binvox(path.read_bytes())
         if suffix == ".npy":
@@ -68,11 +68,6 @@ def load(path: Path) -> Grid:
                 with packed.open(entry) as unpacked:
                     name = entry.filename.removesuffix(".npy")
                     return _array(cast(io.BufferedIOBase, unpacked), size, name)
-    except SignalError as error:
-        raise SignalError(f"{path}: {error}") from None
-    except Exception as error:  # readers raise almost anything on damaged bytes
-        reason = one_line(error)[:120]
-        raise SignalError(f"{path}: cannot be read as {suffix[1:]} ({reason})") from None
     raise SignalError(f"{path}: not a grid of voxels; use one of {', '.join(SUFFIXES)}")
 
 

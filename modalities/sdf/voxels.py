@@ -3,6 +3,7 @@
 import lzma
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,10 +37,6 @@ class Voxels(Modality):
     def __init__(self) -> None:
         self.query_dim = self.point_dim = 3
         self.value_dim = self.feature_dim = 1
-
-    def settings(self) -> dict[str, Any]:
-        """None: nothing can be set."""
-        return {}
 
     def read(self, path: Path) -> Signal:
         """Read a grid as one part; raises SignalError for whatever is wrong with it."""
@@ -80,24 +77,13 @@ class Voxels(Modality):
         return tuple(shape)
 
     def plan_queries(self, meta: Mapping[str, Any], view: View) -> QueryPlan:
-        """All centres, or those of a view: `scale`, and `region` in voxels of the original.
-
-        Raises:
-            SignalError: a view with `at`, an unknown axis, an empty region, or a bad scale.
-        """
-        axes = [
-            -1.0 + 2.0 * (torch.arange(first, last, dtype=torch.float64) + 0.5) / count
-            for count, first, last in self._axes(meta, view)
-        ]
-        mesh = torch.meshgrid(*axes, indexing="ij")
-        return QueryPlan(torch.stack(mesh, dim=-1).reshape(1, -1, 3).float(), (0,))
+        """All centres, or those of a view: `scale`, and `region` in voxels of the original."""
+        return QueryPlan(grids.queries(self._axes(meta, view)), (0,))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The grid whose centres were asked."""
         axes = self._axes(meta, view)
-        shape = tuple(last - first for _, first, last in axes)
-        queries = self.plan_queries(meta, view).queries
-        return Signal(queries, features, shape, {**meta, "shape": list(shape)})
+        shape = tuple(axis.size for axis in axes)
+        return Signal(grids.queries(axes), features, shape, {**meta, "shape": list(shape)})
 
     def measure(self, original: Path, decoded: Path) -> dict[str, float]:
         """Share of voxels that agree, in %, `iou` of the full ones, `psnr` (peak 1) in dB.
@@ -138,35 +124,19 @@ class Voxels(Modality):
         first, second = (_shadows(load(path)) for path in (original, decoded))
         return {"image": first, "unit": "full"}, {"image": second, "unit": "full"}
 
-    def _axes(self, meta: Mapping[str, Any], view: View) -> list[tuple[int, int, int]]:
-        """For every axis the voxels of the whole, the first and the last (half-open) asked."""
+    def _axes(self, meta: Mapping[str, Any], view: View) -> list[grids.Axis]:
         if view.at is not None:
             raise SignalError("at: voxels have no grid of another file; use scale or region")
-        factor = 1.0 if view.scale is None else view.scale
-        if not (math.isfinite(factor) and 0 < factor <= MAX_VOXELS):
-            raise SignalError(f"scale {view.scale}: give a number above 0")
-        region: dict[str, tuple[float, float]] = {}
-        for axis, low, high in view.region:
-            if axis not in self.axes or axis in region:
-                raise SignalError(
-                    f"region: unknown or repeated axis {axis!r}; voxels have x, y and z"
-                )
-            region[axis] = (low, high)
-        spans = []
-        for axis, length in zip(self.axes, self.shape(meta), strict=True):
-            count = max(1, round(length * factor))
-            edges = region.get(axis, (0.0, float(length)))
-            if not all(map(math.isfinite, edges)):
-                raise SignalError(f"region {axis}: give two finite numbers")
-            first, last = (
-                min(max(math.ceil(edge * count / length - 0.5), 0), count) for edge in edges
+        factor, region = min(view.factor(), float(MAX_VOXELS)), view.intervals(self.axes)
+        axes = [
+            grids.axis(
+                name, n, n, Fraction(n, max(1, round(n * factor))), region.get(name), "voxel"
             )
-            if first >= last:
-                raise SignalError(f"region {axis}: no voxel in it; the grid has 0 to {length}")
-            spans.append((count, first, last))
-        if math.prod(last - first for _, first, last in spans) > MAX_VOXELS:
+            for name, n in zip(self.axes, self.shape(meta), strict=True)
+        ]
+        if math.prod(axis.size for axis in axes) > MAX_VOXELS:
             raise SignalError(f"scale {factor:g}: more than {MAX_VOXELS} voxels; ask for a region")
-        return spans
+        return axes
 
 
 def _shadows(grid: Grid) -> Any:
@@ -182,19 +152,18 @@ def _shadows(grid: Grid) -> Any:
 def _encode(original: Path, preset: float) -> bytes:
     grid = load(original)
     head = np.array(grid.full.shape, "<u2").tobytes()
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": round(preset)}]
-    return head + lzma.compress(
-        np.packbits(grid.full).tobytes(), format=lzma.FORMAT_RAW, filters=filters
-    )
+    bits = np.packbits(grid.full).tobytes()
+    return head + lzma.compress(bits, lzma.FORMAT_RAW, filters=_FILTERS)
 
 
 def _decode(data: bytes, original: Path, decoded: Path) -> None:
     shape = tuple(int(n) for n in np.frombuffer(data[:6], "<u2"))
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
-    bits = lzma.decompress(data[6:], format=lzma.FORMAT_RAW, filters=filters)
+    bits = lzma.decompress(data[6:], lzma.FORMAT_RAW, filters=_FILTERS)
     full = np.unpackbits(np.frombuffer(bits, np.uint8), count=math.prod(shape)).reshape(shape)
     about = load(original)
     save(Grid(full == 1, about.kind, about.name, about.place), decoded)
 
 
-_LZMA = Baseline("LZMA", "preset", (9.0,), _encode, _decode)
+_PRESET = 9
+_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": _PRESET}]
+_LZMA = Baseline("LZMA", "preset", (float(_PRESET),), _encode, _decode)

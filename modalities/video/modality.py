@@ -39,6 +39,7 @@ class Video(Modality):
 
     name: ClassVar[str] = "video"
     suffixes: ClassVar[tuple[str, ...]] = tuple(FORMATS)
+    read_only: ClassVar[tuple[str, ...]] = READ_ONLY
     unit: ClassVar[str] = "pixel"
     axes: ClassVar[tuple[str, ...]] = ("t", "y", "x")
 
@@ -54,41 +55,23 @@ class Video(Modality):
         self.query_dim = self.point_dim = self.value_dim = self.feature_dim = 3
 
     def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal modality."""
         return {"patch": list(self.patch), "chroma": self.chroma}
 
     def read(self, path: Path) -> Signal:
-        """Read a video file, one part a frame; a frame has its own grid, at time 0.
-
-        Raises:
-            SignalError: as `reading.load`.
-        """
+        """Read a video file, one part a frame; a frame has its own grid, at time 0."""
         clip = load(path)
         return self._whole(pixels.features(clip, self.chroma), clip.meta())
-
-    @classmethod
-    def accepts(cls, path: Path) -> bool:
-        """Whether a file of a folder is a video; more formats are read than written."""
-        return path.suffix.lower() in (*cls.suffixes, *READ_ONLY)
 
     def lossless_suffix(self, suffix: str) -> str:
         """Matroska, which holds every clip without loss."""
         return ".mkv"
 
     def losses(self, path: Path) -> list[str]:
-        """What is not kept of this file: sound, subtitles, tags and the like.
-
-        Raises:
-            SignalError: as `losses.losses`.
-        """
+        """What is not kept of this file: sound, subtitles, tags and the like."""
         return losses.losses(path)
 
     def write(self, signal: Signal, path: Path) -> None:
-        """Write a joined signal; values are clamped to [0, 1] and rounded to the nearest level.
-
-        Raises:
-            SignalError: an unknown suffix, a clip that the format cannot hold, or a failing disk.
-        """
+        """Write a joined signal; values are clamped to [0, 1] and rounded to the nearest level."""
         shape = self.shape(signal.meta)
         if signal.features.numel() != math.prod(shape) * 3:
             raise SignalError(
@@ -109,11 +92,7 @@ class Video(Modality):
         )
 
     def shape(self, meta: Mapping[str, Any]) -> tuple[int, int, int]:
-        """Frames, height and width, after checking everything that the meta declares.
-
-        Raises:
-            SignalError: an invalid meta, or a clip that is too large.
-        """
+        """Frames, height and width, after checking everything that the meta declares."""
         return checked(meta)
 
     def memory(self, meta: Mapping[str, Any], view: View) -> int:
@@ -127,10 +106,6 @@ class Video(Modality):
         `View.scale` multiplies width, height and frame rate. `View.at` takes width, height and
         frame rate of another clip, over the time of this one. `View.region` is in seconds (t) and
         pixels (y, x) of the original; only the patches that it touches are decoded.
-
-        Raises:
-            SignalError: a scale that is not positive, a result that is too large, both scale and
-                at, an unknown axis, an empty region, or another rate for frames at uneven times.
         """
         shape = self.shape(meta)
         if not view:
@@ -140,7 +115,6 @@ class Video(Modality):
         return QueryPlan(grid.queries(axes), grid.parts(axes))
 
     def join(self, features: Float[Tensor, "P M C"], meta: Mapping[str, Any], view: View) -> Signal:
-        """The clip made of the patches decoded at `plan_queries(meta, view)`."""
         axes = self._axes(meta, view)
         canvas = grid.assemble(features, axes, None if view else self.patch)
         result = {**meta, "shape": list(canvas.shape[:3])}
@@ -173,18 +147,13 @@ class Video(Modality):
 
     def _axes(self, meta: Mapping[str, Any], view: View) -> list[grid.Axis]:
         shape = self.shape(meta)
-        region: dict[str, tuple[Fraction, Fraction]] = {}
-        for name, low, high in view.region:
-            if name not in self.axes or name in region:
-                raise SignalError(
-                    f"region: axis {name!r} is unknown or given twice; use t, y and x"
-                )
-            if not (math.isfinite(low) and math.isfinite(high)):
-                raise SignalError(f"region {name}: {low} to {high} are not finite numbers")
-            region[name] = (
+        region = {
+            name: (
                 Fraction(low).limit_denominator(MAX_DECIMALS),
                 Fraction(high).limit_denominator(MAX_DECIMALS),
             )
+            for name, (low, high) in view.intervals(self.axes).items()
+        }
         faster, height, width = self._wanted(meta, view)
         if "t" in region:
             region["t"] = timing.frames(meta, region["t"])
@@ -203,14 +172,13 @@ class Video(Modality):
     def _wanted(self, meta: Mapping[str, Any], view: View) -> tuple[Fraction, int, int]:
         """Frames per frame of the original, and height and width of the whole picture."""
         shape = self.shape(meta)
+        scale = view.factor()
         if view.at is not None:
-            if view.scale is not None:
-                raise SignalError("scale and at: give one of them, not both")
             other = load(view.at)
             timing.check_even(meta)
             return other.rate / Fraction(*meta["rate"]), *other.shape[1:]
         if view.scale is None:
             return Fraction(1), *shape[1:]
-        faster = timing.scaled(meta, view.scale)
+        faster = timing.scaled(meta, scale)
         height, width = (max(1, round(n * faster)) for n in shape[1:])
         return faster, height, width

@@ -12,7 +12,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from inrc.errors import SignalError, one_line
+from inrc.errors import SignalError
+from inrc.files import explained
 from inrc_modalities.video.boxes import unsupported
 from inrc_modalities.video.clip import MAX_SIDE, Clip, check_size
 from inrc_modalities.video.frames import aspect_of, colour_of, layout_of, planes_of
@@ -52,8 +53,7 @@ def opened(path: Path | io.BytesIO) -> Iterator[tuple[InputContainer, VideoStrea
     Raises:
         SignalError: as `load`, for what shows before a frame is decoded.
     """
-    name = str(path) if isinstance(path, Path) else "bytes"
-    with _explained(name):
+    with explained(path if isinstance(path, Path) else Path("bytes"), "a video"):
         if isinstance(path, io.BytesIO):
             with av.open(path, "r", options=_OPTIONS) as container:
                 yield container, _stream(container)
@@ -181,22 +181,3 @@ def _stream(container: InputContainer) -> VideoStream:
 def is_picture(stream: VideoStream) -> bool:
     """Whether a stream is a picture that belongs to the whole file, as the cover of a record."""
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
-
-
-@contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Turn errors of FFmpeg into one line that names the file."""
-    try:
-        yield
-    except SignalError as error:
-        raise SignalError(f"{name}: {error}") from None
-    except FileNotFoundError:
-        raise SignalError(f"{name}: no such file") from None
-    except IsADirectoryError:
-        raise SignalError(f"{name}: a folder; name a video file") from None
-    except PermissionError:
-        raise SignalError(f"{name}: permission denied; change who may read it") from None
-    except (av.error.FFmpegError, OSError, ValueError, ZeroDivisionError) as error:
-        raise SignalError(
-            f"{name}: not a video, or damaged ({one_line(error)}); convert or fetch it again"
-        ) from None

@@ -5,7 +5,6 @@ those of photographs, with a depth for every leaf: near ones are larger and cros
 faster, as they do for a camera that moves.
 """
 
-import json
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inrc.files import write_samples
 from inrc_modalities.video.clip import Clip, Colour
 from inrc_modalities.video.pixels import averaged, levels, luma
 from inrc_modalities.video.writing import save
@@ -84,20 +84,14 @@ class Camera:
 
 
 def write(folder: Path, seed: int, count: int) -> list[Path]:
-    """Write clips, unless the folder holds them already; returns their paths in order.
-
-    Clip number i depends on (seed, i) only, so a larger sample begins with a smaller one.
-    """
-    stamp = folder / f"video-{seed}.json"
+    """Write `count` clips, of which clip i depends on the seed and on i only."""
     paths = [folder / f"video-{seed}-{i:04d}.mkv" for i in range(count)]
-    wanted = {"version": _VERSION, "side": SIDE, "frames": FRAMES, "count": count}
-    if _stamped(stamp, wanted) and all(path.is_file() for path in paths):
-        return paths
-    folder.mkdir(parents=True, exist_ok=True)
-    for i, path in enumerate(paths):
-        save(draw(np.random.default_rng((seed, i))), path)
-    stamp.write_text(json.dumps(wanted))
-    return paths
+    return write_samples(
+        folder / f"video-{seed}.json",
+        paths,
+        {"version": _VERSION, "side": SIDE, "frames": FRAMES},
+        lambda i, path: save(draw(np.random.default_rng((seed, i))), path),
+    )
 
 
 def draw(rng: np.random.Generator) -> Clip:
@@ -192,10 +186,3 @@ def _palette(rng: np.random.Generator) -> Field:
     tone = rng.dirichlet([9.0, 9.0, 8.0]) * 3.0
     spread = rng.dirichlet([10.0, 10.0, 8.0], size=8) * 3.0
     return (0.5 * tone + 0.5 * spread) * rng.lognormal(-1.8, 0.8, (8, 1))
-
-
-def _stamped(stamp: Path, wanted: dict[str, int]) -> bool:
-    try:
-        return bool(json.loads(stamp.read_text()) == wanted)
-    except (OSError, ValueError):
-        return False

@@ -1,7 +1,6 @@
 """Times of frames in files and in views, at even and uneven intervals."""
 
 import itertools
-import math
 from bisect import bisect_left
 from collections.abc import Mapping
 from fractions import Fraction
@@ -27,8 +26,8 @@ def scaled(meta: Mapping[str, Any], scale: float) -> Fraction:
     Raises:
         SignalError: a scale out of range, or frames without a constant rate.
     """
-    if not (math.isfinite(scale) and 0 < scale <= MAX_SCALE):
-        raise SignalError(f"scale {scale}: give a number above 0, at most {MAX_SCALE}")
+    if scale > MAX_SCALE:
+        raise SignalError(f"scale {scale}: give at most {MAX_SCALE}")
     check_even(meta)
     return max(Fraction(scale).limit_denominator(MAX_DENOMINATOR), Fraction(1, MAX_DENOMINATOR))
 
