@@ -12,7 +12,7 @@ from jsonargparse import ArgumentParser
 
 import inrc_modalities.audio
 from inrc.data import SignalDataModule
-from inrc.errors import SignalError
+from inrc.errors import SignalError, UsageError
 from inrc_modalities.audio import Audio, AudioDataModule, LibriSpeech, librispeech, views
 from inrc_modalities.audio.data import draw
 from inrc_modalities.audio.formats import Header
@@ -81,19 +81,13 @@ def test_a_second_folder_one_file_and_no_folder(tmp_path: Path) -> None:
 
 
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    for wrong, reason in (("empty", "no sounds here"), ("nowhere", "no such file or folder")):
-        with pytest.raises(SignalError, match=rf"{wrong}: {reason}"):
-            AudioDataModule(tmp_path / wrong).setup("fit")
-        with pytest.raises(SignalError, match=rf"{wrong}: {reason}"):
-            AudioDataModule(folder(tmp_path / wrong[0], 2), val_root=tmp_path / wrong).files()
     bad = folder(tmp_path / "bad", 3) / "0" / "00.wav"
     bad.write_bytes(bad.read_bytes()[:-20])
     for rows in (None, 5):
         with pytest.raises(SignalError, match=r"00\.wav: cut short") as caught:
             AudioDataModule(tmp_path / "bad", rows=rows).setup("fit")
         assert "\n" not in str(caught.value)
-    with pytest.raises(SignalError, match="rows"):
+    with pytest.raises(UsageError, match=r"data\.rows: 0; give 1 or more"):
         AudioDataModule(tmp_path, rows=0)
 
 
@@ -188,7 +182,7 @@ def test_missing_damaged_or_unknown_librispeech_is_explained(
         SignalError, match="no split 'moon'; use one of train-clean-100, test-clean"
     ):
         FakeLibriSpeech(speech, train="moon").prepare_data()
-    with pytest.raises(SignalError, match="seconds"):
+    with pytest.raises(UsageError, match=r"data\.seconds: 0.0; give more than 0"):
         FakeLibriSpeech(speech, seconds=0.0)
 
     def offline(url: str, path: str, sha256: str) -> None:

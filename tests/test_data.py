@@ -1,5 +1,6 @@
 """The base of every DataModule: which files it takes, and what it refuses."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from inrc.data import PatchDataset, SignalDataModule, read_rows
 from inrc.errors import SignalError, UsageError
 
 
+@dataclass(kw_only=True, eq=False)
 class Tones(SignalDataModule):
     """Sounds whose bad files may be left out."""
 
-    def __init__(self, root: Path | None, **settings: Any) -> None:
-        super().__init__(audio.Audio(patch=16), root=root, **settings)
+    def build_modality(self) -> audio.Audio:
+        return audio.Audio(patch=16)
 
 
 @pytest.fixture
@@ -51,11 +53,26 @@ def test_files_are_split_in_order_of_their_names(tones: Path) -> None:
     assert Tones(alone).files() == ([alone], [alone])
 
 
-@pytest.mark.parametrize(("name", "says"), [("empty", "no audio files here"), ("no", "no such")])
-def test_nothing_to_read_is_one_line(name: str, says: str, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(SignalError, match=f"{tmp_path / name}: {says}"):
-        Tones(tmp_path / name).files()
+def test_a_second_root_is_for_validation(tones: Path) -> None:
+    (tones / "deep").mkdir()
+    (tones / "3.wav").rename(tones / "deep" / "b.WAV")
+    (tones / "deep" / "notes.txt").write_text("no sound")
+    train, val = Tones(tones, val_root=tones / "deep").files()
+    assert [path.name for path in train] == ["0.wav", "1.wav", "2.wav", "b.WAV"]
+    assert val == [tones / "deep" / "b.WAV"]
+    with pytest.raises(UsageError, match=r"^data\.val_root: needs data\.root; give both$"):
+        Tones(None, val_root=tones)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("empty", "no audio files here; give a folder with .wav"), ("no", "no such file or folder")],
+)
+def test_nothing_to_read_is_one_line(name: str, says: str, tones: Path) -> None:
+    (tones / "empty").mkdir()
+    for data in (Tones(tones / name), Tones(tones, val_root=tones / name)):
+        with pytest.raises(SignalError, match=f"{tones / name}: {says}"):
+            data.files()
 
 
 def test_bad_files_are_left_out_if_asked(tones: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,7 +114,7 @@ def test_the_preset_is_that_of_the_paper(tmp_path: Path) -> None:
             Reanalysis(str(root), preset="coinpp", folder=tmp_path / "out")
     with pytest.raises(UsageError, match="unknown; there are coinpp"):
         Reanalysis("a.nc", preset="coin")
-    with pytest.raises(UsageError, match="leave thin out"):
+    with pytest.raises(UsageError, match=r"data\.thin: preset coinpp sets the grid"):
         Reanalysis("a.nc", preset="coinpp", thin=2)
 
 

@@ -131,13 +131,10 @@ def test_named_data_sets(tmp_path: Path) -> None:
 
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for kind, says in ((NeRFDataModule, "no scenes"), (NerfSynthetic, "no transforms_train"),
-                       (SRNCars, r"no intrinsics\.txt")):  # fmt: skip
+    for kind, says in ((NerfSynthetic, "no transforms_train"), (SRNCars, r"no intrinsics\.txt")):
         for root in (tmp_path / "empty", tmp_path / "nowhere"):
             with pytest.raises(SignalError, match=says):
                 kind(root).setup("fit")
-    with pytest.raises(UsageError, match="val_root needs"):
-        NeRFDataModule(val_root=tmp_path)
     with pytest.raises(UsageError, match="step_rays"):
         NeRFDataModule(step_rays=0)
     with pytest.raises(UsageError, match="limit"):
