@@ -3,6 +3,7 @@
 from inrc.data.datamodule import SignalDataModule
 from inrc.data.files import hold_out, list_files, num_held_out
 from inrc.data.named import NamedDataSet
+from inrc.data.options import option
 from inrc.data.rows import Batch, PatchDataset, read_rows
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "hold_out",
     "list_files",
     "num_held_out",
+    "option",
     "read_rows",
 ]

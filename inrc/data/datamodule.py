@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from inrc.data.files import hold_out, list_files
+from inrc.data.options import check_ranges, option
 from inrc.data.rows import Batch, PatchDataset, read_rows
 from inrc.errors import SignalError, UsageError
 from inrc.signal import Modality
@@ -48,23 +49,20 @@ class SignalDataModule(L.LightningDataModule, ABC):
 
     root: Path | None = field(default=None, kw_only=False)
     val_root: Path | None = None
-    val_fraction: float = 0.2
-    batch_size: int = 16
-    workers: int = 0
+    val_fraction: float = option(0.2, least=0, below=1)
+    batch_size: int = option(16, least=1)
+    workers: int = option(0, least=0)
     skip_bad: bool = False
     sample_folder: Path = Path("runs/sample")
-    sample_count: int = 32
-    seed: int = 0
+    sample_count: int = option(32, least=1)
+    seed: int = option(0, least=0)
 
     modality: Modality = field(init=False)
 
     def __post_init__(self) -> None:
         """Check the options, and make the modality."""
         super().__init__()
-        self.check_least(1, "batch_size", "sample_count")
-        self.check_least(0, "seed", "workers")
-        if not 0 <= self.val_fraction < 1:
-            raise UsageError(f"data.val_fraction: {self.val_fraction}; give 0 or more, below 1")
+        check_ranges(self)
         if self.val_root is not None and self.root is None:
             raise UsageError("data.val_root: needs data.root; give both")
         self.train_rows: PatchDataset | None = None
@@ -72,13 +70,6 @@ class SignalDataModule(L.LightningDataModule, ABC):
         self.train_paths: list[Path] = []
         self.val_paths: list[Path] = []
         self.modality = self.build_modality()
-
-    def check_least(self, least: int, *names: str) -> None:
-        """Raise UsageError if one of these options is below `least`; None passes."""
-        for name in names:
-            number = getattr(self, name)
-            if number is not None and number < least:
-                raise UsageError(f"data.{name}: {number}; give {least} or more")
 
     @abstractmethod
     def build_modality(self) -> Modality:

@@ -9,14 +9,10 @@ class NamedDataSet:
     """A published data set: it has a folder, a layout and splits of its own, and no sample.
 
     Its DataModule names this class before that of its modality: `class Kodak(NamedDataSet,
-    ImageDataModule)`. It overrides `files` or `list_files`, and declares again each of the options
-    below that has a meaning for it.
-
-    Args:
-        root: folder of the data set.
+    ImageDataModule)`. It declares `root: Path = field(kw_only=False)`, overrides `files` or
+    `list_files`, and declares those options below again that have a meaning for it.
     """
 
-    root: Path = field(kw_only=False)
     val_root: Path | None = field(default=None, init=False)
     val_fraction: float = field(default=0.2, init=False)
     sample_folder: Path = field(default=Path("runs/sample"), init=False)

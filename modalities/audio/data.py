@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from inrc.data import PatchDataset, SignalDataModule
+from inrc.data import PatchDataset, SignalDataModule, option
 from inrc_modalities.audio import views
 from inrc_modalities.audio.modality import Audio
 from inrc_modalities.audio.rows import AugmentedRows
@@ -34,16 +34,11 @@ class AudioDataModule(SignalDataModule):
 
     patch: int = 128
     normalise: bool = False
-    rows: int | None = None
+    rows: int | None = option(None, least=1)
     batch_size: int = 64
     sample_folder: Path = Path("runs/sample/audio")
 
     modality: Audio = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        super().__post_init__()
-        self.check_least(1, "rows")
 
     def build_modality(self) -> Audio:
         """Sounds of these options."""

@@ -4,7 +4,7 @@ import hashlib
 import os
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch.hub import download_url_to_file
 
-from inrc.data import NamedDataSet
+from inrc.data import NamedDataSet, option
 from inrc.errors import SignalError, UsageError, one_line
 from inrc_modalities.audio.data import AudioDataModule
 from inrc_modalities.audio.reading import blocks, read_header
@@ -48,19 +48,19 @@ class LibriSpeech(NamedDataSet, AudioDataModule):
 
     address: ClassVar[str] = "http://www.openslr.org/resources/12"
 
+    root: Path = field(kw_only=False)
     download: bool = False
     train: str = "train-clean-100"
     val: str = "test-clean"
     seconds: float | None = 3.0
-    train_files: int | None = None
-    val_files: int | None = 200
+    train_files: int | None = option(None, least=1)
+    val_files: int | None = option(200, least=1)
     rows: int | None = 200_000
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check the options."""
         super().__post_init__()
-        self.check_least(1, "train_files", "val_files")
         if self.seconds is not None and not self.seconds > 0:
             raise UsageError(f"data.seconds: {self.seconds}; give more than 0, or null for all")
 
@@ -128,9 +128,7 @@ class LibriSpeech(NamedDataSet, AudioDataModule):
         recordings = _torchaudio().LIBRISPEECH(str(self.root), split)
         ids = _spread(range(len(recordings)), count)
         if not ids:
-            raise SignalError(
-                f"{self.root}/LibriSpeech/{split}: no recordings; unpack it again"
-            )
+            raise SignalError(f"{self.root}/LibriSpeech/{split}: no recordings; unpack it again")
         folder = self.root / "LibriSpeech"
         paths = [folder / recordings.get_metadata(number)[0] for number in ids]
         if self.seconds is None:

@@ -45,7 +45,7 @@ class Reanalysis(NamedDataSet, ERA5DataModule):
         SignalError: a source that cannot be opened or lacks what is chosen.
     """
 
-    root: Path = field(init=False)
+    root: Path | None = field(default=None, init=False)
     source: str = field(kw_only=False)
     preset: str | None = None
     select: dict[str, list[float]] | None = None

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from inrc import grid
-from inrc.data import NamedDataSet, PatchDataset, SignalDataModule
+from inrc.data import NamedDataSet, PatchDataset, SignalDataModule, option
 from inrc.errors import SignalError, one_line
 from inrc.fetch import Remote, find
 from inrc_modalities.image.modality import Image
@@ -70,16 +70,12 @@ class CIFAR10(NamedDataSet, SignalDataModule):
         170_498_071,
     )
 
+    root: Path = field(kw_only=False)
     download: bool = False
     flip: bool = True
-    val_files: int = 1000
+    val_files: int = option(1000, least=1)
     batch_size: int = 64
     skip_bad: bool = field(default=False, init=False)
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        super().__post_init__()
-        self.check_least(1, "val_files")
 
     def build_modality(self) -> Image:
         """Whole images in RGB."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from inrc import grid
-from inrc.data import PatchDataset, SignalDataModule
+from inrc.data import PatchDataset, SignalDataModule, option
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.image.modality import Image
 from inrc_modalities.image.rows import CroppedRows, MovedRows, cut, stack
@@ -34,15 +34,13 @@ class ImageDataModule(SignalDataModule):
     patch: int | None = None
     channels: int = 3
     flip: bool = False
-    shift: int = 0
-    random_patches: int | None = None
+    shift: int = option(0, least=0)
+    random_patches: int | None = option(None, least=1)
     sample_folder: Path = Path("runs/sample/image")
 
     def __post_init__(self) -> None:
         """Check the options."""
         super().__post_init__()
-        self.check_least(1, "random_patches")
-        self.check_least(0, "shift")
         if self.random_patches is not None and self.patch is None:
             raise UsageError("data.random_patches: needs data.patch; give both")
 

@@ -1,7 +1,7 @@
 """CelebA-HQ as training data: faces, reduced to the size that papers compare on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 from tqdm import tqdm
 
-from inrc.data import NamedDataSet
+from inrc.data import NamedDataSet, option
 from inrc.errors import SignalError
 from inrc_modalities.image.data import ImageDataModule
 from inrc_modalities.image.pixels import Pixels, recast
@@ -45,18 +45,13 @@ class CelebAHQ(NamedDataSet, ImageDataModule):
         SignalError: no images, or images in another layout.
     """
 
-    side: int = 64
-    count: int | None = None
+    root: Path = field(kw_only=False)
+    side: int = option(64, least=1)
+    count: int | None = option(None, least=2)
     reduced: Path = Path("runs/data/celebahq")
     flip: bool = True
     batch_size: int = 64
     val_fraction: float = 0.1
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        super().__post_init__()
-        self.check_least(1, "side")
-        self.check_least(2, "count")
 
     def prepare_data(self) -> None:
         """Write the reduced images that are not there yet."""

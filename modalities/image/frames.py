@@ -1,10 +1,10 @@
 """Vimeo90k as training data: frames of films, cut at random places."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from inrc.data import NamedDataSet
+from inrc.data import NamedDataSet, option
 from inrc.errors import SignalError
 from inrc_modalities.image.data import ImageDataModule
 
@@ -37,18 +37,14 @@ class Vimeo90k(NamedDataSet, ImageDataModule):
         SignalError: no such lists, or missing frames.
     """
 
-    count: int = 2000
-    val_count: int = 32
+    root: Path = field(kw_only=False)
+    count: int = option(2000, least=1)
+    val_count: int = option(32, least=1)
     patch: int | None = 32
     random_patches: int | None = 8
     flip: bool = True
     batch_size: int = 64
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        super().__post_init__()
-        self.check_least(1, "count", "val_count")
 
     def files(self) -> tuple[list[Path], list[Path]]:
         """Frames to train on, and to validate on."""
@@ -66,9 +62,7 @@ class Vimeo90k(NamedDataSet, ImageDataModule):
         )
 
     def _existing(self, frames: list[tuple[str, int]]) -> list[Path]:
-        paths = [
-            self.root / "sequences" / name / f"im{number}.png" for name, number in frames
-        ]
+        paths = [self.root / "sequences" / name / f"im{number}.png" for name, number in frames]
         absent = [path for path in paths if not path.is_file()]
         if absent:
             raise SignalError(

@@ -1,6 +1,6 @@
 """The Kodak images, on which image codecs are compared."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -37,6 +37,7 @@ class Kodak(NamedDataSet, ImageDataModule):
 
     source: ClassVar[str] = "https://r0k.us/graphics/kodak/kodak"
 
+    root: Path = field(kw_only=False)
     train_root: Path
     download: bool = False
     patch: int | None = 32

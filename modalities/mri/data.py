@@ -12,7 +12,7 @@ from scipy.ndimage import zoom
 from torch import Tensor
 
 from inrc import grid
-from inrc.data import Batch, PatchDataset, SignalDataModule
+from inrc.data import Batch, PatchDataset, SignalDataModule, option
 from inrc.errors import SignalError
 from inrc.signal import Signal
 from inrc_modalities.mri.modality import MRI
@@ -67,16 +67,11 @@ class MRIDataModule(SignalDataModule):
     patch: int = 8
     spacing: float | None = 1.0
     percentile: float = 99.99
-    random_patches: int = 1024
+    random_patches: int = option(1024, least=1)
     flip: bool = False
     batch_size: int = 64
     sample_folder: Path = Path("runs/sample/mri")
     sample_count: int = 16
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        super().__post_init__()
-        self.check_least(1, "random_patches")
 
     def build_modality(self) -> MRI:
         """Volumes of these options."""

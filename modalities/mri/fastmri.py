@@ -1,7 +1,7 @@
 """The fastMRI data set as training data."""
 
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -44,6 +44,7 @@ class FastMRI(NamedDataSet, MRIDataModule):
 
     source: ClassVar[str] = "https://fastmri.med.nyu.edu"
 
+    root: Path = field(kw_only=False)
     val_root: Path | None = None
     val_fraction: float = 0.2
     nifti: Path | None = None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inrc.data import NamedDataSet, PatchDataset, SignalDataModule
+from inrc.data import NamedDataSet, PatchDataset, SignalDataModule, option
 from inrc.errors import SignalError
 from inrc_modalities.nerf import srn
 from inrc_modalities.nerf.modality import NeRF
@@ -44,16 +44,11 @@ class NeRFDataModule(SignalDataModule):
     rays: int | None = 4096
     frames: int = 24
     cameras: bool = False
-    step_rays: int = 1024
+    step_rays: int = option(1024, least=1)
     batch_size: int = 4
     sample_folder: Path = Path("runs/sample/nerf")
 
     modality: NeRF = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        super().__post_init__()
-        self.check_least(1, "step_rays")
 
     def build_modality(self) -> NeRF:
         """Scenes of these options."""
@@ -88,6 +83,7 @@ class NerfSynthetic(NamedDataSet, NeRFDataModule):
         SignalError: no such scenes in the folder.
     """
 
+    root: Path = field(kw_only=False)
     scene: str | None = None
     val_fraction: float = 0.2
     samples: int = 64
@@ -122,18 +118,14 @@ class SRNCars(NamedDataSet, NeRFDataModule):
         SignalError: no such scenes in the folder.
     """
 
+    root: Path = field(kw_only=False)
     val_root: Path | None = None
     val_fraction: float = 0.2
-    limit: int | None = None
+    limit: int | None = option(None, least=1)
     near: float = 0.7
     far: float = 1.9
     bound: float = 0.6
     rays: int | None = 8192
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        super().__post_init__()
-        self.check_least(1, "limit")
 
     def list_files(self, root: Path) -> list[Path]:
         """The intrinsics of the cars."""

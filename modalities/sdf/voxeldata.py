@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from inrc.data import SignalDataModule, list_files, num_held_out
+from inrc.data import SignalDataModule, list_files, num_held_out, option
 from inrc_modalities.sdf.voxels import Voxels
 
 
@@ -27,15 +27,10 @@ class VoxelDataModule(SignalDataModule):
     """
 
     categories: list[str] | None = None
-    per_category: int | None = None
+    per_category: int | None = option(None, least=1)
     val_fraction: float = 0.1
     sample_folder: Path = Path("runs/sample/voxels")
     sample_count: int = 64
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        super().__post_init__()
-        self.check_least(1, "per_category")
 
     def build_modality(self) -> Voxels:
         """Grids of voxels."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inrc import grid
-from inrc.data import PatchDataset, SignalDataModule
+from inrc.data import PatchDataset, SignalDataModule, option
 from inrc_modalities.video.modality import Video
 from inrc_modalities.video.pixels import features
 from inrc_modalities.video.reading import load
@@ -29,16 +29,11 @@ class VideoDataModule(SignalDataModule):
 
     patch: Sequence[int] = (8, 16, 16)
     chroma: float = 1.0
-    random_patches: int | None = None
+    random_patches: int | None = option(None, least=1)
     batch_size: int = 64
     sample_folder: Path = Path("runs/sample/video")
 
     modality: Video = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        super().__post_init__()
-        self.check_least(1, "random_patches")
 
     def build_modality(self) -> Video:
         """Clips of these options."""
@@ -49,8 +44,7 @@ class VideoDataModule(SignalDataModule):
         if self.random_patches is None:
             return super().training_rows(paths)
         store = Store.of(
-            features(clip, self.chroma).unflatten(1, clip.shape[1:])
-            for clip in map(load, paths)
+            features(clip, self.chroma).unflatten(1, clip.shape[1:]) for clip in map(load, paths)
         )
         patch, count = self.modality.patch, self.random_patches
         clips = [number for number in range(len(paths)) for _ in range(count)]

@@ -1,7 +1,7 @@
 """UCF101 as training data, in the size that compression papers use."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from inrc.data import NamedDataSet
+from inrc.data import NamedDataSet, option
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.video.clip import Clip, Colour
 from inrc_modalities.video.data import VideoDataModule
@@ -51,16 +51,16 @@ class UCF101(NamedDataSet, VideoDataModule):
 
     url: ClassVar[str] = "https://www.crcv.ucf.edu/data/UCF101.php"
 
+    root: Path = field(kw_only=False)
     split: int = 1
-    train_clips: int | None = 75
-    val_clips: int | None = 16
+    train_clips: int | None = option(75, least=1)
+    val_clips: int | None = option(16, least=1)
 
     def __post_init__(self) -> None:
         """Check the options."""
         super().__post_init__()
         if self.split not in (1, 2, 3):
             raise UsageError(f"data.split: {self.split}; give 1, 2 or 3")
-        self.check_least(1, "train_clips", "val_clips")
 
     def prepare_data(self) -> None:
         """Cut and resize videos whose clips are missing, once per machine."""
