@@ -1,6 +1,7 @@
 """The base of every DataModule: which files it takes, and what it refuses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import soundfile
 import torch
 
 import inrc_modalities.audio as audio
-from inrc.data import PatchDataset, SignalDataModule, read_rows
+from inrc.data import NamedDataSet, PatchDataset, SignalDataModule, read_rows
 from inrc.errors import SignalError, UsageError
 
 
@@ -43,6 +44,29 @@ def damage(path: Path) -> None:
 def test_numbers_out_of_range_are_refused(name: str, value: float) -> None:
     with pytest.raises(UsageError, match=f"data.{name}: {value}; give"):
         Tones(None, **{name: value})
+
+
+@dataclass(kw_only=True, eq=False)
+class Choir(NamedDataSet, Tones):
+    """A data set of sounds, with a split drawn from a seed."""
+
+    root: Path = field(kw_only=False)
+    seed: int = 5
+    batch_size: int = 64
+
+
+def test_a_subclass_changes_a_default_and_keeps_the_range(tones: Path) -> None:
+    assert (Choir(tones).seed, Choir(tones).batch_size, Tones().batch_size) == (5, 64, 16)
+    for name, value in (("seed", -1), ("batch_size", 0)):
+        with pytest.raises(UsageError, match=f"^data.{name}: {value}; give"):
+            Choir(tones, **{name: value})
+
+
+def test_a_named_data_set_offers_no_option_without_a_meaning(tones: Path) -> None:
+    offered = list(signature(Choir).parameters.values())
+    assert [each.name for each in offered] == ["root", "batch_size", "workers", "skip_bad", "seed"]
+    assert offered[0].default is offered[0].empty  # there is no sample
+    assert Choir(tones).files() == Tones(tones).files()
 
 
 def test_files_are_split_in_order_of_their_names(tones: Path) -> None:

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from docstring_parser import parse
+from jsonargparse import ArgumentParser
 
 from inrc import cli, methods, registry
 from inrc.cli import fit
@@ -18,9 +18,10 @@ Capture = pytest.CaptureFixture[str]
 
 
 def described(kind: type) -> set[str]:
-    """Arguments that a class's docstring, or that of a class it inherits from, explains."""
-    texts = [parse(each.__doc__ or "").params for each in kind.__mro__[:-1]]
-    return {param.arg_name for params in texts for param in params if param.description}
+    """Arguments that the parser has a sentence for: the class's own, or that of a base."""
+    parser = ArgumentParser()
+    parser.add_class_arguments(kind, "it")
+    return {action.dest.removeprefix("it.") for action in parser._actions if action.help}
 
 
 def arguments(kind: type) -> list[str]:
