@@ -8,10 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from jsonargparse import ArgumentParser
 
 import inrc_modalities.audio
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.audio import Audio, AudioDataModule, LibriSpeech, librispeech, views
 from inrc_modalities.audio.data import draw
@@ -242,22 +240,6 @@ def test_a_broken_torchaudio_fails_librispeech_only(
     data = AudioDataModule(folder(tmp_path / "a", 3), patch=16)
     data.setup("fit")
     assert len(data.train_paths) == 2
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [("AudioDataModule", {"root": "a", "patch": 64, "rows": 3}), ("LibriSpeech", {"root": "a"})],
-)
-def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(SignalDataModule, "data")
-    made = parser.instantiate(
-        parser.parse_object(
-            {"data": {"class_path": f"inrc_modalities.audio.{name}", "init_args": arguments}}
-        )
-    )
-    assert made.data.modality.point_dim == made.data.modality.feature_dim == 1
-    assert isinstance(made.data.root, Path)
 
 
 def test_training_rows_are_turned_in_four_ways() -> None:

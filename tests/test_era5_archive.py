@@ -12,9 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from era5_files import LAT, LON, make, smooth
-from jsonargparse import ArgumentParser
 
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.era5 import Reanalysis, sources
 from inrc_modalities.era5.presets import PRESETS
@@ -256,12 +254,3 @@ def test_holes_stay_holes(tmp_path: Path) -> None:
     made.setup("fit")
     assert made.train_rows is not None and made.train_rows.weights is not None
     assert int((made.train_rows.weights[0] == 0).sum()) == 14
-
-
-def test_a_recipe_can_name_it(tmp_path: Path) -> None:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(SignalDataModule, "data")
-    arguments = {"source": str(make(tmp_path / "a.nc")), "folder": str(tmp_path), "steps": 1}
-    config = {"class_path": "inrc_modalities.era5.Reanalysis", "init_args": arguments}
-    made = parser.instantiate(parser.parse_object({"data": config}))
-    assert made.data.modality.variables == ["t2m"] and len(made.data.train_paths) == 1

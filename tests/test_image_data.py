@@ -6,10 +6,8 @@ import lightning
 import pytest
 import torch
 from image_files import folder, levels, numbered
-from jsonargparse import ArgumentParser
 
 from inrc import grid
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.image import ImageDataModule
 from inrc_modalities.image.writing import save
@@ -133,26 +131,3 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     save(numbered(0, 10, 13), root / "wider.png")
     with pytest.raises(SignalError, match=r"wider\.png.*set a patch"):
         ImageDataModule(root, val_root=root).setup("fit")
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
-        ("ImageDataModule", {"root": "a", "patch": 4, "flip": True, "random_patches": 3}),
-        ("Kodak", {"root": "a", "train_root": "a", "patch": 4}),
-        ("CIFAR10", {"root": "a"}),
-        ("CelebAHQ", {"root": "a", "side": 32}),
-        ("Vimeo90k", {"root": "a", "count": 9}),
-    ],
-)
-def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(SignalDataModule, "data")
-    made = parser.instantiate(
-        parser.parse_object(
-            {"data": {"class_path": f"inrc_modalities.image.{name}", "init_args": arguments}}
-        )
-    )
-    assert (made.data.modality.query_dim, made.data.modality.point_dim) == (2, 2)
-    assert made.data.modality.value_dim == made.data.modality.feature_dim == 3
-    assert isinstance(made.data.root, Path)

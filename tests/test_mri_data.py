@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from jsonargparse import ArgumentParser
 from scipy.ndimage import zoom
 
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.mri import MRI, FastMRI, MRIDataModule
 from inrc_modalities.mri import sample as heads
@@ -278,19 +276,3 @@ def test_the_recipe_knows_no_detail_finer_than_its_voxels() -> None:
     method, data = recipe["model"]["method"]["init_args"], recipe["data"]["init_args"]
     # from -1 to 1 there are `patch` voxels: pi patch / 2 radians a unit are the last they can show
     assert method["w0"] / 2 <= np.pi * data["patch"] / 2
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [("MRIDataModule", {"root": "a", "patch": 8, "spacing": None}), ("FastMRI", {"root": "a"})],
-)
-def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(SignalDataModule, "data")
-    made = parser.instantiate(
-        parser.parse_object(
-            {"data": {"class_path": f"inrc_modalities.mri.{name}", "init_args": arguments}}
-        )
-    )
-    assert (made.data.modality.query_dim, made.data.modality.value_dim) == (3, 1)
-    assert made.data.modality.spacing is None

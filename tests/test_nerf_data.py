@@ -8,11 +8,9 @@ import lightning
 import numpy as np
 import pytest
 import torch
-from jsonargparse import ArgumentParser
 
 from inrc import codec
 from inrc.container import Item
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc.methods import COINPP
 from inrc.model import Model
@@ -143,18 +141,6 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     shutil.rmtree(root / "s01" / "transforms_train")
     with pytest.raises(SignalError, match="4 pictures are missing"):
         NeRFDataModule(root).setup("fit")
-
-
-def test_a_recipe_can_name_all_settings() -> None:
-    parser = ArgumentParser()
-    parser.add_subclass_arguments(SignalDataModule, "data")
-    settings = {
-        "class_path": "inrc_modalities.nerf.NeRFDataModule",
-        "init_args": {"background": [0, 0, 0], "rays": None, "directions": 2, "cameras": True},
-    }
-    data = parser.instantiate_classes(parser.parse_object({"data": settings})).data
-    assert data.modality.settings()["background"] == [0.0, 0.0, 0.0]
-    assert data.modality.value_dim == 28 and data.modality.cameras
 
 
 def test_scenes_go_through_an_archive(tmp_path: Path) -> None:

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from jsonargparse import ArgumentParser
 from numpy.typing import NDArray
 
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc.signal import View
 from inrc.testing import check_modality
@@ -109,22 +107,6 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     (root / "bad.obj").write_text("v 0 0 0\n")
     with pytest.raises(SignalError, match=r"bad\.obj"):
         SDFDataModule(root).setup("fit")
-
-
-def test_a_recipe_can_name_it() -> None:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(SignalDataModule, "data")
-    made = parser.instantiate(
-        parser.parse_object(
-            {
-                "data": {
-                    "class_path": "inrc_modalities.sdf.SDFDataModule",
-                    "init_args": {"root": "a", "field": "occupancy", "turns": 4},
-                }
-            }
-        )
-    )
-    assert made.data.modality.query_dim == 3 and isinstance(made.data.root, Path)
 
 
 # --- voxels --------------------------------------------------------------------------------------

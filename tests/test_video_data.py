@@ -9,13 +9,11 @@ import pytest
 import torch
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from jsonargparse import ArgumentParser
 from torch import Tensor
 
 from inrc import grid
-from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
-from inrc_modalities.video import UCF101, Video, VideoDataModule
+from inrc_modalities.video import UCF101, VideoDataModule
 from inrc_modalities.video.clip import Clip
 from inrc_modalities.video.reading import load
 from inrc_modalities.video.rows import CutRows, Store, cut, mirror
@@ -186,14 +184,3 @@ def test_ucf101_says_what_is_missing(ucf: Path, tmp_path: Path) -> None:
         UCF101(ucf, split=4)
     with pytest.raises(UsageError):
         UCF101(ucf, val_clips=0)
-
-
-@pytest.mark.parametrize("kind", ["VideoDataModule", "UCF101"])
-def test_modules_can_be_named_in_a_configuration(kind: str, tmp_path: Path) -> None:
-    parser = ArgumentParser()
-    parser.add_subclass_arguments(SignalDataModule, "data")
-    arguments = {"root": str(tmp_path), "patch": [4, 8, 8], "random_patches": 5}
-    config = {"data": {"class_path": f"inrc_modalities.video.{kind}", "init_args": arguments}}
-    data = parser.instantiate_classes(parser.parse_object(config)).data
-    assert isinstance(data, VideoDataModule) and isinstance(data.modality, Video)
-    assert data.modality.patch == (4, 8, 8) and data.random_patches == 5
