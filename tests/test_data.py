@@ -1,5 +1,7 @@
 """The base of every DataModule: which files it takes, and what it refuses."""
 
+from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +10,16 @@ import soundfile
 import torch
 
 import inrc_modalities.audio as audio
-from inrc.data import PatchDataset, SignalDataModule, read_rows
+from inrc.data import NamedDataSet, PatchDataset, SignalDataModule, read_rows
 from inrc.errors import SignalError, UsageError
 
 
+@dataclass(kw_only=True, eq=False)
 class Tones(SignalDataModule):
     """Sounds whose bad files may be left out."""
 
-    def __init__(self, root: Path | None, **settings: Any) -> None:
-        super().__init__(audio.Audio(patch=16), root=root, **settings)
+    def build_modality(self) -> audio.Audio:
+        return audio.Audio(patch=16)
 
 
 @pytest.fixture
@@ -43,6 +46,29 @@ def test_numbers_out_of_range_are_refused(name: str, value: float) -> None:
         Tones(None, **{name: value})
 
 
+@dataclass(kw_only=True, eq=False)
+class Choir(NamedDataSet, Tones):
+    """A data set of sounds, with a split drawn from a seed."""
+
+    root: Path = field(kw_only=False)
+    seed: int = 5
+    batch_size: int = 64
+
+
+def test_a_subclass_changes_a_default_and_keeps_the_range(tones: Path) -> None:
+    assert (Choir(tones).seed, Choir(tones).batch_size, Tones().batch_size) == (5, 64, 16)
+    for name, value in (("seed", -1), ("batch_size", 0)):
+        with pytest.raises(UsageError, match=f"^data.{name}: {value}; give"):
+            Choir(tones, **{name: value})
+
+
+def test_a_named_data_set_offers_no_option_without_a_meaning(tones: Path) -> None:
+    offered = list(signature(Choir).parameters.values())
+    assert [each.name for each in offered] == ["root", "batch_size", "workers", "skip_bad", "seed"]
+    assert offered[0].default is offered[0].empty  # there is no sample
+    assert Choir(tones).files() == Tones(tones).files()
+
+
 def test_files_are_split_in_order_of_their_names(tones: Path) -> None:
     train, val = Tones(tones, val_fraction=0.25).files()
     assert [path.name for path in train] == ["0.wav", "1.wav", "2.wav"]
@@ -51,11 +77,26 @@ def test_files_are_split_in_order_of_their_names(tones: Path) -> None:
     assert Tones(alone).files() == ([alone], [alone])
 
 
-@pytest.mark.parametrize(("name", "says"), [("empty", "no audio files here"), ("no", "no such")])
-def test_nothing_to_read_is_one_line(name: str, says: str, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(SignalError, match=f"{tmp_path / name}: {says}"):
-        Tones(tmp_path / name).files()
+def test_a_second_root_is_for_validation(tones: Path) -> None:
+    (tones / "deep").mkdir()
+    (tones / "3.wav").rename(tones / "deep" / "b.WAV")
+    (tones / "deep" / "notes.txt").write_text("no sound")
+    train, val = Tones(tones, val_root=tones / "deep").files()
+    assert [path.name for path in train] == ["0.wav", "1.wav", "2.wav", "b.WAV"]
+    assert val == [tones / "deep" / "b.WAV"]
+    with pytest.raises(UsageError, match=r"^data\.val_root: needs data\.root; give both$"):
+        Tones(None, val_root=tones)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("empty", "no audio files here; give a folder with .wav"), ("no", "no such file or folder")],
+)
+def test_nothing_to_read_is_one_line(name: str, says: str, tones: Path) -> None:
+    (tones / "empty").mkdir()
+    for data in (Tones(tones / name), Tones(tones, val_root=tones / name)):
+        with pytest.raises(SignalError, match=f"{tones / name}: {says}"):
+            data.files()
 
 
 def test_bad_files_are_left_out_if_asked(tones: Path, capsys: pytest.CaptureFixture[str]) -> None:

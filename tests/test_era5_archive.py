@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import xarray as xr
 from era5_files import LAT, LON, make, smooth
-from recipe_runs import data_of
 
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.era5 import Reanalysis, sources
@@ -113,7 +112,7 @@ def test_the_preset_is_that_of_the_paper(tmp_path: Path) -> None:
             Reanalysis(str(root), preset="coinpp", folder=tmp_path / "out")
     with pytest.raises(UsageError, match="unknown; there are coinpp"):
         Reanalysis("a.nc", preset="coin")
-    with pytest.raises(UsageError, match="leave thin out"):
+    with pytest.raises(UsageError, match=r"data\.thin: preset coinpp sets the grid"):
         Reanalysis("a.nc", preset="coinpp", thin=2)
 
 
@@ -255,9 +254,3 @@ def test_holes_stay_holes(tmp_path: Path) -> None:
     made.setup("fit")
     assert made.train_rows is not None and made.train_rows.weights is not None
     assert int((made.train_rows.weights[0] == 0).sum()) == 14
-
-
-def test_a_recipe_can_name_it(tmp_path: Path) -> None:
-    arguments = {"source": str(make(tmp_path / "a.nc")), "folder": str(tmp_path), "steps": 1}
-    data = data_of("inrc_modalities.era5.Reanalysis", **arguments)
-    assert data.modality.variables == ["t2m"] and len(data.train_paths) == 1

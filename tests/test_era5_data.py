@@ -74,5 +74,7 @@ def test_a_dimension_can_be_held_out(tmp_path: Path) -> None:
     for dim, last, said in (("member", 1, "asked for member"), ("time", 5, "hold 1 to 4")):
         with pytest.raises(SignalError, match=said):
             ERA5DataModule(whole, hold_dim=dim, hold_last=last, sample_folder=tmp_path)
-    with pytest.raises(UsageError, match="one file"):
+    with pytest.raises(UsageError, match=r"data\.hold_dim: needs data\.root to be one file"):
         ERA5DataModule(tmp_path, hold_dim="time")
+    with pytest.raises(UsageError, match=r"data\.hold_dim: .*; leave data\.val_root out"):
+        ERA5DataModule(whole, hold_dim="time", val_root=tmp_path)

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from docstring_parser import parse
+from jsonargparse import ArgumentParser
 
 from inrc import cli, methods, registry
 from inrc.cli import fit
@@ -17,11 +17,11 @@ from inrc.module import Compressor
 Capture = pytest.CaptureFixture[str]
 
 
-def described(kind: type) -> dict[str, str]:
-    """Arguments and their sentences, in a class's docstring or that of a class it inherits from."""
-    texts = [parse(each.__doc__ or "").params for each in reversed(kind.__mro__[:-1])]
-    pairs = [(param.arg_name, param.description or "") for params in texts for param in params]
-    return {name: " ".join(sentence.split()) for name, sentence in pairs if sentence}
+def described(kind: type) -> set[str]:
+    """Arguments that the parser has a sentence for: the class's own, or that of a base."""
+    parser = ArgumentParser()
+    parser.add_class_arguments(kind, "it")
+    return {action.dest.removeprefix("it.") for action in parser._actions if action.help}
 
 
 def arguments(kind: type) -> list[str]:

@@ -6,7 +6,6 @@ import lightning
 import pytest
 import torch
 from image_files import folder, levels, numbered
-from recipe_runs import data_of
 
 from inrc import grid
 from inrc.errors import SignalError, UsageError
@@ -80,7 +79,7 @@ def test_random_patches_come_from_their_image_and_from_everywhere(tmp_path: Path
     save(numbered(3, 3, 3), root / "101.png")  # smaller than a patch
     save(numbered(4 * 257, 12, 10, deep=True), root / "102.png")
     val = folder(tmp_path / "b", 1)
-    data = ImageDataModule(root, val, patch=4, random_patches=50, flip=False, batch_size=100)
+    data = ImageDataModule(root, val_root=val, patch=4, random_patches=50, batch_size=100)
     data.setup("fit")
     rows = data.train_rows
     assert rows is not None and len(rows) == 250
@@ -120,14 +119,11 @@ def test_random_patches_can_be_mirrored(tmp_path: Path) -> None:
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     root = folder(tmp_path / "a", 2)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="patch"):
+    with pytest.raises(UsageError, match=r"data\.random_patches: needs data\.patch; give both"):
         ImageDataModule(root, random_patches=3)
-    with pytest.raises(UsageError, match="root"):
-        ImageDataModule(val_root=root).setup("fit")
-    for wrong, reason in (("empty", "no images in it"), ("nowhere", "no such folder")):
-        with pytest.raises(SignalError, match=f"{wrong}: {reason}; "):
-            ImageDataModule(root, val_root=tmp_path / wrong).setup("fit")
-    with pytest.raises(UsageError, match="shift -1; give 0"):
+    with pytest.raises(UsageError, match=r"data\.random_patches: 0; give 1 or more"):
+        ImageDataModule(root, patch=4, random_patches=0)
+    with pytest.raises(UsageError, match=r"data\.shift: -1; give 0"):
         ImageDataModule(root, shift=-1)
     save(numbered(0, 10, 12), root / "turned.png")
     with pytest.raises(SignalError, match="set a patch"):
@@ -135,20 +131,3 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     save(numbered(0, 10, 13), root / "wider.png")
     with pytest.raises(SignalError, match=r"wider\.png.*set a patch"):
         ImageDataModule(root, val_root=root).setup("fit")
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
-        ("ImageDataModule", {"root": "a", "patch": 4, "flip": True, "random_patches": 3}),
-        ("Kodak", {"root": "a", "train_root": "a", "patch": 4}),
-        ("CIFAR10", {"root": "a"}),
-        ("CelebAHQ", {"root": "a", "side": 32}),
-        ("Vimeo90k", {"root": "a", "count": 9}),
-    ],
-)
-def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:
-    data = data_of(f"inrc_modalities.image.{name}", **arguments)
-    assert (data.modality.query_dim, data.modality.point_dim) == (2, 2)
-    assert data.modality.value_dim == data.modality.feature_dim == 3
-    assert isinstance(data.root, Path)

@@ -30,10 +30,10 @@ from inrc_modalities.image.writing import save
 def test_kodak_is_never_trained_on(tmp_path: Path) -> None:
     root, train = folder(tmp_path / "kodak", 1), folder(tmp_path / "train", 3)
     with pytest.raises(SignalError, match=r"kodim.*png in it; put the files of https://r0k"):
-        Kodak(root, train).setup("fit")
+        Kodak(root, train_root=train).setup("fit")
     for where in (root, train):
         save(numbered(77), where / "kodim07.png")
-    data = Kodak(root, train, patch=4, random_patches=2)
+    data = Kodak(root, train_root=train, patch=4, random_patches=2)
     data.setup("fit")
     assert [p.name for p in data.val_paths] == ["kodim07.png"]
     assert [p.name for p in data.train_paths] == ["000.png", "001.png", "002.png"]
@@ -182,7 +182,7 @@ def test_a_cifar_archive_that_cannot_be_unpacked_is_explained(
         monkeypatch.setattr(FakeCIFAR10, "remote", replace(FakeCIFAR10.remote, sha256=digest))
         with pytest.raises(SignalError, match=r"cannot be unpacked .*; remove it and get it"):
             FakeCIFAR10(root).prepare_data()
-    with pytest.raises(UsageError, match="val_files 0; give 1 or more"):
+    with pytest.raises(UsageError, match=r"data\.val_files: 0; give 1 or more"):
         FakeCIFAR10(root, val_files=0)
 
 
@@ -224,16 +224,16 @@ def test_kodak_is_fetched_when_asked_and_checked(
     blank.rotate(90, expand=True).save(served / "kodim02.png")
     root, train = tmp_path / "kodak", folder(tmp_path / "train", 1)
     with pytest.raises(SignalError, match="set download: true"):
-        Kodak(root, train).prepare_data()
+        Kodak(root, train_root=train).prepare_data()
     assert not root.exists()
-    Kodak(root, train, download=True).prepare_data()
+    Kodak(root, train_root=train, download=True).prepare_data()
     assert [path.name for path in sorted(root.iterdir())] == ["kodim01.png", "kodim02.png"]
     stamp = (root / "kodim01.png").stat().st_mtime_ns
     for wrong in (PIL.Image.new("RGB", (512, 512)), PIL.Image.new("L", (768, 512)), None):
         (root / "kodim02.png").unlink(missing_ok=True)
         wrong.save(served / "kodim02.png") if wrong else (served / "kodim02.png").write_text("<p>")
         with pytest.raises(SignalError, match=r"kodim02\.png: not a Kodak image but .*; put"):
-            Kodak(root, train, download=True).prepare_data()
+            Kodak(root, train_root=train, download=True).prepare_data()
         assert not (root / "kodim02.png").exists()
     assert (root / "kodim01.png").stat().st_mtime_ns == stamp
 

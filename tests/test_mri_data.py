@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from recipe_runs import data_of
 from scipy.ndimage import zoom
 
 from inrc.errors import SignalError, UsageError
@@ -178,14 +177,8 @@ def test_a_larger_sample_begins_with_a_smaller_one(tmp_path: Path) -> None:
 
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     root = folder(tmp_path / "a", 2)
-    (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="random_patches"):
         MRIDataModule(root, random_patches=0)
-    with pytest.raises(UsageError, match="val_root"):
-        MRIDataModule(val_root=root)
-    for wrong in (tmp_path / "empty", tmp_path / "nowhere"):
-        with pytest.raises(SignalError, match="no volumes here"):
-            MRIDataModule(wrong).setup("fit")
     (root / "bad.nii").write_bytes(b"no volume")
     with pytest.raises(SignalError, match=r"bad\.nii"):
         volumes(root).setup("fit")
@@ -283,13 +276,3 @@ def test_the_recipe_knows_no_detail_finer_than_its_voxels() -> None:
     method, data = recipe["model"]["method"]["init_args"], recipe["data"]["init_args"]
     # from -1 to 1 there are `patch` voxels: pi patch / 2 radians a unit are the last they can show
     assert method["w0"] / 2 <= np.pi * data["patch"] / 2
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [("MRIDataModule", {"root": "a", "patch": 8, "spacing": None}), ("FastMRI", {"root": "a"})],
-)
-def test_a_recipe_can_name_them(name: str, arguments: dict[str, object]) -> None:
-    data = data_of(f"inrc_modalities.mri.{name}", **arguments)
-    assert (data.modality.query_dim, data.modality.value_dim) == (3, 1)
-    assert data.modality.spacing is None

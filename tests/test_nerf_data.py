@@ -8,7 +8,6 @@ import lightning
 import numpy as np
 import pytest
 import torch
-from recipe_runs import data_of
 
 from inrc import codec
 from inrc.container import Item
@@ -130,13 +129,10 @@ def test_named_data_sets(tmp_path: Path) -> None:
 
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for kind, says in ((NeRFDataModule, "no scenes"), (NerfSynthetic, "no transforms_train"),
-                       (SRNCars, r"no intrinsics\.txt")):  # fmt: skip
+    for kind, says in ((NerfSynthetic, "no transforms_train"), (SRNCars, r"no intrinsics\.txt")):
         for root in (tmp_path / "empty", tmp_path / "nowhere"):
             with pytest.raises(SignalError, match=says):
                 kind(root).setup("fit")
-    with pytest.raises(UsageError, match="val_root needs"):
-        NeRFDataModule(val_root=tmp_path)
     with pytest.raises(UsageError, match="step_rays"):
         NeRFDataModule(step_rays=0)
     with pytest.raises(UsageError, match="limit"):
@@ -145,13 +141,6 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     shutil.rmtree(root / "s01" / "transforms_train")
     with pytest.raises(SignalError, match="4 pictures are missing"):
         NeRFDataModule(root).setup("fit")
-
-
-def test_a_recipe_can_name_all_settings() -> None:
-    settings = {"background": [0, 0, 0], "rays": None, "directions": 2, "cameras": True}
-    data = data_of("inrc_modalities.nerf.NeRFDataModule", **settings)
-    assert data.modality.settings()["background"] == [0.0, 0.0, 0.0]
-    assert data.modality.value_dim == 28 and data.modality.cameras
 
 
 def test_scenes_go_through_an_archive(tmp_path: Path) -> None:

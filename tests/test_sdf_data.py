@@ -8,7 +8,6 @@ import pytest
 import torch
 import trimesh
 from numpy.typing import NDArray
-from recipe_runs import data_of
 
 from inrc.errors import SignalError, UsageError
 from inrc.signal import View
@@ -105,18 +104,9 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     for turns, near in ((0, 0.0), (49, 0.0), (2, 0.5)):
         with pytest.raises(UsageError, match="turns"):
             SDFDataModule(root, turns=turns, near=near)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(SignalError, match="no sdf files"):
-        SDFDataModule(tmp_path / "empty").setup("fit")
     (root / "bad.obj").write_text("v 0 0 0\n")
     with pytest.raises(SignalError, match=r"bad\.obj"):
         SDFDataModule(root).setup("fit")
-
-
-def test_a_recipe_can_name_it() -> None:
-    arguments = {"root": "a", "field": "occupancy", "turns": 4}
-    data = data_of("inrc_modalities.sdf.SDFDataModule", **arguments)
-    assert data.modality.query_dim == 3 and isinstance(data.root, Path)
 
 
 # --- voxels --------------------------------------------------------------------------------------
@@ -227,7 +217,7 @@ def test_every_category_of_shapenet_keeps_some_for_validation(tmp_path: Path) ->
     assert [p.parent.name for p in data.val_paths] == ["model2", "model2"]
     one = VoxelDataModule(tmp_path, categories=["03001627"])
     assert {p.parts[-3] for half in one.files() for p in half} == {"03001627"}
-    with pytest.raises(SignalError, match="no voxels here"):
+    with pytest.raises(SignalError, match="nosuch: no such file or folder"):
         VoxelDataModule(tmp_path, categories=["nosuch"]).setup("fit")
     made = VoxelDataModule(sample_folder=tmp_path / "sample", sample_count=2)
     made.setup("fit")

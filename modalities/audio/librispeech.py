@@ -4,7 +4,7 @@ import hashlib
 import os
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,13 +12,15 @@ from typing import Any, ClassVar
 import numpy as np
 from torch.hub import download_url_to_file
 
-from inrc.errors import SignalError, one_line
+from inrc.data import NamedDataSet, option
+from inrc.errors import SignalError, UsageError, one_line
 from inrc_modalities.audio.data import AudioDataModule
 from inrc_modalities.audio.reading import blocks, read_header
 from inrc_modalities.audio.writing import save
 
 
-class LibriSpeech(AudioDataModule):
+@dataclass(kw_only=True, eq=False)
+class LibriSpeech(NamedDataSet, AudioDataModule):
     """LibriSpeech: read English speech, 16 kHz, one channel; trains and validates on its splits.
 
     As in the papers, the first seconds of every recording are used. They are written as FLAC files
@@ -36,67 +38,51 @@ class LibriSpeech(AudioDataModule):
         seconds: of the beginning of a recording (COIN++ and RECOMBINER: 3); None takes all of it.
         train_files: number of recordings to train on, spread evenly over the names; None takes all.
         val_files: number of recordings to validate on, likewise.
-        patch: samples of a row.
-        normalise: scale every file to a similar level.
-        rows: train on this many patches, drawn at random; None takes all.
-        batch_size: rows per step and process.
         seed: seed of the rows.
-        workers: processes that read ahead.
 
     Raises:
+        UsageError: an option out of range.
         SignalError: the data is missing, unknown, or differs from its SHA-256 sums, or torchaudio
             cannot be imported.
     """
 
     address: ClassVar[str] = "http://www.openslr.org/resources/12"
 
-    def __init__(
-        self,
-        root: Path,
-        download: bool = False,
-        train: str = "train-clean-100",
-        val: str = "test-clean",
-        seconds: float | None = 3.0,
-        train_files: int | None = None,
-        val_files: int | None = 200,
-        patch: int = 128,
-        normalise: bool = False,
-        rows: int | None = 200_000,
-        batch_size: int = 64,
-        seed: int = 0,
-        workers: int = 0,
-    ) -> None:
-        super().__init__(
-            root=root, patch=patch, normalise=normalise, rows=rows, batch_size=batch_size,
-            seed=seed, workers=workers,
-        )  # fmt: skip
-        if seconds is not None and not seconds > 0:
-            raise SignalError(f"data.seconds: {seconds}; give more than 0, or null for all")
-        self.speech_root = root
-        self.download = download
-        self.train_split, self.val_split = train, val
-        self.seconds = seconds
-        self.train_files, self.val_files = train_files, val_files
+    root: Path = field(kw_only=False)
+    download: bool = False
+    train: str = "train-clean-100"
+    val: str = "test-clean"
+    seconds: float | None = 3.0
+    train_files: int | None = option(None, least=1)
+    val_files: int | None = option(200, least=1)
+    rows: int | None = 200_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        if self.seconds is not None and not self.seconds > 0:
+            raise UsageError(f"data.seconds: {self.seconds}; give more than 0, or null for all")
 
     def prepare_data(self) -> None:
         """Fetch (if `download` is true) and unpack the archives, and write the clips."""
-        for split in dict.fromkeys((self.train_split, self.val_split)):
+        for split in dict.fromkeys((self.train, self.val)):
             self._unpack(split)
         self.files()
 
     def files(self) -> tuple[list[Path], list[Path]]:
         """Clips of the two splits, in order of their names."""
         return (
-            self._clips(self.train_split, self.train_files),
-            self._clips(self.val_split, self.val_files),
+            self._clips(self.train, self.train_files),
+            self._clips(self.val, self.val_files),
         )
 
     def _unpack(self, split: str) -> None:
         """Unpack a split in `root`, if it is not there, after checking the sum of its archive."""
-        if (self.speech_root / "LibriSpeech" / split).is_dir():
+        if (self.root / "LibriSpeech" / split).is_dir():
             return
         url = f"{self.address}/{split}.tar.gz"
-        tar = self.speech_root / f"{split}.tar.gz"
+        tar = self.root / f"{split}.tar.gz"
         sums = self.sums()
         wanted = sums.get(url)
         if wanted is None:
@@ -106,21 +92,21 @@ class LibriSpeech(AudioDataModule):
             if not self.download:
                 raise SignalError(
                     f"{tar}: no such file; put {tar.name} from {url} into "
-                    f"{self.speech_root}, or set download: true"
+                    f"{self.root}, or set download: true"
                 )
             try:
-                self.speech_root.mkdir(parents=True, exist_ok=True)
+                self.root.mkdir(parents=True, exist_ok=True)
                 self.fetch(url, str(tar), wanted)
             except (OSError, RuntimeError) as error:
                 raise SignalError(
-                    f"{url}: cannot be downloaded ({error}); put the file into {self.speech_root}"
+                    f"{url}: cannot be downloaded ({error}); put the file into {self.root}"
                 ) from None
         with tar.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != wanted:
             raise SignalError(f"{tar}: damaged; its SHA-256 sum is not {wanted}; fetch it again")
         with tarfile.open(tar) as packed:
-            packed.extractall(self.speech_root, filter="data")
+            packed.extractall(self.root, filter="data")
 
     @staticmethod
     def sums() -> Mapping[str, str]:
@@ -139,17 +125,15 @@ class LibriSpeech(AudioDataModule):
     def _clips(self, split: str, count: int | None) -> list[Path]:
         """The recordings of a split, cut where they are too long."""
         self._unpack(split)
-        recordings = _torchaudio().LIBRISPEECH(str(self.speech_root), split)
+        recordings = _torchaudio().LIBRISPEECH(str(self.root), split)
         ids = _spread(range(len(recordings)), count)
         if not ids:
-            raise SignalError(
-                f"{self.speech_root}/LibriSpeech/{split}: no recordings; unpack it again"
-            )
-        folder = self.speech_root / "LibriSpeech"
+            raise SignalError(f"{self.root}/LibriSpeech/{split}: no recordings; unpack it again")
+        folder = self.root / "LibriSpeech"
         paths = [folder / recordings.get_metadata(number)[0] for number in ids]
         if self.seconds is None:
             return paths
-        clips = self.speech_root / "LibriSpeech-clips" / f"{split}-{self.seconds:g}s"
+        clips = self.root / "LibriSpeech-clips" / f"{split}-{self.seconds:g}s"
         clips.mkdir(parents=True, exist_ok=True)
         made = [clips / path.name for path in paths]
         for path, clip in zip(paths, made, strict=True):

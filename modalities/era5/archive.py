@@ -1,9 +1,11 @@
 """Archives of a reanalysis as training data: NetCDF, GRIB, Zarr, here or elsewhere."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from inrc.data import NamedDataSet
 from inrc.errors import UsageError
 from inrc_modalities.era5 import presets, sources
 from inrc_modalities.era5.data import ERA5DataModule
@@ -11,7 +13,8 @@ from inrc_modalities.era5.modality import ERA5
 from inrc_modalities.era5.slicing import Choice, slices
 
 
-class Reanalysis(ERA5DataModule):
+@dataclass(kw_only=True, eq=False)
+class Reanalysis(NamedDataSet, ERA5DataModule):
     """Part of an archive, cut into NetCDF files that the codec can compress.
 
     The archive is opened lazily: only the chosen part is read, once, and stays in `folder`. The
@@ -35,66 +38,52 @@ class Reanalysis(ERA5DataModule):
         download: allow reading from a URL.
         folder: where the files go.
         steps: times per file.
-        levels_as_channels: one row has all levels; False makes a row of every level.
         area_weights: errors count by area; a preset sets it.
-        exclude_outliers: treat values far outside all others as missing, instead of an error.
-        batch_size: rows per step and process.
-        val_fraction: share of the files kept for validation.
-        workers: processes that read ahead.
 
     Raises:
         UsageError: a URL without `download`, an unknown preset, or a preset and `thin`.
         SignalError: a source that cannot be opened or lacks what is chosen.
     """
 
-    def __init__(
-        self,
-        source: str,
-        preset: str | None = None,
-        variables: list[str] | None = None,
-        select: dict[str, list[float]] | None = None,
-        start: str | None = None,
-        stop: str | None = None,
-        every: int = 1,
-        thin: int = 1,
-        keys: Mapping[str, Any] | None = None,
-        download: bool = False,
-        folder: Path = Path("runs/data/era5"),
-        steps: int = 8,
-        levels_as_channels: bool = True,
-        area_weights: bool = True,
-        exclude_outliers: bool = False,
-        batch_size: int = 16,
-        val_fraction: float = 0.2,
-        workers: int = 0,
-    ) -> None:
-        if sources.remote(source) and not download:
+    root: Path | None = field(default=None, init=False)
+    source: str = field(kw_only=False)
+    preset: str | None = None
+    select: dict[str, list[float]] | None = None
+    start: str | None = None
+    stop: str | None = None
+    every: int = 1
+    thin: int = 1
+    keys: Mapping[str, Any] | None = None
+    download: bool = False
+    folder: Path = Path("runs/data/era5")
+    steps: int = 8
+    val_fraction: float = 0.2
+    hold_dim: str | None = field(default=None, init=False)
+    hold_last: int = field(default=1, init=False)
+
+    def __post_init__(self) -> None:
+        """Check the options, and cut the archive."""
+        if sources.remote(self.source) and not self.download:
             raise UsageError(
-                f"{source}: is remote; set download: true to read the chosen part of it, or name a "
-                "local copy"
+                f"{self.source}: is remote; set download: true to read the chosen part of it, or "
+                "name a local copy"
             )
-        chosen = None if preset is None else presets.preset(preset)
-        if chosen is not None and thin != 1:
-            raise UsageError(f"preset {preset} sets the grid: leave thin out")
-        self.source, self.preset, self.folder = source, preset, folder
+        chosen = None if self.preset is None else presets.preset(self.preset)
+        if chosen is not None and self.thin != 1:
+            raise UsageError(f"data.thin: preset {self.preset} sets the grid; leave it out")
         choice = Choice(
-            None if variables is None else tuple(variables),
-            select, start, stop, every, thin, keys, steps,
+            None if self.variables is None else tuple(self.variables),
+            self.select, self.start, self.stop, self.every, self.thin, self.keys, self.steps,
         )  # fmt: skip
-        self.slices = slices(source, choice, folder, chosen)
-        super().__init__(
-            self.slices[0].parent, levels_as_channels=levels_as_channels,
-            area_weights=area_weights if chosen is None else chosen.area_weights,
-            exclude_outliers=exclude_outliers, batch_size=batch_size, val_fraction=val_fraction,
-            workers=workers,
-        )  # fmt: skip
+        self.slices = slices(self.source, choice, self.folder, chosen)
+        self.root = self.slices[0].parent
+        if chosen is not None:
+            self.area_weights = chosen.area_weights
+        super().__post_init__()
         if chosen is not None:
             pinned = self.modality.settings() | {"ranges": [list(chosen.range)]}
             self.modality = ERA5(**pinned)
 
     def files(self) -> tuple[list[Path], list[Path]]:
         """Training files and validation files, of this choice only."""
-        held = min(max(round(len(self.slices) * self.val_fraction), 1), len(self.slices) - 1)
-        if not held:
-            return self.slices, self.slices
-        return self.slices[:-held], self.slices[-held:]
+        return self.hold_out(self.slices)

@@ -2,17 +2,19 @@
 
 import hashlib
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import netCDF4
 import numpy as np
 
-from inrc.data import SignalDataModule, read_rows
+from inrc.data import SignalDataModule
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.era5 import storage
 from inrc_modalities.era5.modality import ERA5, MAX_CARRIED
 
 
+@dataclass(kw_only=True, eq=False)
 class ERA5DataModule(SignalDataModule):
     """Any folder of NetCDF files, or one file; every globe in them is a row.
 
@@ -20,7 +22,6 @@ class ERA5DataModule(SignalDataModule):
     `modality` is complete, and `train_paths` and `val_paths` are known, from the beginning.
 
     Args:
-        root: folder of files, searched recursively, or one file; None makes up a small planet.
         variables: names of the variables to learn; None takes the quantities of most dimensions.
         levels_as_channels: one row has all levels; False makes a row of every level.
         area_weights: errors count by area; False counts every grid point alike, as COIN++ does.
@@ -31,61 +32,47 @@ class ERA5DataModule(SignalDataModule):
         hold_dim: of one file, keep the end of this dimension for validation (an ensemble's
             members, the last years); both parts are written as files to `sample_folder`.
         hold_last: how much of `hold_dim` is kept.
-        batch_size: rows per step and process.
-        val_fraction: share of the files, the last in order of their names, kept for validation
-            where there is no `hold_dim`; one file alone is both.
-        sample_folder: where the sample, or the parts of a file, go.
-        sample_count: files of the sample.
-        seed: of the sample.
-        workers: processes that read ahead.
-        skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
-            the first.
+        sample_folder: where the sample, or the parts of a file, are written.
 
     Raises:
         UsageError: a `hold_dim` without one file.
         SignalError: files that are missing, unreadable or unlike each other.
     """
 
-    def __init__(
-        self,
-        root: Path | None = None,
-        variables: list[str] | None = None,
-        levels_as_channels: bool = True,
-        area_weights: bool = True,
-        drop: bool = False,
-        exclude_outliers: bool = False,
-        max_carried: int = MAX_CARRIED,
-        rename: dict[str, str] | None = None,
-        hold_dim: str | None = None,
-        hold_last: int = 1,
-        batch_size: int = 16,
-        val_fraction: float = 0.2,
-        sample_folder: Path = Path("runs/sample/era5"),
-        sample_count: int = 32,
-        seed: int = 0,
-        workers: int = 0,
-        skip_bad: bool = False,
-    ) -> None:
-        modality = ERA5(
-            variables=variables,
-            levels_as_channels=levels_as_channels,
-            area_weights=area_weights,
-            drop=drop,
-            exclude_outliers=exclude_outliers,
-            max_carried=max_carried,
-            rename=rename,
+    variables: list[str] | None = None
+    levels_as_channels: bool = True
+    area_weights: bool = True
+    drop: bool = False
+    exclude_outliers: bool = False
+    max_carried: int = MAX_CARRIED
+    rename: dict[str, str] | None = None
+    hold_dim: str | None = None
+    hold_last: int = 1
+    sample_folder: Path = Path("runs/sample/era5")
+
+    modality: ERA5 = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Check the options, and find what the model needs to know in the training files."""
+        super().__post_init__()
+        if self.hold_dim is not None and (self.root is None or not self.root.is_file()):
+            raise UsageError("data.hold_dim: needs data.root to be one file; give both")
+        if self.hold_dim is not None and self.val_root is not None:
+            raise UsageError("data.hold_dim: keeps a part of data.root; leave data.val_root out")
+        self.find_files()
+        self.modality = self.modality.resolve(self.train_paths)
+
+    def build_modality(self) -> ERA5:
+        """Fields of these options, before the training files are read."""
+        return ERA5(
+            variables=self.variables,
+            levels_as_channels=self.levels_as_channels,
+            area_weights=self.area_weights,
+            drop=self.drop,
+            exclude_outliers=self.exclude_outliers,
+            max_carried=self.max_carried,
+            rename=self.rename,
         )
-        super().__init__(
-            modality, root, batch_size, val_fraction, sample_folder, sample_count, seed, workers,
-            skip_bad,
-        )  # fmt: skip
-        if hold_dim is not None and (root is None or not root.is_file()):
-            raise UsageError(f"globes: hold_dim {hold_dim} needs root to be one file, not {root}")
-        self.variables = variables
-        self.hold_dim = hold_dim
-        self.hold_last = hold_last
-        self.train_paths, self.val_paths = self.usable_files()
-        self.modality = modality.resolve(self.train_paths)
 
     def files(self) -> tuple[list[Path], list[Path]]:
         """Training files and validation files."""
@@ -97,12 +84,6 @@ class ERA5DataModule(SignalDataModule):
     def check(self, path: Path) -> None:
         """Raise SignalError if a file cannot be used."""
         self.modality.resolve([path])
-
-    def setup(self, stage: str) -> None:
-        """Read all files into memory, once."""
-        if self.train_rows is None:
-            self.train_rows = read_rows(self.modality, self.train_paths)
-            self.val_rows = read_rows(self.modality, self.val_paths)
 
 
 def hold(path: Path, dim: str, last: int, folder: Path) -> tuple[Path, Path]:

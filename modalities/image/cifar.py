@@ -5,6 +5,7 @@ import io
 import pickle
 import tarfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from inrc import grid
-from inrc.data import PatchDataset
-from inrc.errors import SignalError, UsageError, one_line
+from inrc.data import NamedDataSet, PatchDataset, SignalDataModule, option
+from inrc.errors import SignalError, one_line
 from inrc.fetch import Remote, find
-from inrc_modalities.image.data import ImageDataModule
+from inrc_modalities.image.modality import Image
 from inrc_modalities.image.pixels import Pixels
 from inrc_modalities.image.rows import MovedRows
 from inrc_modalities.image.writing import save
@@ -25,7 +26,8 @@ SIDE = 32
 """Pixels of a side."""
 
 
-class CIFAR10(ImageDataModule):
+@dataclass(kw_only=True, eq=False)
+class CIFAR10(NamedDataSet, SignalDataModule):
     """CIFAR-10: trains on its 50,000 training images, validates on its 10,000 test images.
 
     `val_paths` are the first `val_files` test images, written as PNG files into
@@ -39,9 +41,7 @@ class CIFAR10(ImageDataModule):
             (cifar-10-batches-py).
         download: fetch the archive (170 MB) if it is not there.
         flip: mirror half of the training rows left to right, anew in every epoch.
-        batch_size: rows per step and process.
         val_files: number of test images that are written as files.
-        workers: processes that read ahead.
 
     Raises:
         UsageError: a number of files below 1.
@@ -70,28 +70,23 @@ class CIFAR10(ImageDataModule):
         170_498_071,
     )
 
-    def __init__(
-        self,
-        root: Path,
-        download: bool = False,
-        flip: bool = True,
-        batch_size: int = 64,
-        val_files: int = 1000,
-        workers: int = 0,
-    ) -> None:
-        super().__init__(root=root, flip=flip, batch_size=batch_size, workers=workers)
-        if val_files < 1:
-            raise UsageError(f"CIFAR-10: val_files {val_files}; give 1 or more")
-        self.cifar_root = root
-        self.download = download
-        self.val_files = val_files
+    root: Path = field(kw_only=False)
+    download: bool = False
+    flip: bool = True
+    val_files: int = option(1000, least=1)
+    batch_size: int = 64
+    skip_bad: bool = field(default=False, init=False)
+
+    def build_modality(self) -> Image:
+        """Whole images in RGB."""
+        return Image()
 
     def prepare_data(self) -> None:
         """Unpack the archive, after fetching it if asked to, and write the validation files."""
         parts = [*self.train_parts, *self.test_parts]
         missing = [name for name in parts if not self._part(name).is_file()]
         if missing:
-            self._unpack(find(self.remote, self.cifar_root, self.download), missing)
+            self._unpack(find(self.remote, self.root, self.download), missing)
         paths = self._val_paths()
         if not all(path.is_file() for path in paths):
             paths[0].parent.mkdir(exist_ok=True)
@@ -99,23 +94,24 @@ class CIFAR10(ImageDataModule):
                 if not path.is_file():
                     save(Pixels(image, "RGB"), path)
 
-    def setup(self, stage: str) -> None:
-        """Read all images into memory, once."""
-        if self.train_rows is None:
-            train, test = (
-                self._rows(self._images(parts)) for parts in (self.train_parts, self.test_parts)
-            )
-            self.val_rows = test
-            self.train_rows = (
-                MovedRows(train.queries, train.features, side=(SIDE, SIDE)) if self.flip else train
-            )
-            self.val_paths = self._val_paths()[: len(test)]
+    def files(self) -> tuple[list[Path], list[Path]]:
+        """No files to train on, and the validation files."""
+        return [], [path for path in self._val_paths() if path.is_file()]
+
+    def training_rows(self, paths: list[Path]) -> PatchDataset:
+        """The training images."""
+        rows = self._rows(self.train_parts)
+        return MovedRows(rows.queries, rows.features, side=(SIDE, SIDE)) if self.flip else rows
+
+    def validation_rows(self, paths: list[Path]) -> PatchDataset:
+        """All test images."""
+        return self._rows(self.test_parts)
 
     def _part(self, name: str) -> Path:
-        return self.cifar_root / self.folder / name
+        return self.root / self.folder / name
 
     def _val_paths(self) -> list[Path]:
-        folder = self.cifar_root / "cifar10-test"
+        folder = self.root / "cifar10-test"
         return [folder / f"{number:05d}.png" for number in range(self.val_files)]
 
     def _unpack(self, archive: Path, names: Sequence[str]) -> None:
@@ -140,7 +136,7 @@ class CIFAR10(ImageDataModule):
             if not path.is_file():
                 raise SignalError(
                     f"{path}: no such file; unpack {self.remote.name} from {self.remote.url} into "
-                    f"{self.cifar_root}, or set download: true"
+                    f"{self.root}, or set download: true"
                 )
             content = path.read_bytes()
             if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
@@ -149,8 +145,8 @@ class CIFAR10(ImageDataModule):
         pictures = np.concatenate(planes).reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
         return np.ascontiguousarray(pictures)
 
-    @staticmethod
-    def _rows(images: NDArray[np.uint8]) -> PatchDataset:
+    def _rows(self, parts: Mapping[str, str]) -> PatchDataset:
+        images = self._images(parts)
         features = torch.from_numpy(images.reshape(len(images), -1, 3)).float() / 255.0
         return PatchDataset(grid.coordinates((SIDE, SIDE))[None], features)
 

@@ -1,6 +1,7 @@
 """CelebA-HQ as training data: faces, reduced to the size that papers compare on."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,18 +9,19 @@ import numpy as np
 import PIL.Image
 from tqdm import tqdm
 
-from inrc.errors import SignalError, UsageError
+from inrc.data import NamedDataSet, option
+from inrc.errors import SignalError
 from inrc_modalities.image.data import ImageDataModule
-from inrc_modalities.image.modality import Image
 from inrc_modalities.image.pixels import Pixels, recast
-from inrc_modalities.image.reading import image_files, load
+from inrc_modalities.image.reading import load
 from inrc_modalities.image.writing import save
 
 SOURCE = "https://github.com/tkarras/progressive_growing_of_gans"
 """The program that makes CelebA-HQ; its files have no stable public address and no checksums."""
 
 
-class CelebAHQ(ImageDataModule):
+@dataclass(kw_only=True, eq=False)
+class CelebAHQ(NamedDataSet, ImageDataModule):
     """CelebA-HQ, 30,000 faces, each reduced to `side` by `side` pixels by averaging.
 
     The first nine tenths by number are for training and the last for validation: 27,000 and 3,000,
@@ -37,36 +39,19 @@ class CelebAHQ(ImageDataModule):
         side: pixels per side of the reduced images.
         count: number of images to use, the first by number; None uses all.
         reduced: folder of the reduced images.
-        flip: mirror half of the training rows left to right, anew in every epoch.
-        batch_size: rows per step and process.
-        val_fraction: share of the images kept for validation.
-        workers: processes that read ahead.
 
     Raises:
         UsageError: a side below 1, or a count below 2.
         SignalError: no images, or images in another layout.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        side: int = 64,
-        count: int | None = None,
-        reduced: Path = Path("runs/data/celebahq"),
-        flip: bool = True,
-        batch_size: int = 64,
-        val_fraction: float = 0.1,
-        workers: int = 0,
-    ) -> None:
-        if side < 1 or (count is not None and count < 2):
-            raise UsageError(f"faces: side {side}, count {count}; give 1 or more, and 2 or more")
-        super().__init__(
-            root=root, flip=flip, batch_size=batch_size, val_fraction=val_fraction, workers=workers
-        )
-        self.faces_root = root
-        self.side = side
-        self.count = count
-        self.reduced = reduced
+    root: Path = field(kw_only=False)
+    side: int = option(64, least=1)
+    count: int | None = option(None, least=2)
+    reduced: Path = Path("runs/data/celebahq")
+    flip: bool = True
+    batch_size: int = 64
+    val_fraction: float = 0.1
 
     def prepare_data(self) -> None:
         """Write the reduced images that are not there yet."""
@@ -86,16 +71,15 @@ class CelebAHQ(ImageDataModule):
         absent = [path for path in paths if not path.is_file()]
         if absent:
             raise SignalError(f"{absent[0]}: no such file; call prepare_data first")
-        val = min(max(round(len(paths) * self.val_fraction), 1), len(paths) - 1)
-        return paths[:-val], paths[-val:]
+        return self.hold_out(paths)
 
     def _faces(self) -> list[Path]:
-        if not self.faces_root.is_dir():
+        if not self.root.is_dir():
             raise SignalError(
-                f"{self.faces_root}: no such folder; CelebA-HQ must be put there by hand, as "
+                f"{self.root}: no such folder; CelebA-HQ must be put there by hand, as "
                 f"{SOURCE} makes it"
             )
-        faces = image_files(self.faces_root, Image.suffixes)
+        faces = self.list_files(self.root)
         unnumbered = [face for face in faces if not face.stem.isdecimal()]
         if unnumbered:
             raise SignalError(
@@ -106,7 +90,7 @@ class CelebAHQ(ImageDataModule):
             if int(one.stem) == int(two.stem):
                 raise SignalError(f"{two}: same number as {one}; keep one of them")
         if len(faces) < 2:
-            raise SignalError(f"{self.faces_root}: only one image; give 2 or more of the 30,000")
+            raise SignalError(f"{self.root}: only one image; give 2 or more of the 30,000")
         return faces[: self.count]
 
     def _paths(self, faces: Sequence[Path]) -> list[Path]:

@@ -1,9 +1,11 @@
 """Vimeo90k as training data: frames of films, cut at random places."""
 
 import random
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from inrc.errors import SignalError, UsageError
+from inrc.data import NamedDataSet, option
+from inrc.errors import SignalError
 from inrc_modalities.image.data import ImageDataModule
 
 SOURCE = "http://toflow.csail.mit.edu"
@@ -11,7 +13,8 @@ SIZES = {"tri": 3, "sep": 7}
 """Frames per sequence of the triplets and of the septuplets."""
 
 
-class Vimeo90k(ImageDataModule):
+@dataclass(kw_only=True, eq=False)
+class Vimeo90k(NamedDataSet, ImageDataModule):
     """Frames of Vimeo90k, 448 by 256 pixels; trains and validates on its own two lists.
 
     Give either the triplets (vimeo_triplet.zip, 33 GB) or the septuplets (vimeo_septuplet.zip,
@@ -27,44 +30,26 @@ class Vimeo90k(ImageDataModule):
         root: the unpacked folder.
         count: number of frames to train on, from different sequences as far as possible.
         val_count: number of frames to validate on, one of each sequence from the start of the list.
-        patch: side of the squares in pixels.
-        random_patches: number of squares per frame and epoch, from random places.
-        flip: mirror half of the training rows left to right.
-        batch_size: rows per step and process.
         seed: seed of the choice of frames.
-        workers: processes that read ahead.
 
     Raises:
         UsageError: a count below 1.
         SignalError: no such lists, or missing frames.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        count: int = 2000,
-        val_count: int = 32,
-        patch: int = 32,
-        random_patches: int = 8,
-        flip: bool = True,
-        batch_size: int = 64,
-        seed: int = 0,
-        workers: int = 0,
-    ) -> None:
-        if min(count, val_count) < 1:
-            raise UsageError(f"frames: count {count}, val_count {val_count}; give 1 or more")
-        super().__init__(
-            root=root, patch=patch, random_patches=random_patches, flip=flip,
-            batch_size=batch_size, seed=seed, workers=workers,
-        )  # fmt: skip
-        self.frames_root = root
-        self.count = count
-        self.val_count = val_count
+    root: Path = field(kw_only=False)
+    count: int = option(2000, least=1)
+    val_count: int = option(32, least=1)
+    patch: int | None = 32
+    random_patches: int | None = 8
+    flip: bool = True
+    batch_size: int = 64
+    seed: int = 0
 
     def files(self) -> tuple[list[Path], list[Path]]:
         """Frames to train on, and to validate on."""
         for kind, frames in SIZES.items():
-            lists = [self.frames_root / f"{kind}_{part}list.txt" for part in ("train", "test")]
+            lists = [self.root / f"{kind}_{part}list.txt" for part in ("train", "test")]
             if all(path.is_file() for path in lists):
                 train, test = (_sequences(path) for path in lists)
                 chosen = drawn(train, frames, self.count, self.seed)
@@ -72,14 +57,12 @@ class Vimeo90k(ImageDataModule):
                     [(name, 1) for name in test[: self.val_count]]
                 )
         raise SignalError(
-            f"{self.frames_root}: no lists tri_trainlist.txt or sep_trainlist.txt in it; unpack "
+            f"{self.root}: no lists tri_trainlist.txt or sep_trainlist.txt in it; unpack "
             f"vimeo_triplet.zip of {SOURCE} there by hand"
         )
 
     def _existing(self, frames: list[tuple[str, int]]) -> list[Path]:
-        paths = [
-            self.frames_root / "sequences" / name / f"im{number}.png" for name, number in frames
-        ]
+        paths = [self.root / "sequences" / name / f"im{number}.png" for name, number in frames]
         absent = [path for path in paths if not path.is_file()]
         if absent:
             raise SignalError(

@@ -1,20 +1,22 @@
 """The Kodak images, on which image codecs are compared."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 import PIL.Image
 
+from inrc.data import NamedDataSet
 from inrc.errors import SignalError, one_line
 from inrc.fetch import Remote, fetch
 from inrc_modalities.image.data import ImageDataModule
-from inrc_modalities.image.reading import image_files
 
 COUNT = 24
 SIZES = ((768, 512), (512, 768))
 
 
-class Kodak(ImageDataModule):
+@dataclass(kw_only=True, eq=False)
+class Kodak(NamedDataSet, ImageDataModule):
     """Validation and test on the Kodak images, training on another folder.
 
     Image codecs are compared on the 24 photographs of 768 by 512 pixels that Eastman Kodak released
@@ -27,11 +29,6 @@ class Kodak(ImageDataModule):
         root: folder with kodim01.png to kodim24.png, or some of them.
         train_root: folder of other photographs to train on.
         download: fetch the missing ones of the 24 files (15 MB).
-        patch: side in pixels of the squares that an image is cut into.
-        flip: mirror half of the training rows.
-        random_patches: number of patches per image and epoch from random places.
-        batch_size: rows per step and process.
-        workers: processes that read ahead.
 
     Raises:
         SignalError: a folder without such files, or a download that is not a Kodak image.
@@ -40,32 +37,20 @@ class Kodak(ImageDataModule):
 
     source: ClassVar[str] = "https://r0k.us/graphics/kodak/kodak"
 
-    def __init__(
-        self,
-        root: Path,
-        train_root: Path,
-        download: bool = False,
-        patch: int | None = 32,
-        flip: bool = True,
-        random_patches: int | None = None,
-        batch_size: int = 64,
-        workers: int = 0,
-    ) -> None:
-        super().__init__(
-            root=train_root, val_root=root, patch=patch, flip=flip, random_patches=random_patches,
-            batch_size=batch_size, workers=workers,
-        )  # fmt: skip
-        self.train_root = train_root
-        self.download = download
+    root: Path = field(kw_only=False)
+    train_root: Path
+    download: bool = False
+    patch: int | None = 32
+    flip: bool = True
+    batch_size: int = 64
 
     def prepare_data(self) -> None:
         """Fetch the missing files, if `download` is set."""
-        assert self.val_root is not None
         if self.download:
             for number in range(1, COUNT + 1):
                 remote = self.remote(number)
-                if not (self.val_root / remote.name).is_file():
-                    check(fetch(remote, self.val_root))
+                if not (self.root / remote.name).is_file():
+                    check(fetch(remote, self.root))
         super().prepare_data()
 
     def remote(self, number: int) -> Remote:
@@ -80,14 +65,13 @@ class Kodak(ImageDataModule):
 
     def files(self) -> tuple[list[Path], list[Path]]:
         """The images of the training folder without Kodak images, and the Kodak images."""
-        assert self.val_root is not None
-        kodak = sorted(self.val_root.glob("kodim*.png")) if self.val_root.is_dir() else []
+        kodak = sorted(self.root.glob("kodim*.png")) if self.root.is_dir() else []
         if not kodak:
             raise SignalError(
-                f"{self.val_root}: no kodim*.png in it; put the files of {self.source} there, or "
+                f"{self.root}: no kodim*.png in it; put the files of {self.source} there, or "
                 "set download: true"
             )
-        files = image_files(self.train_root, self.modality.suffixes)
+        files = self.list_files(self.train_root)
         train = [path for path in files if not path.name.startswith("kodim")]
         if not train:
             raise SignalError(f"{self.train_root}: only Kodak images; put other photographs there")

@@ -2,7 +2,7 @@
 
 import struct
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,22 +58,6 @@ def load(path: Path) -> Pixels:
             elif image.format == "BMP":
                 _check_bitmap(path, head)
             return _eight_bits(path, image, kept_profile(icc), colour)
-
-
-def image_files(root: Path, suffixes: Sequence[str]) -> list[Path]:
-    """The image files below a folder, in order of their names, or the one file given.
-
-    Raises:
-        SignalError: no such folder, or no image in it.
-    """
-    if root.is_file():
-        return [root]
-    if not root.is_dir():
-        raise SignalError(f"{root}: no such folder; give a folder of images")
-    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
-    if not paths:
-        raise SignalError(f"{root}: no images in it; put some there ({', '.join(suffixes)})")
-    return paths
 
 
 def start(path: Path) -> bytes:

@@ -20,6 +20,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
+from inrc.data import list_files
 from inrc.errors import InrcError, ModelError, SignalError, UsageError, one_line
 from inrc_modalities.image.autoencoders import (
     KINDS,
@@ -31,10 +32,9 @@ from inrc_modalities.image.autoencoders import (
     padded,
     save,
 )
+from inrc_modalities.image.modality import Image
 from inrc_modalities.image.pixels import recast
-from inrc_modalities.image.reading import image_files
 from inrc_modalities.image.reading import load as load_pixels
-from inrc_modalities.image.writing import FORMATS
 
 LAMBDAS = (0.0018, 0.0067, 0.025, 0.0932)
 """Every other lambda of the library for the mean squared error of levels 0 to 255."""
@@ -181,7 +181,7 @@ def pictures_in(inputs: Sequence[Path], report: Report = print) -> list[Tensor]:
     Raises SignalError for files that cannot be read or have 16 bits or transparency, and for a
     folder without images.
     """
-    files = [file for path in inputs for file in image_files(path, tuple(FORMATS))]
+    files = [file for path in inputs for file in list_files(path, Image)]
     pictures: list[Tensor] = []
     size = 0
     for number, file in enumerate(tqdm(files, "reading", disable=None, leave=False)):

@@ -12,8 +12,8 @@ from scipy.ndimage import zoom
 from torch import Tensor
 
 from inrc import grid
-from inrc.data import Batch, PatchDataset, SignalDataModule
-from inrc.errors import SignalError, UsageError
+from inrc.data import Batch, PatchDataset, SignalDataModule, option
+from inrc.errors import SignalError
 from inrc.signal import Signal
 from inrc_modalities.mri.modality import MRI
 from inrc_modalities.mri.reading import load_header
@@ -45,6 +45,7 @@ class CroppedRows(PatchDataset):
         return Batch(self.queries, features, known, rows)
 
 
+@dataclass(kw_only=True, eq=False)
 class MRIDataModule(SignalDataModule):
     """Any folder of NIfTI files, searched recursively, such as that of the IXI data set.
 
@@ -52,108 +53,62 @@ class MRIDataModule(SignalDataModule):
     interpolated to `spacing`, for training only. Files are compressed as they are.
 
     Args:
-        root: folder of files, or one file; None writes a small sample.
-        val_root: folder of validation files; None keeps a part of `root`, the last by name.
         patch: edge of a block in voxels.
         spacing: edge of these voxels in millimetres; None ignores the size of voxels.
         percentile: beyond which values are clipped, see `MRI`.
         random_patches: training blocks per volume and epoch, from random places.
         flip: mirror half of the training blocks along x, which in most files is left to right.
-        batch_size: rows per step and process.
-        val_fraction: share of `root` kept for validation where there is no `val_root`.
-        sample_folder: where the sample goes.
-        sample_count: files of the sample.
-        seed: of the sample.
-        workers: processes that read ahead.
-        skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
-            the first.
 
     Raises:
-        UsageError: less than one patch per volume, or `val_root` without `root`.
+        UsageError: an option out of range.
         SignalError: a folder without NIfTI files, or a file that cannot be read.
     """
 
-    def __init__(
-        self,
-        root: Path | None = None,
-        val_root: Path | None = None,
-        patch: int = 8,
-        spacing: float | None = 1.0,
-        percentile: float = 99.99,
-        random_patches: int = 1024,
-        flip: bool = False,
-        batch_size: int = 64,
-        val_fraction: float = 0.2,
-        sample_folder: Path = Path("runs/sample/mri"),
-        sample_count: int = 16,
-        seed: int = 0,
-        workers: int = 0,
-        skip_bad: bool = False,
-    ) -> None:
-        super().__init__(
-            MRI(patch, spacing, percentile), root, batch_size, val_fraction, sample_folder,
-            sample_count, seed, workers, skip_bad,
-        )  # fmt: skip
-        if random_patches < 1:
-            raise UsageError("volumes: random_patches must be 1 or more")
-        if val_root is not None and root is None:
-            raise UsageError("volumes: a val_root needs a root to train on")
-        self.val_root = val_root
-        self.patch = patch
-        self.spacing = spacing
-        self.random_patches = random_patches
-        self.flip = flip
+    patch: int = 8
+    spacing: float | None = 1.0
+    percentile: float = 99.99
+    random_patches: int = option(1024, least=1)
+    flip: bool = False
+    batch_size: int = 64
+    sample_folder: Path = Path("runs/sample/mri")
+    sample_count: int = 16
 
-    def files(self) -> tuple[list[Path], list[Path]]:
-        """Training files and validation files."""
-        if self.root is None:
-            paths = self.modality.sample(self.sample_folder, self.seed, self.sample_count)
-        else:
-            paths = volume_files(self.root)
-        if self.val_root is not None:
-            return paths, volume_files(self.val_root)
-        held = min(max(round(len(paths) * self.val_fraction), 1), len(paths) - 1)
-        return (paths[: len(paths) - held], paths[len(paths) - held :]) if held else (paths, paths)
+    def build_modality(self) -> MRI:
+        """Volumes of these options."""
+        return MRI(self.patch, self.spacing, self.percentile)
 
     def check(self, path: Path) -> None:
         """Raise SignalError if a file cannot be read, or holds labels, which no field can learn."""
         self._scan(path)
+
+    def training_rows(self, paths: list[Path]) -> PatchDataset:
+        """Blocks from random places."""
+        volumes = tuple(volume for path in paths for volume in self._volumes(path))
+        which = torch.arange(len(volumes)).repeat_interleave(self.random_patches)
+        features, weights = cut(volumes, which, self.patch)
+        return CroppedRows(
+            grid.coordinates((self.patch,) * 3)[None],
+            features,
+            None if all(bool(v[..., 1].all()) for v in volumes) else weights,
+            volumes=volumes,
+            per_volume=self.random_patches,
+            patch=self.patch,
+            flip=self.flip,
+        )
+
+    def validation_rows(self, paths: list[Path]) -> PatchDataset:
+        """All blocks."""
+        side = (self.patch,) * 3
+        volumes = [volume for path in paths for volume in self._volumes(path)]
+        features, weights = _parted(torch.cat([grid.split(each.float(), side) for each in volumes]))
+        known = None if bool((weights == 1).all()) else weights
+        return PatchDataset(grid.coordinates(side)[None], features, known)
 
     def _scan(self, path: Path) -> Signal:
         signal = self.modality.read(path)
         if signal.meta["labels"] is not None:
             raise SignalError(f"{path}: a label volume, which is kept exactly; train on scans only")
         return signal
-
-    def setup(self, stage: str) -> None:
-        """Read all files into memory, once."""
-        if self.train_rows is None:
-            self.train_paths, self.val_paths = self.usable_files()
-            self.val_rows = self._rows(self.val_paths, random=False)
-            self.train_rows = self._rows(self.train_paths, random=True)
-
-    def _rows(self, paths: Sequence[Path], random: bool) -> PatchDataset:
-        volumes = [volume for path in paths for volume in self._volumes(path)]
-        queries = grid.coordinates((self.patch,) * 3)[None]
-        if random:
-            which = torch.arange(len(volumes)).repeat_interleave(self.random_patches)
-            features, weights = cut(tuple(volumes), which, self.patch)
-        else:
-            side = (self.patch,) * 3
-            both = torch.cat([grid.split(each.float(), side) for each in volumes])
-            features, weights = _parted(both)
-        known = None if bool((weights == 1).all()) else weights
-        if not random:
-            return PatchDataset(queries, features, known)
-        return CroppedRows(
-            queries,
-            features,
-            None if all(bool(v[..., 1].all()) for v in volumes) else weights,
-            volumes=tuple(volumes),
-            per_volume=self.random_patches,
-            patch=self.patch,
-            flip=self.flip,
-        )
 
     def _volumes(self, path: Path) -> list[Tensor]:
         """The volumes of a file as X Y Z 2, in voxels of the model or coarser ones."""
@@ -198,22 +153,6 @@ def cut(
         start = torch.stack([torch.randint(n, (int(mine.sum()),)) for n in room], dim=-1)
         both[mine] = grid.crop(volume, (patch,) * 3, start).float()
     return _parted(both)
-
-
-def volume_files(root: Path) -> list[Path]:
-    """The NIfTI files below a folder, in order of their names, or the one file given.
-
-    Raises:
-        SignalError: no such files.
-    """
-    if root.is_file():
-        return [root]
-    paths = sorted(
-        p for p in root.rglob("*") if p.name.lower().endswith(MRI.suffixes) and p.is_file()
-    )
-    if not paths:
-        raise SignalError(f"{root}: no volumes here (looked for {', '.join(MRI.suffixes)})")
-    return paths
 
 
 def _stored(values: NDArray[np.float32], known: NDArray[np.float32]) -> Tensor:

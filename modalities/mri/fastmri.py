@@ -1,6 +1,7 @@
 """The fastMRI data set as training data."""
 
 import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ import h5py
 import nibabel
 import numpy as np
 
+from inrc.data import NamedDataSet
 from inrc.errors import SignalError, UsageError, one_line
 from inrc_modalities.mri.data import MRIDataModule
 from inrc_modalities.mri.writing import save_image
@@ -17,7 +19,8 @@ _MAX_XML = 1 << 22  # bytes; those of fastMRI have some 10 kB
 _MAX_VOXELS = 1 << 28  # of a volume; the largest have some 10 million
 
 
-class FastMRI(MRIDataModule):
+@dataclass(kw_only=True, eq=False)
+class FastMRI(NamedDataSet, MRIDataModule):
     """Volumes of fastMRI: the reconstructions in its .h5 files, written once as NIfTI files.
 
     fastMRI (J. Zbontar et al., arXiv:1811.08839; NYU Langone Health) may be used and not passed on;
@@ -31,57 +34,38 @@ class FastMRI(MRIDataModule):
 
     Args:
         root: folder of .h5 files.
-        val_root: folder of validation files; None keeps a part of `root`, the last by name.
         nifti: folder for the NIfTI files; None takes `nifti` in `root`.
         key: the reconstruction to take, `reconstruction_rss` (multi-coil) or `reconstruction_esc`.
-        patch: edge of a cube in voxels.
-        spacing: edge of these voxels in millimetres; None takes all voxels for alike, as COIN++.
-        percentile: beyond which values are clipped, see `MRI`.
-        random_patches: training cubes per volume and epoch.
-        flip: mirror half of the training cubes left to right.
-        batch_size: rows per step and process.
-        val_fraction: share of `root` kept for validation where there is no `val_root`.
-        workers: processes that read ahead.
 
     Raises:
-        UsageError: another key.
+        UsageError: another key, or an option out of range.
         SignalError: no files, or one that cannot be translated.
     """
 
     source: ClassVar[str] = "https://fastmri.med.nyu.edu"
 
-    def __init__(
-        self,
-        root: Path,
-        val_root: Path | None = None,
-        nifti: Path | None = None,
-        key: str = KEYS[0],
-        patch: int = 16,
-        spacing: float | None = None,
-        percentile: float = 99.99,
-        random_patches: int = 512,
-        flip: bool = False,
-        batch_size: int = 64,
-        val_fraction: float = 0.2,
-        workers: int = 0,
-    ) -> None:
-        if key not in KEYS:
-            raise UsageError(f"fastmri: key {key!r}; give one of {', '.join(KEYS)}")
-        self.h5_root = root
-        self.h5_val_root = val_root
-        self.nifti = nifti or root / "nifti"
-        self.key = key
-        super().__init__(
-            root=self.nifti / "train", val_root=None if val_root is None else self.nifti / "val",
-            patch=patch, spacing=spacing, percentile=percentile, random_patches=random_patches,
-            flip=flip, batch_size=batch_size, val_fraction=val_fraction, workers=workers,
-        )  # fmt: skip
+    root: Path = field(kw_only=False)
+    val_root: Path | None = None
+    val_fraction: float = 0.2
+    nifti: Path | None = None
+    key: str = KEYS[0]
+    patch: int = 16
+    spacing: float | None = None
+    random_patches: int = 512
 
-    def prepare_data(self) -> None:
-        """Write the NIfTI files that do not exist yet."""
-        translate(self.h5_root, self.nifti / "train", self.key)
-        if self.h5_val_root is not None:
-            translate(self.h5_val_root, self.nifti / "val", self.key)
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        if self.key not in KEYS:
+            raise UsageError(f"data.key: {self.key!r}; give one of {', '.join(KEYS)}")
+
+    def files(self) -> tuple[list[Path], list[Path]]:
+        """NIfTI files to train on and to validate on, which are written unless they are there."""
+        folder = self.nifti or self.root / "nifti"
+        paths = translate(self.root, folder / "train", self.key)
+        if self.val_root is None:
+            return self.hold_out(paths)
+        return paths, translate(self.val_root, folder / "val", self.key)
 
 
 def translate(root: Path, folder: Path, key: str) -> list[Path]:

@@ -1,22 +1,22 @@
 """Folders of meshes as training data."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from inrc.data import PatchDataset, SignalDataModule, read_rows
+from inrc.data import PatchDataset, SignalDataModule
 from inrc.errors import UsageError
 from inrc_modalities.sdf import points
 from inrc_modalities.sdf.modality import SDF
 
 
+@dataclass(kw_only=True, eq=False)
 class SDFDataModule(SignalDataModule):
     """Any folder of closed meshes, searched recursively, or one mesh.
 
     Args:
-        root: folder of meshes, or one mesh, which is then used for training and validation; None
-            draws a small sample.
         samples: points of a file.
         near: share of them near its surface; 0 for methods that solve in closed form.
         resolution: cells of the grid along the cube at decoding.
@@ -27,58 +27,44 @@ class SDFDataModule(SignalDataModule):
             with a closed form need False: rows with different weights would each need a matrix.
         turns: rows made of every training file, 1 to 48: itself and mirrored or turned by the
             symmetries of the cube, at no further cost of reading; needs `near` 0.
-        batch_size: rows per step and process.
-        val_fraction: share of the files, the last in order of their names, kept for validation.
-        sample_folder: where the sample goes.
-        sample_count: shapes of the sample.
-        seed: of the sample and of the points.
-        workers: processes that read ahead.
-        skip_bad: leave out files that cannot be read, with a line for each, instead of stopping at
-            the first.
+        seed: seed of the sample and of the points.
 
     Raises:
-        UsageError: turns that are not 1 to 48, or with points near the surface.
+        UsageError: an option out of range, or turns with points near the surface.
         SignalError: a folder without meshes, or a mesh without an inside.
     """
 
-    def __init__(
-        self,
-        root: Path | None = None,
-        samples: int = 16384,
-        near: float = 0.0,
-        resolution: int = 128,
-        truncation: float = 0.2,
-        field: str = "distance",
-        emphasis: float = 1.0,
-        weighted: bool = True,
-        turns: int = 1,
-        batch_size: int = 16,
-        val_fraction: float = 0.1,
-        sample_folder: Path = Path("runs/sample/sdf"),
-        sample_count: int = 64,
-        seed: int = 0,
-        workers: int = 0,
-        skip_bad: bool = False,
-    ) -> None:
-        self.shapes = SDF(samples, near, resolution, truncation, field, emphasis, seed)
-        super().__init__(
-            self.shapes, root, batch_size, val_fraction, sample_folder, sample_count, seed,
-            workers, skip_bad,
-        )  # fmt: skip
-        if not 1 <= turns <= points.TURNS or (turns > 1 and near > 0):
-            raise UsageError(f"meshes: turns {turns}; give 1 to {points.TURNS}, and near: 0")
-        self.turns = turns
-        self.weighted = weighted
+    samples: int = 16384
+    near: float = 0.0
+    resolution: int = 128
+    truncation: float = 0.2
+    field: str = "distance"
+    emphasis: float = 1.0
+    weighted: bool = True
+    turns: int = 1
+    val_fraction: float = 0.1
+    sample_folder: Path = Path("runs/sample/sdf")
+    sample_count: int = 64
 
-    def setup(self, stage: str) -> None:
-        """Read all files into memory, once."""
-        if self.train_rows is None:
-            self.train_paths, self.val_paths = self.usable_files()
-            rows = read_rows(self.modality, self.train_paths)
-            if not self.weighted:
-                rows = PatchDataset(rows.queries, rows.features)
-            self.train_rows = turned(rows, self.turns)
-            self.val_rows = read_rows(self.modality, self.val_paths)
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        if not 1 <= self.turns <= points.TURNS or (self.turns > 1 and self.near > 0):
+            raise UsageError(f"data.turns: {self.turns}; give 1 to {points.TURNS}, and near: 0")
+
+    def build_modality(self) -> SDF:
+        """Meshes of these options."""
+        return SDF(
+            self.samples, self.near, self.resolution, self.truncation, self.field, self.emphasis,
+            self.seed,
+        )  # fmt: skip
+
+    def training_rows(self, paths: list[Path]) -> PatchDataset:
+        """Points of every file and of its turned images."""
+        rows = super().training_rows(paths)
+        if not self.weighted:
+            rows = PatchDataset(rows.queries, rows.features)
+        return turned(rows, self.turns)
 
 
 def turned(rows: PatchDataset, turns: int) -> PatchDataset:

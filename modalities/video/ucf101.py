@@ -1,7 +1,7 @@
 """UCF101 as training data, in the size that compression papers use."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from inrc.data import NamedDataSet, option
 from inrc.errors import SignalError, UsageError
 from inrc_modalities.video.clip import Clip, Colour
 from inrc_modalities.video.data import VideoDataModule
@@ -24,7 +25,8 @@ FOLDERS = ("UCF-101", ".")
 LISTS = ("ucfTrainTestlist", ".")
 
 
-class UCF101(VideoDataModule):
+@dataclass(kw_only=True, eq=False)
+class UCF101(NamedDataSet, VideoDataModule):
     """UCF101: trains and validates on its authors' own splits, in the protocol of the papers.
 
     Videos are read once and kept as lossless RGB clips in `root`/ucf101-24x128x128. They are
@@ -41,10 +43,6 @@ class UCF101(VideoDataModule):
         train_clips: of the training list, spread evenly over it; None for all. RECOMBINER: 75.
         val_clips: of the test list, likewise. RECOMBINER: 16, at random.
         patch: as in `VideoDataModule`; RECOMBINER's is [24, 16, 16].
-        chroma: as in `VideoDataModule`.
-        random_patches: as in `VideoDataModule`.
-        batch_size: blocks per step and process.
-        workers: processes that read ahead.
 
     Raises:
         UsageError: an unknown split, or fewer than one clip.
@@ -53,30 +51,16 @@ class UCF101(VideoDataModule):
 
     url: ClassVar[str] = "https://www.crcv.ucf.edu/data/UCF101.php"
 
-    def __init__(
-        self,
-        root: Path,
-        split: int = 1,
-        train_clips: int | None = 75,
-        val_clips: int | None = 16,
-        patch: Sequence[int] = (8, 16, 16),
-        chroma: float = 1.0,
-        random_patches: int | None = None,
-        batch_size: int = 64,
-        workers: int = 0,
-    ) -> None:
-        if split not in (1, 2, 3):
-            raise UsageError(f"data.split: {split}; give 1, 2 or 3")
-        if any(count is not None and count < 1 for count in (train_clips, val_clips)):
-            raise UsageError("data.train_clips, data.val_clips: give 1 or more, or null for all")
-        super().__init__(
-            root=root, patch=patch, chroma=chroma, random_patches=random_patches,
-            batch_size=batch_size, workers=workers,
-        )  # fmt: skip
-        self.ucf_root = root
-        self.split = split
-        self.train_clips = train_clips
-        self.val_clips = val_clips
+    root: Path = field(kw_only=False)
+    split: int = 1
+    train_clips: int | None = option(75, least=1)
+    val_clips: int | None = option(16, least=1)
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        if self.split not in (1, 2, 3):
+            raise UsageError(f"data.split: {self.split}; give 1, 2 or 3")
 
     def prepare_data(self) -> None:
         """Cut and resize videos whose clips are missing, once per machine."""
@@ -98,7 +82,7 @@ class UCF101(VideoDataModule):
         return train, test
 
     def _target(self, video: str) -> Path:
-        folder = self.ucf_root / f"ucf101-{FRAMES}x{SIDE}x{SIDE}"
+        folder = self.root / f"ucf101-{FRAMES}x{SIDE}x{SIDE}"
         return folder / Path(video).with_suffix(".mkv").name
 
     def _listed(self, name: str, count: int | None) -> list[str]:
@@ -107,7 +91,7 @@ class UCF101(VideoDataModule):
         videos = [line.split()[0] for line in text.splitlines() if line.strip()]
         if not videos:
             raise SignalError(
-                f"{self.ucf_root}: the {name} list of split {self.split} is empty; unpack it again"
+                f"{self.root}: the {name} list of split {self.split} is empty; unpack it again"
             )
         if count is None or count >= len(videos):
             return videos
@@ -115,11 +99,11 @@ class UCF101(VideoDataModule):
 
     def _existing(self, folders: Sequence[str], name: str) -> Path:
         for folder in folders:
-            if (self.ucf_root / folder / name).is_file():
-                return self.ucf_root / folder / name
+            if (self.root / folder / name).is_file():
+                return self.root / folder / name
         raise SignalError(
-            f"{self.ucf_root / folders[0] / name}: no such file; unpack UCF101.rar and "
-            f"UCF101TrainTestSplits-RecognitionTask.zip from {self.url} into {self.ucf_root}"
+            f"{self.root / folders[0] / name}: no such file; unpack UCF101.rar and "
+            f"UCF101TrainTestSplits-RecognitionTask.zip from {self.url} into {self.root}"
         )
 
 
