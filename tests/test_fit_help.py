@@ -17,11 +17,12 @@ from inrc.module import Compressor
 Capture = pytest.CaptureFixture[str]
 
 
-def described(kind: type) -> set[str]:
-    """Arguments that the parser has a sentence for: the class's own, or that of a base."""
+def described(kind: type) -> dict[str, str]:
+    """The parser's sentence for each argument: that of the class, or of a base."""
     parser = ArgumentParser()
     parser.add_class_arguments(kind, "it")
-    return {action.dest.removeprefix("it.") for action in parser._actions if action.help}
+    sentences = {each.dest.removeprefix("it."): each.help for each in parser._actions}
+    return {name: " ".join(help_.split()) for name, help_ in sentences.items() if help_}
 
 
 def arguments(kind: type) -> list[str]:

@@ -55,7 +55,7 @@ def test_a_recipe_ends_with_a_codec_that_can_be_used(
     assert verb[0] == "inrc" and str(model) in verb
     assert main(verb[1:]) == 0
     original = Path(verb[2])
-    decoded = tmp_path / f"decoded{original.suffix}"
+    decoded = tmp_path / f"decoded{''.join(original.suffixes)}"
     assert main(["decompress", "compressed.inrc", "-m", str(model), "-o", str(decoded)]) == 0
     assert decoded.stat().st_size > 0
     capsys.readouterr()

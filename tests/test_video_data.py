@@ -9,6 +9,7 @@ import pytest
 import torch
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from image_files import levels
 
 from inrc import grid
 from inrc.errors import SignalError, UsageError
@@ -61,7 +62,6 @@ def test_a_second_folder_is_for_validation(tmp_path: Path) -> None:
     for random_patches in (None, 3):
         with pytest.raises(SignalError, match=r"000\.y4m: cut short.*\Z"):
             VideoDataModule(tmp_path / "a", random_patches=random_patches).setup("fit")
-        assert "\n" not in str(caught.value)
 
 
 def test_without_a_folder_a_sample_is_made(tmp_path: Path) -> None:
