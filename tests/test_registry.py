@@ -71,14 +71,14 @@ def install(put: Put, tmp_path: Path) -> Iterator[Install]:
 
 def test_a_foreign_modality_is_found_by_its_name(install: Install) -> None:
     install("tides", "tide", "tides_plugin", GOOD)
-    assert registry.find("tide").suffixes == (".tide",)
-    [plugin] = [p for p in registry.installed() if p.name == "tide"]
+    assert registry.modalities.find("tide").suffixes == (".tide",)
+    [plugin] = [p for p in registry.modalities.installed() if p.name == "tide"]
     assert str(plugin) == "tides_plugin:Tide of tides 2.5"
 
 
 def test_built_in_modalities_come_through_the_same_door() -> None:
-    assert {"image"} <= set(registry.names())
-    [plugin] = [p for p in registry.installed() if p.name == "image"]
+    assert {"image"} <= set(registry.modalities.names())
+    [plugin] = [p for p in registry.modalities.installed() if p.name == "image"]
     assert plugin.distribution == "inrc"
 
 
@@ -86,7 +86,7 @@ def test_plugins_are_looked_for_again_only_after_an_installation(
     put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put("tides", "tide = tides_plugin:Tide")
-    assert "tide" in registry.names() and "wave" not in registry.names()
+    assert "tide" in registry.modalities.names() and "wave" not in registry.modalities.names()
     searches: list[str] = []
     search = registry.entry_points
 
@@ -95,18 +95,18 @@ def test_plugins_are_looked_for_again_only_after_an_installation(
         return search(group=group)
 
     monkeypatch.setattr(registry, "entry_points", counted)
-    assert "tide" in registry.names() and not searches
+    assert "tide" in registry.modalities.names() and not searches
     info = tmp_path / "waves-1.0.dist-info"  # as pip installs it into a folder of a running Python
     info.mkdir()
     (info / "METADATA").write_text("Name: waves\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[inrc.modalities]\nwave = waves_plugin:Wave\n")
-    assert "wave" in registry.names() and len(searches) == 1
+    assert "wave" in registry.modalities.names() and len(searches) == 1
 
 
 def test_only_the_one_that_is_asked_for_is_imported(install: Install) -> None:
     install("tides", "tide", "tides_plugin", GOOD)
     install("waves", "wave", "waves_plugin", "raise RuntimeError('do not import me')")
-    registry.find("tide")
+    registry.modalities.find("tide")
     assert "waves_plugin" not in sys.modules
 
 
@@ -115,15 +115,15 @@ def test_an_unknown_name_lists_what_is_installed(install: Install) -> None:
     with pytest.raises(
         RegistryError, match=r"unknown modality 'tied'; choose one of: .*image.*tide"
     ):
-        registry.find("tied")
+        registry.modalities.find("tied")
 
 
 def test_a_name_claimed_twice_is_reported_with_both_modules(install: Install) -> None:
     install("tides", "tide", "tides_plugin", GOOD)
     install("ebb", "tide", "ebb_plugin", GOOD)
-    assert registry.names().count("tide") == 1
+    assert registry.modalities.names().count("tide") == 1
     with pytest.raises(RegistryError, match=r"ebb_plugin:Tide of ebb 2.5.*tides_plugin:Tide"):
-        registry.find("tide")
+        registry.modalities.find("tide")
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_a_name_claimed_twice_is_reported_with_both_modules(install: Install) ->
 )
 def test_a_broken_plugin_is_an_error_only_by_name(install: Install, code: str, says: str) -> None:
     install("tides", "tide", "tides_plugin", code)
-    assert "tide" in registry.names()
+    assert "tide" in registry.modalities.names()
     with pytest.raises(RegistryError, match=says) as caught:
-        registry.find("tide")
+        registry.modalities.find("tide")
     line = str(caught.value)
     assert line.startswith("modality 'tide' (tides_plugin:Tide of tides 2.5)") and "\n" not in line
 
@@ -157,17 +157,17 @@ def test_a_broken_plugin_is_an_error_only_by_name(install: Install, code: str, s
 @pytest.mark.parametrize("target", ["", "json", "not a target!!", "tides_plugin:", ":Tide"])
 def test_an_entry_point_that_names_nothing(put: Put, target: str) -> None:
     put("tides", f"tide = {target}")
-    assert "tide" in registry.names() and "image" in registry.names()
+    assert "tide" in registry.modalities.names() and "image" in registry.modalities.names()
     with pytest.raises(
         RegistryError, match=r"of tides 2\.5\) .* is not of the form module:class"
     ) as caught:
-        registry.find("tide")
+        registry.modalities.find("tide")
     assert "\n" not in str(caught.value)
 
 
 def test_a_distribution_without_metadata(put: Put) -> None:
     (put("tides", "tide = tides_plugin:Tide") / "METADATA").unlink()
-    [plugin] = [p for p in registry.installed() if p.name == "tide"]
+    [plugin] = [p for p in registry.modalities.installed() if p.name == "tide"]
     assert str(plugin) == "tides_plugin:Tide of an unknown distribution"
 
 
@@ -176,7 +176,7 @@ def test_entry_points_that_cannot_be_read_are_named(put: Put, line: bytes) -> No
     """They hide everybody's from Python itself: no more can be said than whose they are."""
     (put("tides", "") / "entry_points.txt").write_bytes(b"[inrc.modalities]\n" + line + b"\n")
     with pytest.raises(RegistryError, match=r"entry points of tides 2\.5 cannot be read") as caught:
-        registry.names()
+        registry.modalities.names()
     assert "\n" not in str(caught.value)
 
 
@@ -184,7 +184,7 @@ def test_what_a_plugin_prints_is_no_result(
     install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install("tides", "tide", "tides_plugin", "print('hello')\n" + GOOD)
-    registry.find("tide")
+    registry.modalities.find("tide")
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "hello\n")
 
@@ -265,6 +265,6 @@ def test_who_asks_for_a_broken_guest_hears_why(
 
 def test_looking_for_names_does_not_import_torch() -> None:
     code = (
-        "import sys; from inrc import registry; registry.names(); assert 'torch' not in sys.modules"
+        "import sys; from inrc import registry; registry.modalities.names(); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
