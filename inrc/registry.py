@@ -94,7 +94,9 @@ class Registry(Generic[T]):
             raise RegistryError(f"unknown {self.word} {name!r}; choose one of: {known}")
         if len(plugins) > 1:
             both = " and by ".join(str(plugin) for plugin in plugins)
-            raise RegistryError(f"{self.word} {name!r} is declared by {both}; uninstall one of them")
+            raise RegistryError(
+                f"{self.word} {name!r} is declared by {both}; uninstall one of them"
+            )
         return plugins[0]
 
     def find(self, name: str) -> type[T]:
@@ -227,4 +229,3 @@ def _unreadable() -> str:
             name = " ".join(_owner(distribution)).strip()
             return f"the entry points of {name} cannot be read ({reason})"
     return "the entry points of an installed distribution cannot be read"
-

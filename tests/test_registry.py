@@ -14,10 +14,12 @@ from safetensors.numpy import save_file
 
 from inrc import cli, registry
 from inrc.errors import RegistryError
+from inrc.methods import COINPP
+from inrc.methods import CONTRACT as METHOD_CONTRACT
 from inrc.signal import CONTRACT
 
 Install = Callable[..., None]
-Put = Callable[[str, str], Path]
+Put = Callable[..., Path]
 GOLDEN = Path(__file__).parent / "golden" / "v1" / "contexts"
 
 GOOD = """
@@ -41,11 +43,11 @@ class Tide(Modality):
 def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
     """Put what pip notes of a distribution with one entry point on the path."""
 
-    def note(distribution: str, line: str) -> Path:
+    def note(distribution: str, line: str, group: str = "inrc.modalities") -> Path:
         info = tmp_path / f"{distribution}-2.5.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Name: {distribution}\nVersion: 2.5\n")
-        (info / "entry_points.txt").write_text(f"[inrc.modalities]\n{line}\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{line}\n")
         monkeypatch.syspath_prepend(tmp_path)  # forgets what was cached of the folder
         return info
 
@@ -90,9 +92,9 @@ def test_plugins_are_looked_for_again_only_after_an_installation(
     searches: list[str] = []
     search = registry.entry_points
 
-    def counted(group: str) -> object:
-        searches.append(group)
-        return search(group=group)
+    def counted() -> object:
+        searches.append("all")
+        return search()
 
     monkeypatch.setattr(registry, "entry_points", counted)
     assert "tide" in registry.modalities.names() and not searches
@@ -265,6 +267,56 @@ def test_who_asks_for_a_broken_guest_hears_why(
 
 def test_looking_for_names_does_not_import_torch() -> None:
     code = (
-        "import sys; from inrc import registry; registry.modalities.names(); assert 'torch' not in sys.modules"
+        "import sys; from inrc import registry; registry.modalities.names(); "
+        "registry.methods.names(); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+MINE = """
+from dataclasses import dataclass
+from inrc.methods import COINPP, Method
+
+@dataclass
+class Mine(COINPP):
+    name = "mine"
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (MINE, ""),
+        ("import not_installed_anywhere", "ModuleNotFoundError: No module named"),
+        ("class Mine: pass", "it is not a Method"),
+        (MINE.replace("COINPP)", "Method)"), "it lacks build"),
+        (MINE.replace('"mine"', '"yours"'), "its name is 'yours'"),
+        (MINE.replace("name =", "other ="), "its name is 'coinpp'"),
+        (MINE + f"    contract = {METHOD_CONTRACT + 1}\n", "update inrc"),
+    ],
+)
+def test_a_method_is_found_as_a_modality_is(
+    put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str
+) -> None:
+    (tmp_path / "mine_plugin.py").write_text(code)
+    put("mines", "mine = mine_plugin:Mine", "inrc.methods")
+    monkeypatch.delitem(sys.modules, "mine_plugin", raising=False)
+    assert {"coinpp", "mine"} <= set(registry.methods.names())
+    assert "mine" not in registry.modalities.names()
+    if not says:
+        kind = registry.methods.find("mine")
+        assert issubclass(kind, COINPP)
+        registry.methods.check_installed(kind)
+        return
+    with pytest.raises(RegistryError, match=says) as caught:
+        registry.methods.find("mine")
+    line = str(caught.value)
+    assert line.startswith("method 'mine' (mine_plugin:Mine of mines 2.5)") and "\n" not in line
+
+
+def test_a_subclass_that_is_not_installed_is_refused_before_training() -> None:
+    class Mine(COINPP):
+        pass
+
+    with pytest.raises(RegistryError, match=r"Mine: is not installed as 'coinpp'.*inrc\.methods"):
+        registry.methods.check_installed(Mine)

@@ -9,11 +9,12 @@ from inrc.methods.coinpp import COINPP
 from inrc.methods.combiner import COMBINER
 from inrc.methods.functa import Functa
 from inrc.methods.method import CONTRACT, Method
+from inrc.methods.metric import latent_metric
 from inrc.methods.mscn import MSCN
 from inrc.methods.network import Network, Observer
 from inrc.methods.vcinr import VCINR
 
 __all__ = [
     "COIN", "COINPP", "COMBINER", "CONTRACT", "MSCN", "VCINR", "Basis", "Functa", "Method",
-    "Network", "Observer",
+    "Network", "Observer", "latent_metric",
 ]  # fmt: skip
