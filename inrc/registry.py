@@ -3,7 +3,6 @@
 `modalities` and `methods` are the two groups. Listing names imports nothing of a plugin.
 """
 
-import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -152,8 +151,9 @@ def _fault(loaded: Any, name: str, base: type, contract: int) -> str:
         return f"its contract is {own!r}, not a version from 1 to {contract}"
     if own > contract:  # first of all: what a newer contract requires is not known here
         return f"it is written for contract {own} and this inrc has {contract}; update inrc"
-    if inspect.isabstract(loaded):
-        return f"it lacks {', '.join(sorted(loaded.__abstractmethods__))}"
+    lacking = sorted(getattr(loaded, "__abstractmethods__", ()))
+    if lacking:
+        return f"it lacks {', '.join(lacking)}"
     own_name = getattr(loaded, "name", None)
     return "" if own_name == name else f"its name is {own_name!r}"
 

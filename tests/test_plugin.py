@@ -156,12 +156,8 @@ def test_without_it_its_files_are_refused_in_one_line(
 def film(place: Path, run: Run, trained: Path) -> Path:
     """A model of the plugin's own method, which is named on the command line."""
     assert trained.exists()  # and with it the sample
-    settings = {"latent_dim": 8, "width": 24, "depth": 3, "bottleneck_hidden": 16}
-    words = [f"--model.method.{name}={value}" for name, value in settings.items()]
-    done = fit(
-        place, run, "--model.method=film", *words, "--model.method.lambdas=[1e3, 1e4]",
-        "--trainer.default_root_dir=runs/film",
-    )  # fmt: skip
+    words = ["--model.method=film", "--model.method.gain=0.3"]
+    done = fit(place, run, *words, "--trainer.default_root_dir=runs/film")
     assert done.returncode == 0, done.stderr
     return place / "runs" / "film" / "codec.safetensors"
 
@@ -188,7 +184,7 @@ def test_a_model_of_its_method_is_loaded_by_name(place: Path, run: Run, film: Pa
     done = run("-m", "inrc.cli", "compress", *words)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)["measures"]["psnr"]
-    assert found > baseline(place), (found, baseline(place))
+    assert found > baseline(place) + 1.0
     done = run("-m", "inrc.cli", "decompress", "film.inrc", *use, "-o", "film.spe")
     assert done.returncode == 0, done.stderr
     assert around(text(place / "film.spe")) == around(text(place / ORIGINAL))
