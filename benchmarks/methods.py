@@ -176,7 +176,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = sorted(args.test.glob(plan.files))
     if not args.only:
         results["coin"] = alone(
-            args.work / f"{args.task}_coin.json", registry.find(plan.recipe), plan.sizes,
+            args.work / f"{args.task}_coin.json", registry.modalities.find(plan.recipe), plan.sizes,
             files[:NUM_COIN_FILES],
         )  # fmt: skip
     rows = {name: each["rows"] for name, each in results.items()}

@@ -22,7 +22,7 @@ class ModelError(InrcError):
 
 
 class RegistryError(InrcError):
-    """A modality is unknown, registered twice, or broken."""
+    """A modality or a method is unknown, registered twice, or broken."""
 
 
 class MemoryLimitError(InrcError):

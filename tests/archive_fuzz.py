@@ -88,8 +88,8 @@ class Outcome:
 
 def seeds(folder: Path) -> Iterator[Seed]:
     """Archives of all installed modalities, each with a model and with a card of its own."""
-    for name in registry.names():
-        kind = registry.find(name)
+    for name in registry.modalities.names():
+        kind = registry.modalities.find(name)
         modality = kind(**SETTINGS.get(name, {}))
         (folder / name).mkdir()
         paths = modality.sample(folder / name, 0, 2)

@@ -14,7 +14,7 @@ from inrc_modalities.image import ImageDataModule
 def fitted(module: Compressor, data: SignalDataModule, folder: Path, val_batches: int = 0) -> Path:
     """The codec of a module after all its steps; it lies in the folder, beside what export adds."""
     trainer = L.Trainer(
-        max_steps=sum(module.stages), logger=False, enable_checkpointing=False,
+        max_steps=module.schedule.total, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, accelerator="cpu",
         inference_mode=False, gradient_clip_val=1.0, limit_val_batches=val_batches,
     )  # fmt: skip

@@ -188,7 +188,7 @@ def test_what_is_decoded_is_named_like_the_archive(tmp_path: Path) -> None:
 )
 def test_what_is_decoded_ends_as_the_original_did(name: str, said: str | None, suffix: str) -> None:
     meta = {} if said is None else {"suffix": said}
-    assert decompress.suffix_of(Item(name, meta, 1), registry.find("mri")()) == suffix
+    assert decompress.suffix_of(Item(name, meta, 1), registry.modalities.find("mri")()) == suffix
 
 
 def test_what_lies_in_a_folder_beside_signals_is_left_out(tmp_path: Path) -> None:
@@ -198,8 +198,9 @@ def test_what_lies_in_a_folder_beside_signals_is_left_out(tmp_path: Path) -> Non
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     scenes = [tmp_path / names[n] for n in (3, 1, 5)]
-    assert inputs.files_in([tmp_path], registry.find("nerf")) == scenes
-    assert inputs.files_in([tmp_path / names[0]], registry.find("nerf")) == [tmp_path / names[0]]
+    kind = registry.modalities.find("nerf")
+    assert inputs.files_in([tmp_path], kind) == scenes
+    assert inputs.files_in([tmp_path / names[0]], kind) == [tmp_path / names[0]]
 
 
 def test_regions_are_read() -> None:

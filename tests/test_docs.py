@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 import inrc
+from inrc import registry
 from inrc.cli import TRAINING, VERBS
-from inrc.methods import Method
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
@@ -142,7 +142,7 @@ def first_column(page: str, header: str) -> list[str]:
 def test_the_readmes_tables_are_complete() -> None:
     recipes = {path.stem for path in (ROOT / "recipes").glob("*.yaml")}
     assert sorted(first_column("README.md", "recipe | files")) == sorted(recipes)
-    methods = {name for name, kind in Method.known().items() if "inrc." in kind.__module__}
+    methods = {each.name for each in registry.methods.installed() if each.distribution == "inrc"}
     assert sorted(first_column("README.md", "method | network")) == sorted(methods)
     assert methods == {path.stem for path in (ROOT / "recipes/methods").glob("*.yaml")}
 

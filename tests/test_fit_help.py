@@ -31,7 +31,7 @@ def arguments(kind: type) -> list[str]:
 
 def data_modules() -> Iterator[type[SignalDataModule]]:
     """All that the packages of the installed modalities export."""
-    for plugin in registry.installed():
+    for plugin in registry.modalities.installed():
         package = import_module(plugin.target.partition(":")[0])
         for name in getattr(package, "__all__", []):
             kind = getattr(package, name)

@@ -88,7 +88,7 @@ def test_every_data_module_says_in_one_line_what_is_wrong_with_a_folder(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "damaged").mkdir()
-    kind = registry.find(recipe)
+    kind = registry.modalities.find(recipe)
     bad = tmp_path / "damaged" / f"transforms{kind.suffixes[0]}"
     bad.write_bytes(b"not what the suffix says")
     words = [f"--data.root={root}", "--trainer.accelerator=cpu", "--trainer.default_root_dir=run"]

@@ -46,7 +46,7 @@ def validated(folder: Path, processes: int) -> dict[str, float]:
         enable_progress_bar=False, enable_model_summary=False, inference_mode=False,
         strategy="ddp" if processes > 1 else "auto",
     )  # fmt: skip
-    module._restored_step = module.stages[0] + 1  # trained enough to have bottlenecks
+    module._restored_step = module.schedule.represent + 1  # trained enough to have bottlenecks
     module.trainer = trainer
     trainer.datamodule = rows  # type: ignore[attr-defined]
     module.calibrate()

@@ -1,4 +1,4 @@
-"""A plugin that knows the contract only: installed, listed, trained, used, removed."""
+"""A modality and a method of another author: installed, listed, trained, used, removed."""
 
 import json
 import os
@@ -54,11 +54,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(place: Path) -> Run:
     """Python in that folder, where the plugin is installed."""
+    path = [str(place / "site"), *filter(None, [os.environ.get("PYTHONPATH")])]
 
     def python(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *words],
-            env={**os.environ, "PYTHONPATH": str(place / "site")},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
             cwd=place,
             capture_output=True,
             text=True,
@@ -68,14 +69,19 @@ def run(place: Path) -> Run:
     return python
 
 
-@pytest.fixture(scope="module")
-def trained(place: Path, run: Run) -> Path:
-    """The model that its own recipe makes, of fewer steps and observations."""
+def fit(place: Path, run: Run, *more: str) -> subprocess.CompletedProcess[str]:
+    """Train by the plugin's own recipe, with fewer steps and observations."""
     words = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"]
     few = ["--model.observations=128", "--model.inner_observations=64"]
     steps = ["--model.represent=100", "--model.compress=20"]
     recipe = str(place / "source" / "recipe.yaml")
-    done = run("-m", "inrc.cli", "fit", "--config", recipe, *words, *few, *steps)
+    return run("-m", "inrc.cli", "fit", "--config", recipe, *words, *few, *steps, *more)
+
+
+@pytest.fixture(scope="module")
+def trained(place: Path, run: Run) -> Path:
+    """The model that its own recipe makes."""
+    done = fit(place, run)
     assert done.returncode == 0, done.stderr
     assert "next:  inrc compress" in done.stdout
     return place / MODEL
@@ -144,6 +150,69 @@ def test_without_it_its_files_are_refused_in_one_line(
     assert said.out == "" and said.err.count("\n") == 1
     assert "unknown modality 'gamma'; choose one of: " in said.err
     assert not (place / "no.spe").exists()
+
+
+@pytest.fixture(scope="module")
+def film(place: Path, run: Run, trained: Path) -> Path:
+    """A model of the plugin's own method, which is named on the command line."""
+    assert trained.exists()  # and with it the sample
+    words = ["--model.method=film", "--model.method.gain=0.3"]
+    done = fit(place, run, *words, "--trainer.default_root_dir=runs/film")
+    assert done.returncode == 0, done.stderr
+    return place / "runs" / "film" / "codec.safetensors"
+
+
+def test_its_method_is_listed(run: Run) -> None:
+    done = run("-m", "inrc.cli", "methods", "--json")
+    rows = {row["name"]: row for row in json.loads(done.stdout)["methods"]}
+    assert rows["film"] == {
+        "name": "film",
+        "trained": True,
+        "purpose": "FiLM (arXiv:1709.07871): the latent scales and shifts every sine layer.",
+        "class": "inrc_gamma.film:Film",
+        "distribution": "inrc-gamma",
+        "version": "0.3.0",
+    }
+    assert rows["coin"]["distribution"] == "inrc" and not rows["coin"]["trained"]
+    explained = run("-m", "inrc.cli", "fit", "--model.method.help", "film")
+    assert "scale of the map from the latent" in explained.stdout, explained.stderr
+
+
+def test_a_model_of_its_method_is_loaded_by_name(place: Path, run: Run, film: Path) -> None:
+    use = ["-m", str(film)]
+    words = [str(ORIGINAL), *use, "-o", "film.inrc", "-q", "1", "--json"]
+    done = run("-m", "inrc.cli", "compress", *words)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["measures"]["psnr"]
+    assert found > baseline(place) + 1.0
+    done = run("-m", "inrc.cli", "decompress", "film.inrc", *use, "-o", "film.spe")
+    assert done.returncode == 0, done.stderr
+    assert around(text(place / "film.spe")) == around(text(place / ORIGINAL))
+
+
+def test_a_model_whose_method_is_not_installed_is_refused_in_one_line(
+    place: Path, run: Run, film: Path
+) -> None:
+    declared = place / "site" / "inrc_gamma-0.3.0.dist-info" / "entry_points.txt"
+    content = declared.read_text()
+    declared.write_text(content.replace("film = ", "other = "))
+    try:
+        words = [str(ORIGINAL), "-m", str(film), "-o", "no.inrc"]
+        done = run("-m", "inrc.cli", "compress", *words)
+        named = run("-m", "inrc.cli", "methods")
+        training = fit(
+            place, run, "--model.method=inrc_gamma.film.Film",
+            "--trainer.default_root_dir=runs/no",
+        )  # fmt: skip
+    finally:
+        declared.write_text(content)
+    known = "unknown method 'film'; choose one of: basis, coin, "
+    assert (done.returncode, done.stdout) == (1, "") and not (place / "no.inrc").exists()
+    assert done.stderr.startswith(f"inrc: {film}: {known}") and done.stderr.count("\n") == 1
+    reason = "inrc: warning: method 'other' (inrc_gamma.film:Film of inrc-gamma 0.3.0) cannot be"
+    assert named.returncode == 0 and named.stderr.startswith(reason)
+    assert "coinpp" in named.stdout and "its name is 'film'" in named.stderr
+    assert training.returncode == 1 and "film.Film: is not installed as 'film'" in training.stderr
 
 
 def text(path: Path) -> str:

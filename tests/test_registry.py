@@ -14,10 +14,12 @@ from safetensors.numpy import save_file
 
 from inrc import cli, registry
 from inrc.errors import RegistryError
+from inrc.methods import COINPP
+from inrc.methods import CONTRACT as METHOD_CONTRACT
 from inrc.signal import CONTRACT
 
 Install = Callable[..., None]
-Put = Callable[[str, str], Path]
+Put = Callable[..., Path]
 GOLDEN = Path(__file__).parent / "golden" / "v1" / "contexts"
 
 GOOD = """
@@ -41,11 +43,11 @@ class Tide(Modality):
 def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
     """Put what pip notes of a distribution with one entry point on the path."""
 
-    def note(distribution: str, line: str) -> Path:
+    def note(distribution: str, line: str, group: str = "inrc.modalities") -> Path:
         info = tmp_path / f"{distribution}-2.5.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Name: {distribution}\nVersion: 2.5\n")
-        (info / "entry_points.txt").write_text(f"[inrc.modalities]\n{line}\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{line}\n")
         monkeypatch.syspath_prepend(tmp_path)  # forgets what was cached of the folder
         return info
 
@@ -71,14 +73,14 @@ def install(put: Put, tmp_path: Path) -> Iterator[Install]:
 
 def test_a_foreign_modality_is_found_by_its_name(install: Install) -> None:
     install("tides", "tide", "tides_plugin", GOOD)
-    assert registry.find("tide").suffixes == (".tide",)
-    [plugin] = [p for p in registry.installed() if p.name == "tide"]
+    assert registry.modalities.find("tide").suffixes == (".tide",)
+    [plugin] = [p for p in registry.modalities.installed() if p.name == "tide"]
     assert str(plugin) == "tides_plugin:Tide of tides 2.5"
 
 
 def test_built_in_modalities_come_through_the_same_door() -> None:
-    assert {"image"} <= set(registry.names())
-    [plugin] = [p for p in registry.installed() if p.name == "image"]
+    assert {"image"} <= set(registry.modalities.names())
+    [plugin] = [p for p in registry.modalities.installed() if p.name == "image"]
     assert plugin.distribution == "inrc"
 
 
@@ -86,27 +88,27 @@ def test_plugins_are_looked_for_again_only_after_an_installation(
     put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put("tides", "tide = tides_plugin:Tide")
-    assert "tide" in registry.names() and "wave" not in registry.names()
+    assert "tide" in registry.modalities.names() and "wave" not in registry.modalities.names()
     searches: list[str] = []
     search = registry.entry_points
 
-    def counted(group: str) -> object:
-        searches.append(group)
-        return search(group=group)
+    def counted() -> object:
+        searches.append("all")
+        return search()
 
     monkeypatch.setattr(registry, "entry_points", counted)
-    assert "tide" in registry.names() and not searches
+    assert "tide" in registry.modalities.names() and not searches
     info = tmp_path / "waves-1.0.dist-info"  # as pip installs it into a folder of a running Python
     info.mkdir()
     (info / "METADATA").write_text("Name: waves\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[inrc.modalities]\nwave = waves_plugin:Wave\n")
-    assert "wave" in registry.names() and len(searches) == 1
+    assert "wave" in registry.modalities.names() and len(searches) == 1
 
 
 def test_only_the_one_that_is_asked_for_is_imported(install: Install) -> None:
     install("tides", "tide", "tides_plugin", GOOD)
     install("waves", "wave", "waves_plugin", "raise RuntimeError('do not import me')")
-    registry.find("tide")
+    registry.modalities.find("tide")
     assert "waves_plugin" not in sys.modules
 
 
@@ -115,15 +117,15 @@ def test_an_unknown_name_lists_what_is_installed(install: Install) -> None:
     with pytest.raises(
         RegistryError, match=r"unknown modality 'tied'; choose one of: .*image.*tide"
     ):
-        registry.find("tied")
+        registry.modalities.find("tied")
 
 
 def test_a_name_claimed_twice_is_reported_with_both_modules(install: Install) -> None:
     install("tides", "tide", "tides_plugin", GOOD)
     install("ebb", "tide", "ebb_plugin", GOOD)
-    assert registry.names().count("tide") == 1
+    assert registry.modalities.names().count("tide") == 1
     with pytest.raises(RegistryError, match=r"ebb_plugin:Tide of ebb 2.5.*tides_plugin:Tide"):
-        registry.find("tide")
+        registry.modalities.find("tide")
 
 
 @pytest.mark.parametrize(
@@ -147,9 +149,9 @@ def test_a_name_claimed_twice_is_reported_with_both_modules(install: Install) ->
 )
 def test_a_broken_plugin_is_an_error_only_by_name(install: Install, code: str, says: str) -> None:
     install("tides", "tide", "tides_plugin", code)
-    assert "tide" in registry.names()
+    assert "tide" in registry.modalities.names()
     with pytest.raises(RegistryError, match=says) as caught:
-        registry.find("tide")
+        registry.modalities.find("tide")
     line = str(caught.value)
     assert line.startswith("modality 'tide' (tides_plugin:Tide of tides 2.5)") and "\n" not in line
 
@@ -157,17 +159,17 @@ def test_a_broken_plugin_is_an_error_only_by_name(install: Install, code: str, s
 @pytest.mark.parametrize("target", ["", "json", "not a target!!", "tides_plugin:", ":Tide"])
 def test_an_entry_point_that_names_nothing(put: Put, target: str) -> None:
     put("tides", f"tide = {target}")
-    assert "tide" in registry.names() and "image" in registry.names()
+    assert "tide" in registry.modalities.names() and "image" in registry.modalities.names()
     with pytest.raises(
         RegistryError, match=r"of tides 2\.5\) .* is not of the form module:class"
     ) as caught:
-        registry.find("tide")
+        registry.modalities.find("tide")
     assert "\n" not in str(caught.value)
 
 
 def test_a_distribution_without_metadata(put: Put) -> None:
     (put("tides", "tide = tides_plugin:Tide") / "METADATA").unlink()
-    [plugin] = [p for p in registry.installed() if p.name == "tide"]
+    [plugin] = [p for p in registry.modalities.installed() if p.name == "tide"]
     assert str(plugin) == "tides_plugin:Tide of an unknown distribution"
 
 
@@ -176,7 +178,7 @@ def test_entry_points_that_cannot_be_read_are_named(put: Put, line: bytes) -> No
     """They hide everybody's from Python itself: no more can be said than whose they are."""
     (put("tides", "") / "entry_points.txt").write_bytes(b"[inrc.modalities]\n" + line + b"\n")
     with pytest.raises(RegistryError, match=r"entry points of tides 2\.5 cannot be read") as caught:
-        registry.names()
+        registry.modalities.names()
     assert "\n" not in str(caught.value)
 
 
@@ -184,7 +186,7 @@ def test_what_a_plugin_prints_is_no_result(
     install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install("tides", "tide", "tides_plugin", "print('hello')\n" + GOOD)
-    registry.find("tide")
+    registry.modalities.find("tide")
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "hello\n")
 
@@ -265,6 +267,56 @@ def test_who_asks_for_a_broken_guest_hears_why(
 
 def test_looking_for_names_does_not_import_torch() -> None:
     code = (
-        "import sys; from inrc import registry; registry.names(); assert 'torch' not in sys.modules"
+        "import sys; from inrc import registry; registry.modalities.names(); "
+        "registry.methods.names(); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+MINE = """
+from dataclasses import dataclass
+from inrc.methods import COINPP, Method
+
+@dataclass
+class Mine(COINPP):
+    name = "mine"
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (MINE, ""),
+        ("import not_installed_anywhere", "ModuleNotFoundError: No module named"),
+        ("class Mine: pass", "it is not a Method"),
+        (MINE.replace("COINPP)", "Method)"), "it lacks build"),
+        (MINE.replace('"mine"', '"yours"'), "its name is 'yours'"),
+        (MINE.replace("name =", "other ="), "its name is 'coinpp'"),
+        (MINE + f"    contract = {METHOD_CONTRACT + 1}\n", "update inrc"),
+    ],
+)
+def test_a_method_is_found_as_a_modality_is(
+    put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str
+) -> None:
+    (tmp_path / "mine_plugin.py").write_text(code)
+    put("mines", "mine = mine_plugin:Mine", "inrc.methods")
+    monkeypatch.delitem(sys.modules, "mine_plugin", raising=False)
+    assert {"coinpp", "mine"} <= set(registry.methods.names())
+    assert "mine" not in registry.modalities.names()
+    if not says:
+        kind = registry.methods.find("mine")
+        assert issubclass(kind, COINPP)
+        registry.methods.check_installed(kind)
+        return
+    with pytest.raises(RegistryError, match=says) as caught:
+        registry.methods.find("mine")
+    line = str(caught.value)
+    assert line.startswith("method 'mine' (mine_plugin:Mine of mines 2.5)") and "\n" not in line
+
+
+def test_a_subclass_that_is_not_installed_is_refused_before_training() -> None:
+    class Mine(COINPP):
+        pass
+
+    with pytest.raises(RegistryError, match=r"Mine: is not installed as 'coinpp'.*inrc\.methods"):
+        registry.methods.check_installed(Mine)

@@ -18,6 +18,7 @@ from inrc.cli import (
     encode,
     evaluate,
     info,
+    methods,
     modalities,
     new_modality,
     plot,
@@ -31,7 +32,7 @@ from inrc.memory import out_of_memory
 
 VERBS = (
     compress, decompress, encode, info, verify, evaluate, plot, bdrate, report, modalities,
-    recipes, new_modality,
+    methods, recipes, new_modality,
 )  # fmt: skip
 
 

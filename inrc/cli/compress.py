@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inrc.cli import inputs, methods, renaming, screen
+from inrc.cli import inputs, renaming, screen, untrained
 from inrc.errors import InrcError, UsageError, one_line
 from inrc.files import atomic_write, check_writable
 
@@ -36,7 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quiet", action="store_true", help="print nothing, measure nothing")
     renaming.add(parser)
-    methods.add(parser)
+    untrained.add(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from inrc.model import Model
 
     effort = codec.EFFORT if args.effort is None else args.effort
-    model = methods.model(args) if args.model is None else Model.load(args.model)
+    model = untrained.model(args) if args.model is None else Model.load(args.model)
     if args.quality is not None and not 0 <= args.quality < model.num_qualities:
         raise UsageError(
             f"-q {args.quality}: this model has quality levels 0 to {model.num_qualities - 1}"
@@ -114,7 +114,7 @@ def _check(args: argparse.Namespace, output: Path) -> int | None:
         if output.exists() and path.samefile(output):
             raise UsageError(f"{path}: cannot be input and output")
     check_writable(output, args.force)
-    methods.refuse(args)
+    untrained.refuse(args)
     if args.effort is not None and not 1 <= args.effort <= 9:
         raise UsageError(f"--effort {args.effort}: give 1 (fast) to 9 (thorough)")
     if args.steps is not None and args.steps < 1:

@@ -45,7 +45,7 @@ class Export(Callback):
             model = exported(pl_module, data, data.val_paths[:1])
             print(table(model.card["results"], data.modality.unit))
             print("trial run: no codec was exported; repeat it without --trainer.fast_dev_run")
-        elif trainer.global_step >= sum(pl_module.stages):
+        elif trainer.global_step >= pl_module.schedule.total:
             export(pl_module, data, Path(trainer.default_root_dir))
 
 
@@ -90,7 +90,7 @@ def exported(module: Compressor, data: SignalDataModule, paths: list[Path]) -> M
     Raises InrcError if a tensor is not finite, because training has diverged.
     """
     module.cpu().eval()
-    if module.global_step <= module.stages[0]:  # no bottleneck has been started
+    if module.global_step <= module.schedule.represent:  # no bottleneck has been started
         module.calibrate()
     module.tabulate()
     model = modelled(module, data)
@@ -128,7 +128,7 @@ def modelled(module: Compressor, data: SignalDataModule) -> Model:
     first = modality.split(modality.read((data.train_paths or data.val_paths)[0]))
     about: dict[str, Any] = {
         "torch": torch.__version__,
-        "training": {"data": type(data).__name__, "steps": list(module.stages)},
+        "training": {"data": type(data).__name__, "steps": list(module.schedule.steps.values())},
     }
     default = Item("", first.meta, first.parts)
     return Model.make(module.network, module.method, modality, default, about)

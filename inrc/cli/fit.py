@@ -5,7 +5,6 @@ import warnings
 from argparse import ArgumentError
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +17,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from inrc import registry
-from inrc.cli import failures, screen
+from inrc.cli import choices, failures
 from inrc.cli.checkpoints import AtomicCheckpointIO, Last, check_checkpoint
 from inrc.cli.export import Export, check_no_codec
 from inrc.cli.progress import Steps
@@ -137,9 +136,12 @@ class Fit(Command):
     def run_verb(self) -> None:
         """Train.
 
-        Raises InrcError or KeyboardInterrupt, each with one line, if training ends early.
+        Raises InrcError or KeyboardInterrupt, each with one line, if training ends early, and
+        RegistryError before it starts if no codec could be loaded after it.
         """
-        trainer, total = self.trainer, sum(self.model.stages)
+        registry.methods.check_installed(type(self.model.method))
+        registry.modalities.check_installed(type(self.datamodule.modality))
+        trainer, total = self.trainer, self.model.schedule.total
         try:
             trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint)
         except SIGTERMException:
@@ -199,8 +201,8 @@ def run(argv: list[str], program: str = "inrc") -> int:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     torch.set_float32_matmul_precision("highest")  # SIRENs lose 80 dB at TF32
-    if any(word.startswith("--data.help") for word in words):
-        _import_data_modules()
+    words = choices.resolve(words)
+    choices.import_for_help(words)
     try:
         command = COMMANDS[verb](
             Compressor,
@@ -229,14 +231,3 @@ def run(argv: list[str], program: str = "inrc") -> int:
         raise failures.explained(error, constructing=True) from error
     command.execute()
     return 0
-
-
-def _import_data_modules() -> None:
-    """Import what packages of modalities export, because help lists imported DataModules only."""
-    for plugin in registry.installed():
-        try:
-            package = import_module(plugin.target.partition(":")[0])
-            for name in getattr(package, "__all__", ()):
-                getattr(package, name)
-        except Exception as error:  # foreign code may raise anything; help for others goes on
-            screen.complain(f"warning: {plugin}: {error}")

@@ -1,11 +1,9 @@
 """`inrc modalities`: the kinds of files that this installation reads."""
 
 import argparse
-from typing import Any
 
 from inrc import registry
-from inrc.cli import screen
-from inrc.errors import RegistryError
+from inrc.cli import plugins, screen
 
 NAME = "modalities"
 HELP = "list the modalities that are installed"
@@ -18,32 +16,20 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; a broken modality is a warning on stderr."""
-    rows: list[dict[str, Any]] = []
-    broken: list[dict[str, str]] = []
-    for name in registry.names():
-        try:
-            kind = registry.find(name)
-        except RegistryError as error:
-            screen.complain(f"warning: {error}")
-            broken.append({"name": name, "reason": str(error)})
-            continue
-        [plugin] = [plugin for plugin in registry.installed() if plugin.name == name]
-        rows.append(
+    kinds, broken = plugins.usable(registry.modalities)
+    if args.json:
+        rows = [
             {
                 "name": name,
                 "suffixes": list(kind.suffixes),
                 "unit": kind.unit,
-                "class": plugin.target,
-                "distribution": plugin.distribution,
-                "version": plugin.version,
+                **plugins.origin(registry.modalities.plugin(name)),
             }
-        )
-    if args.json:
+            for name, kind in kinds.items()
+        ]
         screen.say_json({"modalities": rows, "broken": broken})
         return 0
-    for row in rows:
-        print(
-            f"{row['name']:<8} {' '.join(row['suffixes'])}  bits per {row['unit']}  "
-            f"({row['class']} of {row['distribution']} {row['version']})"
-        )
+    for name, kind in kinds.items():
+        plugin = registry.modalities.plugin(name)
+        print(f"{name:<8} {' '.join(kind.suffixes)}  bits per {kind.unit}  ({plugin})")
     return 0

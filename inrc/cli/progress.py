@@ -9,8 +9,6 @@ from tqdm import tqdm
 
 from inrc.module import Compressor
 
-STAGES = ("represent", "compress", "joint")
-
 
 class Steps(ProgressBar):
     """One bar on stderr over all steps of a run; none where stderr is no terminal."""
@@ -38,7 +36,7 @@ class Steps(ProgressBar):
         """Show stage, step and measures."""
         assert isinstance(pl_module, Compressor)
         stage = pl_module.schedule.stage(trainer.global_step - 1)  # of the step that is done
-        self._bar.set_description(STAGES[stage], refresh=False)
+        self._bar.set_description(stage.value, refresh=False)
         metrics = self.get_metrics(trainer, pl_module)
         self._bar.set_postfix(
             {name: value for name, value in metrics.items() if name != "v_num"}, refresh=False

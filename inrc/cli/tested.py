@@ -29,10 +29,11 @@ class Tested(Callback):
         """
         assert isinstance(pl_module, Compressor)
         if trainer.ckpt_path is not None:
-            if pl_module.steps_done <= pl_module.stages[0]:
+            if pl_module.steps_done <= pl_module.schedule.represent:
                 raise UsageError(
                     f"{trainer.ckpt_path}: stopped at step {pl_module.steps_done} of "
-                    f"{sum(pl_module.stages)}, before there is a codec; continue with lightning fit"
+                    f"{pl_module.schedule.total}, before there is a codec; "
+                    "continue with lightning fit"
                 )
             pl_module.tabulate()
             return

@@ -1,6 +1,6 @@
 """The methods: each combines a field, an adapter and bottlenecks.
 
-Methods that are imported here can be used by their name.
+`inrc.registry` finds them by their names, as it finds those of other distributions.
 """
 
 from inrc.methods.basis import Basis
@@ -8,12 +8,13 @@ from inrc.methods.coin import COIN
 from inrc.methods.coinpp import COINPP
 from inrc.methods.combiner import COMBINER
 from inrc.methods.functa import Functa
-from inrc.methods.method import Method
+from inrc.methods.method import CONTRACT, Method
+from inrc.methods.metric import latent_metric
 from inrc.methods.mscn import MSCN
 from inrc.methods.network import Network, Observer
 from inrc.methods.vcinr import VCINR
 
 __all__ = [
-    "COIN", "COINPP", "COMBINER", "MSCN", "VCINR", "Basis", "Functa", "Method", "Network",
-    "Observer",
+    "COIN", "COINPP", "COMBINER", "CONTRACT", "MSCN", "VCINR", "Basis", "Functa", "Method",
+    "Network", "Observer", "latent_metric",
 ]  # fmt: skip

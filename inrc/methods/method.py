@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from inspect import isabstract
 from typing import Any, ClassVar
 
-from inrc.errors import ModelError, UsageError
+from inrc.errors import UsageError
 from inrc.methods.network import Network, Observer
+
+CONTRACT = 1
+"""Version of this interface; a plugin states the one that it was written for."""
 
 
 @dataclass
@@ -14,6 +16,8 @@ class Method(ABC):
     """A method: plain settings that build a network."""
 
     name: ClassVar[str]
+    """The name of its entry point, by which a model file asks for it."""
+    contract: ClassVar[int] = CONTRACT
     learns: ClassVar[bool] = True
     """Whether the method is trained. If not, a file holds all that decoding needs."""
 
@@ -42,33 +46,3 @@ class Method(ABC):
         Raises UsageError if the method has no size to choose.
         """
         raise UsageError(f"method {self.name}: has no size to choose for a rate")
-
-    @classmethod
-    def known(cls) -> "dict[str, type[Method]]":
-        """All methods that are imported, by their names."""
-        known = {} if isabstract(cls) else {cls.name: cls}
-        for each in cls.__subclasses__():
-            known = each.known() | known  # a name that is inherited stays that of the base
-        return known
-
-    @classmethod
-    def untrained(cls, name: str) -> "Method":
-        """A method that needs no model, by its name, with default settings.
-
-        Raises UsageError if the method is unknown or needs training.
-        """
-        known = Method.known()
-        ready = {each: method for each, method in known.items() if not method.learns}
-        if name in ready:
-            return ready[name]()
-        reason = "needs training; use inrc fit" if name in known else "is unknown"
-        others = ", ".join(sorted(ready))
-        raise UsageError(f"method {name!r} {reason}; methods without a model: {others}")
-
-    @classmethod
-    def kind(cls, name: str) -> "type[Method]":
-        """The class of a method. Raises ModelError if the name is unknown."""
-        methods = Method.known()
-        if name not in methods:
-            raise ModelError(f"unknown method {name!r}; use one of {', '.join(sorted(methods))}")
-        return methods[name]

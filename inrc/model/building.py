@@ -26,7 +26,7 @@ def modality_of(name: Any, settings: Any) -> Modality:
         RegistryError: it is not installed.
         SignalError: values that it refuses.
     """
-    kind = registry.find(name if isinstance(name, str) else repr(name)[:40])
+    kind = registry.modalities.find(name if isinstance(name, str) else repr(name)[:40])
     check_settings(kind, settings)
     return kind(**settings)
 
@@ -35,9 +35,10 @@ def method_of(name: Any, settings: Any) -> Method:
     """The method of a card.
 
     Raises:
-        ModelError: it is unknown, or does not take the settings.
+        ModelError: settings that it does not take.
+        RegistryError: it is not installed.
     """
-    kind = Method.kind(name if isinstance(name, str) else repr(name)[:40])
+    kind = registry.methods.find(name if isinstance(name, str) else repr(name)[:40])
     check_settings(kind, settings)
     return kind(**settings)
 

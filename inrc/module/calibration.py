@@ -5,6 +5,7 @@ from torch import Tensor
 
 from inrc.data import PatchDataset
 from inrc.errors import UsageError
+from inrc.methods.metric import latent_metric
 from inrc.methods.network import Network
 
 MIN_CALIBRATION_ROWS = 512
@@ -53,7 +54,7 @@ def calibrate(
     q, x, w = _on_device(_spread(rows, count), metric.device)
     latents = network.fit_latents(q, x, w) if needs_latents else x.new_zeros(0, field.latent_dim)
     if needs_metric:
-        metric.copy_(network.metric(latents, q, w))
+        metric.copy_(latent_metric(network, latents, q, w))
     for bottleneck in network.quality_levels:
         bottleneck.calibrate(latents, metric, x.shape[1])
 

@@ -8,13 +8,13 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from inrc.adapt import distortion
 from inrc.data import Batch, PatchDataset
 from inrc.methods import Method
 from inrc.module import calibration
 from inrc.module.limits import check_counts, check_latents, check_learning_rates, diverged
-from inrc.module.measures import Measures, own_rows, psnr, row_measures
-from inrc.module.schedule import BOTTLENECK_STAGES, FIELD_STAGES, Schedule, frozen
+from inrc.module.measures import Measures, own_rows, row_measures
+from inrc.module.schedule import BOTTLENECK_STAGES, FIELD_STAGES, Schedule, Stage
+from inrc.module.step import TrainingStep
 from inrc.signal import Modality
 
 
@@ -73,7 +73,6 @@ class Compressor(L.LightningModule):
         for bottleneck in self.network.quality_levels:
             bottleneck.prepare()
         self._restored_step = 0
-        self.stages = self.schedule.steps
         self.observations = observations
         self.inner_observations = inner_observations
         self.lr = lr
@@ -155,55 +154,21 @@ class Compressor(L.LightningModule):
             )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The one step of all stages and methods."""
-        stage = self.schedule.stage(self.global_step)
-        learn = stage != 1
-        batch = self._pick(batch, self.observations)
-        inner = self._pick(batch, self.inner_observations)
-        with frozen(self.network.field, self.network.adapter, when=not learn):
-            latent = self.network.adapter(
-                self.network.predict, inner.queries, inner.features, inner.weights,
-                create_graph=learn, rows=inner.rows,
-            )  # fmt: skip
-            if stage == 0:
-                error = self._distortion(latent, batch).mean()
-                self.log("train/psnr", psnr(error), prog_bar=True)
-                loss = error + self.network.field.penalty(latent).mean()
-            else:
-                loss = self._rate_distortion_loss(latent, batch)
-        # every parameter takes part in every step, so that DDP needs no flag to find the others
-        idle = sum(0.0 * p.sum() for p in self.parameters() if p.requires_grad)
+        """The loss of `TrainingStep`."""
+        return self.loss(batch, self.schedule.stage(self.global_step))
+
+    def loss(self, batch: Batch, stage: Stage) -> Tensor:
+        """The loss of a step of this stage; what it measures is logged."""
+        step = TrainingStep(
+            self.network, stage, self.observations, self.inner_observations,
+            self.metric if self.latent_distortion else None,
+        )  # fmt: skip
+        loss = step.loss(batch)
+        for name, value in step.measures.items():
+            self.log(f"train/{name}", value, prog_bar=name == "psnr")
         self.log("train/loss", loss)
-        return loss + idle
-
-    def _rate_distortion_loss(self, latent: Tensor, batch: Batch) -> Tensor:
-        loss = latent.new_zeros(())
-        size = batch.features.shape[1] if self.observations is None else self.row_size
-        for number, bottleneck in enumerate(self.network.quality_levels):
-            decoded, bits = bottleneck(latent)
-            if self.latent_distortion:
-                error = decoded - latent
-                distortion = ((error @ self.metric) * error).sum(1)
-            else:
-                distortion = self._distortion(decoded, batch)
-            rate = bits.mean() / size
-            lmbda = bottleneck.lmbda
-            # divided by the root of lambda, so that no quality level drowns the others
-            loss = loss + (rate + lmbda * distortion.mean()) / max(lmbda, 1.0) ** 0.5
-            self.log(f"train/rate_q{number}", rate)
-            self.log(f"train/psnr_q{number}", psnr(distortion.mean()))
-        return loss
-
-    def _distortion(self, latent: Tensor, batch: Batch) -> Tensor:
-        y = self.network.predict(latent, batch.queries)
-        return distortion(y, batch.features, batch.weights)
-
-    def _pick(self, batch: Batch, count: int | None) -> Batch:
-        size = batch.features.shape[1]
-        self.row_size = max(size, getattr(self, "row_size", 0))
-        if count is None or count >= size:
-            return batch
-        return batch.pick(torch.randperm(size, device=batch.features.device)[:count])
+        # every parameter takes part in every step, so that DDP needs no flag to find the others
+        return loss + sum(0.0 * p.sum() for p in self.parameters() if p.requires_grad)
 
     def on_validation_start(self) -> None:
         """Renew the tables, so that rates of a validation are those of real symbols."""

@@ -1,10 +1,12 @@
 """The three stages of training, told apart by the number of steps done."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -18,10 +20,19 @@ from inrc.errors import UsageError
 JOINT_FACTOR = 0.1
 """Learning rates of the joint stage, which starts from trained weights, relative to the others."""
 
-Active = tuple[bool, bool, bool]
-"""For each stage, whether it trains some parameters."""
-FIELD_STAGES: Active = (True, False, True)
-BOTTLENECK_STAGES: Active = (False, True, True)
+
+class Stage(Enum):
+    """The stages of training, in their order."""
+
+    REPRESENT = "represent"
+    COMPRESS = "compress"
+    JOINT = "joint"
+
+
+FIELD_STAGES = (Stage.REPRESENT, Stage.JOINT)
+"""Stages that train the field and the adapter."""
+BOTTLENECK_STAGES = (Stage.COMPRESS, Stage.JOINT)
+"""Stages that train the bottlenecks."""
 
 
 @dataclass(frozen=True)
@@ -53,37 +64,43 @@ class Schedule:
                 raise UsageError(f"model.{name}: {steps} steps; give {least} or more")
 
     @property
-    def steps(self) -> tuple[int, int, int]:
-        """Steps of the stages represent, compress and joint."""
-        return self.represent, self.compress, self.joint
+    def steps(self) -> dict[Stage, int]:
+        """Steps of each stage."""
+        counts = (self.represent, self.compress, self.joint)
+        return dict(zip(Stage, counts, strict=True))
 
     @property
-    def ends(self) -> tuple[int, int, int]:
+    def total(self) -> int:
+        """Steps of all stages."""
+        return sum(self.steps.values())
+
+    @property
+    def ends(self) -> dict[Stage, int]:
         """The number of steps done when each stage ends."""
-        return self.represent, self.represent + self.compress, sum(self.steps)
+        return dict(zip(Stage, accumulate(self.steps.values()), strict=True))
 
-    def stage(self, step: int) -> int:
-        """The stage of a step: 0 represent, 1 compress, 2 joint."""
-        return next((i for i, end in enumerate(self.ends) if step < end), 2)
+    def stage(self, step: int) -> Stage:
+        """The stage of a step; the last one goes on for ever."""
+        return next((stage for stage, end in self.ends.items() if step < end), Stage.JOINT)
 
-    def factor(self, step: int, active: Active) -> float:
+    def factor(self, step: int, active: Collection[Stage]) -> float:
         """What a learning rate is multiplied by at a step.
 
         Args:
             step: number of steps done.
-            active: for each stage, whether it trains these parameters.
+            active: the stages that train these parameters.
         """
         stage = self.stage(step)
-        if not active[stage]:
+        if stage not in active:
             return 0.0
         length = max(self.steps[stage], 1)
         done = step - (self.ends[stage] - length)
         warm = min(1.0, (done + 1) / max(self.warmup, 1))
         decay = 0.5 + 0.5 * math.cos(math.pi * min(done / length, 1.0)) if self.cosine else 1.0
-        return warm * decay * (JOINT_FACTOR if stage == 2 else 1.0)
+        return warm * decay * (JOINT_FACTOR if stage is Stage.JOINT else 1.0)
 
     def adam(
-        self, groups: Iterable[tuple[Iterable[Parameter], float, Active]]
+        self, groups: Iterable[tuple[Iterable[Parameter], float, Collection[Stage]]]
     ) -> OptimizerLRSchedulerConfig:
         """One Adam for parameters, each group with its learning rate and the stages it learns in.
 

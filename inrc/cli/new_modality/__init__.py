@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """
     words = names(args.name)
     folder: Path = args.output or Path(words["distribution"])
-    if args.name in registry.names():
+    if args.name in registry.modalities.names():
         raise InrcError(f"modality {args.name!r} is installed already; choose another name")
     if find_spec(words["package"]) is not None:
         raise InrcError(f"package {words['package']} exists already; choose another name")
